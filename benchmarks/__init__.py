@@ -1,0 +1,6 @@
+"""The benchmark suite: what to measure, how, and where it is written down.
+
+A benchmark is one file; naming it here makes the runner, the store and the site know it.
+"""
+
+FILES = ("cost", "coverage", "latency", "accuracy")
