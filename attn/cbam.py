@@ -1,0 +1,173 @@
+"""Convolutional block attention module.
+
+Woo et al., CBAM, ECCV 2018, https://arxiv.org/abs/1807.06521
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attn.arguments import hidden_width, odd_int, one_of, positive_int
+
+
+class ChannelGate(nn.Module):
+    """sigmoid(MLP(avgpool(x)) + MLP(maxpool(x))), one MLP for both (section 3, Eq. 2).
+
+    Shapes: (N, C, H, W) to a gate of (N, C, 1, 1). Hidden width C // reduction.
+    """
+
+    def __init__(
+        self, channels: int, *, reduction: int, bias: bool, pool: str, device=None, dtype=None
+    ):
+        super().__init__()
+        one_of("pool", pool, ("both", "avg", "max"))
+        hidden = hidden_width(channels, reduction)
+        self.pool = pool
+        self.mlp = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels, hidden, bias=bias, device=device, dtype=dtype),
+            nn.ReLU(),
+            nn.Linear(hidden, channels, bias=bias, device=device, dtype=dtype),
+        )
+        for name, parameter in self.mlp.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pool == "avg":
+            logits = self.mlp(x.mean((2, 3)))
+        elif self.pool == "max":
+            logits = self.mlp(F.adaptive_max_pool2d(x, 1))
+        else:
+            logits = self.mlp(x.mean((2, 3))) + self.mlp(F.adaptive_max_pool2d(x, 1))
+        return torch.sigmoid(logits)[:, :, None, None]
+
+
+class ChannelPool(nn.Module):
+    """The maximum and the mean over the channels, in the order of `form` ("code": max first).
+
+    Shapes: (N, C, H, W) to (N, 2, H, W).
+    """
+
+    def __init__(self, form: str):
+        super().__init__()
+        self.max_first = form == "code"
+
+    def forward(self, x: Tensor) -> Tensor:
+        # not amax: at ties it spreads the gradient, where the official code picks one channel
+        maximum, mean = torch.max(x, 1, keepdim=True)[0], torch.mean(x, 1, keepdim=True)
+        return torch.cat((maximum, mean) if self.max_first else (mean, maximum), dim=1)
+
+
+class SpatialGate(nn.Module):
+    """sigmoid(BN(conv([max_c x, mean_c x]))), one gate a pixel (section 3, Eq. 3).
+
+    Shapes: (N, C, H, W) to a gate of (N, 1, H, W).
+    """
+
+    def __init__(
+        self, channels: int, *, kernel_size: int, spatial: str, form: str, device=None, dtype=None
+    ):
+        super().__init__()
+        if spatial == "pool":
+            self.compress = ChannelPool(form)
+        else:
+            self.compress = nn.Conv2d(channels, 1, 1, bias=False, device=device, dtype=dtype)
+        self.spatial = nn.Sequential()
+        conv = nn.Conv2d(
+            2 if spatial == "pool" else 1,
+            1,
+            odd_int("kernel_size", kernel_size),
+            padding=kernel_size // 2,
+            bias=False,
+            device=device,
+            dtype=dtype,
+        )
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out")
+        self.spatial.add_module("conv", conv)
+        if form == "code":
+            bn = nn.BatchNorm2d(1, momentum=0.01, device=device, dtype=dtype)
+            nn.init.zeros_(bn.weight)
+            self.spatial.add_module("bn", bn)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.spatial(self.compress(x)))
+
+
+class CBAM(nn.Module):
+    """y = x' * spatial(x') with x' = x * channel(x): what matters, then where (Eq. 1).
+
+    Shapes: (N, C, H, W) to the same. With h = C // reduction the parameters are 2 C h weights,
+    C + h biases if `bias`, 2 kernel_size^2, and the 2 of the spatial BN.
+
+    Paper and official code disagree, and the default follows the code: biases in the MLP, the
+    maps in the order [max, mean], a BN after the spatial convolution whose weight starts at 0, so
+    that every spatial gate starts at 0.5, and momentum 0.01. `form="paper"` is Eqs. 2 and 3 as
+    printed: no biases, [mean, max], no BN.
+
+    Args:
+        channels: C.
+        reduction: r.
+        bias: biases in the MLP; None for what `form` says (on in the code, off as printed).
+        kernel_size: of the spatial convolution, odd; the paper compares 3 and 7 (Table 2).
+        pool: "both", "avg" or "max", the pooling of the channel gate (Table 1).
+        spatial: "pool" for the two channel-pooled maps, "conv" for one map by a 1x1 convolution
+            (Table 2), None for the channel gate alone.
+        order: "channel_first", "spatial_first", or "parallel", both gates computed from x
+            (Table 3).
+        form: "code" or "paper".
+
+    Raises:
+        ValueError: reduction > channels, an even kernel size, a number below 1, an unknown word,
+            an order asked for without a spatial gate.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        reduction: int = 16,
+        bias: bool | None = None,
+        kernel_size: int = 7,
+        pool: str = "both",
+        spatial: str | None = "pool",
+        order: str = "channel_first",
+        form: str = "code",
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        positive_int("channels", channels)
+        odd_int("kernel_size", kernel_size)
+        one_of("spatial", spatial, ("pool", "conv", None))
+        one_of("order", order, ("channel_first", "spatial_first", "parallel"))
+        one_of("form", form, ("code", "paper"))
+        if spatial is None and order != "channel_first":
+            raise ValueError(f"order={order!r} needs a spatial gate; give spatial='pool' or 'conv'")
+        if bias is None:
+            bias = form == "code"
+        self.order = order
+        self.ChannelGate = ChannelGate(
+            channels, reduction=reduction, bias=bias, pool=pool, device=device, dtype=dtype
+        )
+        self.SpatialGate = None
+        if spatial is not None:
+            self.SpatialGate = SpatialGate(
+                channels,
+                kernel_size=kernel_size,
+                spatial=spatial,
+                form=form,
+                device=device,
+                dtype=dtype,
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.SpatialGate is None:
+            return x * self.ChannelGate(x)
+        if self.order == "parallel":
+            return x * self.ChannelGate(x) * self.SpatialGate(x)
+        if self.order == "spatial_first":
+            x = x * self.SpatialGate(x)
+            return x * self.ChannelGate(x)
+        x = x * self.ChannelGate(x)
+        return x * self.SpatialGate(x)

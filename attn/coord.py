@@ -1,0 +1,75 @@
+"""Coordinate attention.
+
+Hou et al., Coordinate Attention for Efficient Mobile Network Design, CVPR 2021,
+https://arxiv.org/abs/2103.02907
+"""
+
+import torch
+from torch import Tensor, nn
+
+from attn.arguments import hidden_width, one_of
+
+
+class CoordAttention(nn.Module):
+    """y = x * a_h * a_w, one gate a row and channel times one gate a column and channel.
+
+    Rows and columns are pooled, mixed by a shared 1x1 convolution with BN and h-swish, and each
+    expanded by its own 1x1 convolution: a_h = sigmoid(conv_h(f_h)) of shape (N, C, H, 1),
+    a_w = sigmoid(conv_w(f_w)) of shape (N, C, 1, W) (section 3.2).
+
+    Shapes: (N, C, H, W) to the same. Hidden width m = max(min_channels, C // reduction).
+    Parameters: C m + 3 m for the shared part and C m + C for each axis.
+
+    The defaults follow the official code: biases, BN, h-swish and the least width of 8. The paper
+    gives r = 32 as an example, names no minimum and writes only a non-linearity (Eq. 6).
+
+    Args:
+        channels: C.
+        reduction: r.
+        min_channels: least hidden width; 0 for none.
+        axes: "both", or "height" (gate a_h alone) or "width" (a_w alone), the X and Y rows of
+            Table 1.
+
+    Raises:
+        ValueError: a hidden width of 0, a number below 1, an unknown word.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        reduction: int = 32,
+        min_channels: int = 8,
+        axes: str = "both",
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        one_of("axes", axes, ("both", "height", "width"))
+        hidden = hidden_width(channels, reduction, min_channels)
+        self.axes = axes
+        self.conv1 = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
+        self.bn1 = nn.BatchNorm2d(hidden, device=device, dtype=dtype)
+        self.act = nn.Hardswish()
+        self.conv_h = self.conv_w = None
+        if axes != "width":
+            self.conv_h = nn.Conv2d(hidden, channels, 1, device=device, dtype=dtype)
+        if axes != "height":
+            self.conv_w = nn.Conv2d(hidden, channels, 1, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2], x.shape[3]
+        if self.axes == "height":
+            strip = x.mean(3, keepdim=True)  # (N, C, H, 1)
+        elif self.axes == "width":
+            strip = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, W, 1)
+        else:
+            columns = x.mean(2, keepdim=True).transpose(2, 3)
+            strip = torch.cat((x.mean(3, keepdim=True), columns), dim=2)  # (N, C, H + W, 1)
+        strip = self.act(self.bn1(self.conv1(strip)))
+        y = x
+        if self.conv_h is not None:
+            y = y * torch.sigmoid(self.conv_h(strip[:, :, :height]))
+        if self.conv_w is not None:
+            y = y * torch.sigmoid(self.conv_w(strip[:, :, -width:].transpose(2, 3)))
+        return y
