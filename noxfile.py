@@ -1,0 +1,146 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2025.2.9", "virtualenv>=20.26"]
+# ///
+"""The project's commands: `nox -s bench`, `tests`, `lint`, `docs`, `serve`.
+
+`uvx nox`, `pipx run nox` and `python noxfile.py` do the same; the last needs nothing installed.
+The sessions that need torch (bench, tests, lint) share the environment `.nox/torch`, the others
+share `.nox/docs`. An environment is installed once, and again when its requirements change.
+
+`ATTN_BENCH_PYTHON=/path/to/python` uses that interpreter, with what is installed in it, instead
+of `.nox/torch`: for a machine that has its own build of torch.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+WINDOWS = os.name == "nt"
+
+
+def env_python(env: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return env / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+
+def start_without_nox() -> None:
+    """Install nox into `.nox/launcher` and start this file again with it; does not return."""
+    launcher = ROOT / ".nox" / "launcher"
+    python = env_python(launcher)
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", launcher], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox"], check=True)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Could not install nox ({error}). Install it yourself: python -m pip install nox")
+    sys.exit(subprocess.call([python, __file__, *sys.argv[1:]]))
+
+
+try:
+    import nox
+except ModuleNotFoundError:
+    if __name__ != "__main__":
+        raise
+    start_without_nox()
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["bench"]
+
+GROUPS = {"torch": ("bench", "tests", "lint"), "docs": ("docs",)}
+INCOMPLETE = "incomplete"
+# Material's notice about MkDocs 2, which pyproject.toml excludes.
+NO_NOTICE = {"NO_MKDOCS_2_WARNING": "1"}
+
+
+def requirements(name: str) -> list[str]:
+    """What pip installs into the environment `name`, read from pyproject.toml."""
+    project = nox.project.load_toml(ROOT / "pyproject.toml")
+    library = project["project"]["dependencies"] if name == "torch" else []
+    return [*library, *nox.project.dependency_groups(project, *GROUPS[name])]
+
+
+def fingerprint(wanted: list[str]) -> str:
+    """Changes whenever the environment has to be brought up to date."""
+    text = json.dumps([sorted(wanted), sys.version, sys.platform])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
+    """Bring `env` up to date; one that an earlier install left half done is made anew."""
+    python, marker = env_python(env), env / "installed.txt"
+    state = marker.read_text() if python.exists() and marker.exists() else INCOMPLETE
+    if state == fingerprint(wanted):
+        return
+    try:
+        if state == INCOMPLETE:
+            shutil.rmtree(env, ignore_errors=True)
+            session.run(sys.executable, "-m", "virtualenv", "--quiet", str(env), log=False)
+        marker.write_text(INCOMPLETE)
+        session.log(f"installing into {env.relative_to(ROOT)}, once: {' '.join(wanted)}")
+        session.run(str(python), "-m", "pip", "install", *wanted, log=False)
+    except nox.command.CommandFailed:
+        session.error(
+            f"{env} could not be installed; the reason is above. Usual causes: no network, less "
+            f"than 10 GB free, a proxy that pip does not know. Then run the same command again, "
+            f"or point ATTN_BENCH_PYTHON at an interpreter that has the packages already."
+        )
+    marker.write_text(fingerprint(wanted))
+
+
+def python_of(session: nox.Session, name: str) -> str:
+    """The interpreter of the environment `name`, which is installed first if need be."""
+    if name == "torch" and "ATTN_BENCH_PYTHON" in os.environ:
+        return os.environ["ATTN_BENCH_PYTHON"]
+    env = ROOT / ".nox" / name
+    install(session, env, requirements(name))
+    return str(env_python(env))
+
+
+@nox.session(python=False)
+def bench(session: nox.Session) -> None:
+    """Measure the suite `quick`; what follows `--` goes to `python -m benchmarks run`."""
+    python = python_of(session, "torch")
+    # Left to itself, nox kills a command soon after Ctrl-C: let it finish its row.
+    patience = {"interrupt_timeout": 60.0, "terminate_timeout": 10.0}
+    session.run(python, "-m", "benchmarks", "run", *session.posargs, **patience)
+
+
+@nox.session(python=False)
+def tests(session: nox.Session) -> None:
+    """Run the tests; what follows `--` goes to pytest."""
+    python = python_of(session, "torch")
+    session.run(python, "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=False)
+def lint(session: nox.Session) -> None:
+    """Check the form of the code, then its types."""
+    python = python_of(session, "torch")
+    session.run(python, "-m", "ruff", "check")
+    session.run(python, "-m", "ruff", "format", "--check")
+    session.run(python, "-m", "pyright", "--pythonpath", python)
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Generate the tables and figures from results/, then build the site into site/."""
+    python = python_of(session, "docs")
+    session.run(python, "-m", "benchmarks.site")
+    session.run(python, "-m", "mkdocs", "build", "--strict", *session.posargs, env=NO_NOTICE)
+
+
+@nox.session(python=False)
+def serve(session: nox.Session) -> None:
+    """Show the site at a local address, built again whenever a page changes."""
+    python = python_of(session, "docs")
+    session.run(python, "-m", "benchmarks.site")
+    session.run(python, "-m", "mkdocs", "serve", *session.posargs, env=NO_NOTICE)
+
+
+if __name__ == "__main__":
+    nox.main()
