@@ -24,6 +24,19 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
     return t if t % 2 else t + 1
 
 
+def _kernel_size(
+    channels: int, kernel_size: int | str | None, gamma: float, b: float, form: str
+) -> int:
+    positive_int("channels", channels)
+    one_of("form", form, ("code", "paper"))
+    if kernel_size is None:
+        kernel_size = 3 if form == "code" else "adaptive"
+    if isinstance(kernel_size, str):
+        one_of("kernel_size", kernel_size, ("adaptive",))
+        return eca_kernel_size(channels, gamma, b)
+    return odd_int("kernel_size", kernel_size)
+
+
 class ECA(nn.Module):
     """y = x * sigmoid(w (*) mean(x)), a k-tap convolution along the channels, zero-padded.
 
@@ -102,16 +115,3 @@ class ECANS(nn.Module):
         neighbours = pooled.unfold(1, self.kernel_size, 1)  # (N, C, k)
         gate = torch.sigmoid(self.conv(neighbours))
         return x * gate[:, :, :, None]
-
-
-def _kernel_size(
-    channels: int, kernel_size: int | str | None, gamma: float, b: float, form: str
-) -> int:
-    positive_int("channels", channels)
-    one_of("form", form, ("code", "paper"))
-    if kernel_size is None:
-        kernel_size = 3 if form == "code" else "adaptive"
-    if isinstance(kernel_size, str):
-        one_of("kernel_size", kernel_size, ("adaptive",))
-        return eca_kernel_size(channels, gamma, b)
-    return odd_int("kernel_size", kernel_size)

@@ -13,6 +13,26 @@ from torch.nn import functional as F
 from attn.arguments import hidden_width, one_of, positive_int
 
 
+def _number_of_groups(channels: int, groups: int | None, group_width: int | None) -> int:
+    positive_int("channels", channels)
+    if groups is not None and group_width is not None:
+        raise ValueError(f"groups={groups} and group_width={group_width}: give one of the two")
+    if groups is not None:
+        return _divisor("groups", groups, channels)
+    if group_width is not None:
+        return channels // _divisor("group_width", group_width, channels)
+    return gcd(channels, 16)
+
+
+def _divisor(name: str, value: int, channels: int) -> int:
+    if channels % positive_int(name, value):
+        allowed = [d for d in range(1, channels + 1) if channels % d == 0]
+        raise ValueError(
+            f"{name}={value} does not divide channels={channels}; give one of {allowed}"
+        )
+    return value
+
+
 class SE(nn.Module):
     """y = x * sigmoid(W2 relu(W1 pool(x) + b1) + b2), one gate per channel.
 
@@ -56,10 +76,8 @@ class SE(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.squeeze == "avg":
-            pooled = x.mean((2, 3))  # (N, C)
-        else:
-            pooled = F.adaptive_max_pool2d(x, 1).flatten(1)
+        maximum = self.squeeze == "max"
+        pooled = F.adaptive_max_pool2d(x, 1).flatten(1) if maximum else x.mean((2, 3))  # (N, C)
         gate = torch.sigmoid(self.fc(pooled))
         return x * gate[:, :, None, None]
 
@@ -134,16 +152,3 @@ class SEVar3(SEGC):
 
     def __init__(self, channels: int, *, device=None, dtype=None):
         super().__init__(channels, groups=1, device=device, dtype=dtype)
-
-
-def _number_of_groups(channels: int, groups: int | None, group_width: int | None) -> int:
-    positive_int("channels", channels)
-    if groups is not None and group_width is not None:
-        raise ValueError(f"groups={groups} and group_width={group_width}: give one of the two")
-    if groups is None and group_width is None:
-        return gcd(channels, 16)
-    name, value = ("groups", groups) if group_width is None else ("group_width", group_width)
-    assert value is not None
-    if channels % positive_int(name, value):
-        raise ValueError(f"{name}={value} does not divide channels={channels}; give a divisor")
-    return value if name == "groups" else channels // value
