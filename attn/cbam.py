@@ -13,15 +13,23 @@ from attn.arguments import hidden_width, odd_int, one_of, positive_int
 class ChannelGate(nn.Module):
     """sigmoid(MLP(avgpool(x)) + MLP(maxpool(x))), one MLP for both (section 3, Eq. 2).
 
-    Shapes: (N, C, H, W) to a gate of (N, C, 1, 1). Hidden width C // reduction.
+    Shapes: (N, C, H, W) to a gate of (N, C, 1, 1). Hidden width max(C // reduction, min_channels).
     """
 
     def __init__(
-        self, channels: int, *, reduction: int, bias: bool, pool: str, device=None, dtype=None
+        self,
+        channels: int,
+        *,
+        reduction: int,
+        min_channels: int,
+        bias: bool,
+        pool: str,
+        device=None,
+        dtype=None,
     ):
         super().__init__()
         one_of("pool", pool, ("both", "avg", "max"))
-        hidden = hidden_width(channels, reduction)
+        hidden = hidden_width(channels, reduction, min_channels)
         self.pool = pool
         self.mlp = nn.Sequential(
             nn.Flatten(),
@@ -97,8 +105,8 @@ class SpatialGate(nn.Module):
 class CBAM(nn.Module):
     """y = x' * spatial(x') with x' = x * channel(x): what matters, then where (Eq. 1).
 
-    Shapes: (N, C, H, W) to the same. With h = C // reduction the parameters are 2 C h weights,
-    C + h biases if `bias`, 2 kernel_size^2, and the 2 of the spatial BN.
+    Shapes: (N, C, H, W) to the same. With h = max(C // reduction, min_channels) the
+    parameters are 2 C h weights, C + h biases if `bias`, 2 kernel_size^2, and 2 of the spatial BN.
 
     Paper and official code disagree, and the default follows the code: biases in the MLP, the
     maps in the order [max, mean], a BN after the spatial convolution whose weight starts at 0, so
@@ -108,6 +116,7 @@ class CBAM(nn.Module):
     Args:
         channels: C.
         reduction: r.
+        min_channels: least hidden width; 0 for none, as the official code.
         bias: biases in the MLP; None for what `form` says (on in the code, off as printed).
         kernel_size: of the spatial convolution, odd; the paper compares 3 and 7 (Table 2).
         pool: "both", "avg" or "max", the pooling of the channel gate (Table 1).
@@ -118,7 +127,7 @@ class CBAM(nn.Module):
         form: "code" or "paper".
 
     Raises:
-        ValueError: reduction > channels, an even kernel size, a number below 1, an unknown word,
+        ValueError: a hidden width of 0 (reduction > channels), an even kernel size, a number below 1, an unknown word,
             an order asked for without a spatial gate.
     """
 
@@ -127,6 +136,7 @@ class CBAM(nn.Module):
         channels: int,
         *,
         reduction: int = 16,
+        min_channels: int = 0,
         bias: bool | None = None,
         kernel_size: int = 7,
         pool: str = "both",
@@ -148,7 +158,13 @@ class CBAM(nn.Module):
             bias = form == "code"
         self.order = order
         self.ChannelGate = ChannelGate(
-            channels, reduction=reduction, bias=bias, pool=pool, device=device, dtype=dtype
+            channels,
+            reduction=reduction,
+            min_channels=min_channels,
+            bias=bias,
+            pool=pool,
+            device=device,
+            dtype=dtype,
         )
         self.SpatialGate = None
         if spatial is not None:
