@@ -18,6 +18,8 @@ from benchmarks import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_BENCHMARKS: dict[str, Benchmark] = {}
+
 MODULES = ("none", "se", "cbam", "sk", "pam", "cam", "danet", "eca", "coord")
 """The arms of every comparison: the bare backbone and the modules of the six papers."""
 
@@ -159,6 +161,8 @@ class Benchmark:
     """Times something: one process at a time, nothing beside it."""
     default_seconds: ClassVar[float] = 1.0
     """First guess of the time of a cell, until rows tell better."""
+    limit_seconds: ClassVar[float] = 3600.0
+    """A group of cells that runs longer than this, for each of its cells, is stopped."""
 
     def cells(self, want: Selection) -> Iterator[Cell]:
         """Every cell of the selection, cheapest comparison first."""
@@ -179,10 +183,15 @@ class Benchmark:
         """The values of ``columns`` for one cell."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it measures")
 
-    def measure_group(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, dict[str, Any]]]:
-        """The values of each cell of one group."""
+    def measure_group(
+        self, cells: Sequence[Cell]
+    ) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
+        """The values of each cell of one group, or the exception that became of it."""
         for cell in cells:
-            yield cell, self.measure(cell)
+            try:
+                yield cell, self.measure(cell)
+            except Exception as error:
+                yield cell, error
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -195,9 +204,6 @@ class Benchmark:
                 f"give {cls.__qualname__} another name"
             )
         _BENCHMARKS[cls.name] = cls()
-
-
-_BENCHMARKS: dict[str, Benchmark] = {}
 
 
 def benchmarks() -> dict[str, Benchmark]:

@@ -1,0 +1,141 @@
+"""Accuracy: paired training runs, tested once, after the last epoch.
+
+The random seed of a run is a hash of data, backbone, recipe and repetition, without the module:
+arms of equal ``seed`` start from the same shared weights and see the same images in the same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
+from benchmarks.recipes import RECIPES
+
+
+def run_seed(cell: Cell) -> int:
+    """The random seed of a run: equal for all modules of one data set, backbone and recipe."""
+    words = f"{cell.data} {cell.backbone} {cell.recipe} {cell.seed}"
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big")
+
+
+class Accuracy(Benchmark):
+    """Train each arm with the same recipe and seeds; last-epoch test accuracy."""
+
+    name = "accuracy"
+    title = "Test accuracy after training with one recipe and paired seeds"
+    trained = True
+    default_seconds = 120.0
+    code = (
+        "benchmarks/accuracy.py",
+        "benchmarks/training.py",
+        "benchmarks/data.py",
+        "benchmarks/recipes.py",
+        "benchmarks/backbones.py",
+        "attn/plug.py",
+    )
+    columns = (
+        Column("top1", "number", "%", "test images classified correctly, after the last epoch"),
+        Column("test_loss", "number", "nat", "mean cross-entropy on the test set"),
+        Column("train_loss", "number", "nat", "mean training loss of the last epoch"),
+        Column("train_images", "integer", "images", "size of the training set"),
+        Column("test_images", "integer", "images", "size of the test set"),
+        Column("epochs", "integer", "", "passes over the training set"),
+        Column("params", "integer", "", "trainable parameters"),
+        Column("images_per_second", "number", "images/s", "training speed; not a benchmark"),
+    )
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """Seed by seed, all arms of a seed together, so that what is finished is paired."""
+        if want.suite == "quick":
+            plan = [("fashion-mnist", "resnet10_small", "preview", 2)]
+        elif want.suite == "cpu":
+            plan = [("fashion-mnist", "resnet10_small", "short", 10)]
+        elif want.suite == "gpu":
+            plan = [("cifar100", "resnet10_small", "cifar", 10)]
+        else:
+            plan = []
+        on_gpu = want.device != "cpu"
+        for data, backbone, recipe, seeds in plan:
+            for seed in range(seeds):
+                for name in want.backbones or (backbone,):
+                    for module, variant in want.arms():
+                        yield Cell(
+                            benchmark=self.name,
+                            backbone=name,
+                            module=module,
+                            variant=variant,
+                            data=data,
+                            recipe=recipe,
+                            seed=seed,
+                            device=want.device,
+                            precision="bf16" if on_gpu else "fp32",
+                            layout="nhwc" if on_gpu else "nchw",
+                            batch_size=RECIPES[recipe].batch_size,
+                            threads=None if on_gpu else 1,
+                        )
+
+    def same_machine(self, cell: Cell) -> bool:
+        """A preview is for the reader's own eyes: it is measured on the reader's machine."""
+        return cell.recipe == "preview"
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """Load each data set once: DataError before any training if it is missing or damaged."""
+        for name in {cell.data for cell in cells}:
+            _images(name)
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
+        import torch
+
+        from benchmarks import training
+
+        if cell.threads:
+            torch.set_num_threads(cell.threads)
+        images = _images(cell.data)
+        model = build(cell, images.num_classes, images.train_x.shape[1])
+        facts = {
+            "params": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "train_images": len(images.train_y),
+            "test_images": len(images.test_y),
+        }
+        try:
+            outcome = training.train(
+                model,
+                images,
+                RECIPES[cell.recipe],
+                seed=run_seed(cell),
+                device=cell.device,
+                precision=cell.precision,
+                layout=cell.layout,
+            )
+        except Diverged as diverged:
+            raise Diverged(str(diverged), {**facts, **diverged.values}) from diverged
+        return {**facts, **asdict(outcome)}
+
+
+def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
+    """The model of a cell; the shared layers start alike for every module of an equal seed."""
+    import torch
+
+    import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+
+    torch.manual_seed(run_seed(cell))
+    return attn.create_model(
+        cell.backbone,
+        cell.module,
+        options=attn.parse_options(cell.variant),
+        num_classes=num_classes,
+        in_chans=in_chans,
+    )
+
+
+@lru_cache(maxsize=1)
+def _images(name: str) -> Any:
+    from benchmarks import data
+
+    return data.load(name)

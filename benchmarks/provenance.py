@@ -1,0 +1,142 @@
+"""Where a row comes from: the commit, the machine, the library versions, the code that made it.
+
+Records are named by the hash of their content and carry no host and no user name.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cells import ROOT
+
+LIBRARIES = ("torch", "torchvision", "timm", "fvcore", "numpy", "pandas")
+
+
+def digest(content: Any) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of the content as sorted JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _git(*args: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def commit() -> str:
+    """The commit of the checkout, or ``unknown`` outside git."""
+    return _git("rev-parse", "HEAD") or "unknown"
+
+
+@cache
+def dirty() -> bool:
+    """Whether anything but ``results/`` differs from the commit (or there is no commit)."""
+    changes = _git("status", "--porcelain", "--", ".", ":!results")
+    return changes is None or changes != ""
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> int | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (ValueError, OSError):
+        return None
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """What decides a time on this machine: processor, cores, memory, system, GPUs."""
+    record: dict[str, Any] = {
+        "processor": _cpu_name(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "system": platform.system(),
+        "gpus": _gpus(),
+    }
+    return record
+
+
+def _gpus() -> list[str]:
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Versions of Python and of the libraries that a measurement can depend on."""
+    versions: dict[str, Any] = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Hash of what the code in ``files`` does: comments, docstrings and layout do not count."""
+    return digest([[path.name, _normalised(path)] for path in sorted(files)])
+
+
+@cache
+def _normalised(path: Path) -> Any:
+    return _plain(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as lists, without docstrings and without fields that are empty."""
+    if isinstance(node, ast.AST):
+        named = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+        if "body" in named and isinstance(named["body"], list):
+            named["body"] = [s for s in named["body"] if not _is_docstring(s)]
+        return [type(node).__name__, {name: _plain(value) for name, value in named.items()}]
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    return repr(node)
+
+
+def _is_docstring(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,288 @@
+"""The only writer of ``results/``: one CSV a benchmark, sorted, with machine and environment records.
+
+A finished row goes to a journal at once (appended and synced), so that nothing measured is lost
+whatever is killed; ``fold`` moves the journal into the sorted table by an atomic replacement.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from benchmarks import provenance
+from benchmarks.cells import CELL_COLUMNS, ROOT, Benchmark, Cell, Column, benchmarks
+
+RESULTS = ROOT / "results"
+
+ROW_COLUMNS = (
+    Column("status", "string", "", "ok, failed, diverged, crashed or timeout"),
+    Column("reason", "string", "", "why the status is not ok"),
+    Column("seconds", "number", "s", "wall-clock time that the measurement took"),
+    Column("measured_at", "string", "UTC", "when the row was finished (ISO 8601)"),
+    Column("commit", "string", "", "commit of the code that measured"),
+    Column("dirty", "boolean", "", "whether the code differed from that commit"),
+    Column("machine", "string", "", "record in machines/"),
+    Column("environment", "string", "", "record in environments/"),
+    Column("fingerprint", "string", "", "hash of the code that decides the values"),
+    Column("key", "string", "", "hash of the cell"),
+)
+
+_DTYPES = {"string": "string", "integer": "Int64", "number": "float64", "boolean": "boolean"}
+
+
+class StoreError(RuntimeError):
+    """``results/`` can't be read or written; the message says what to do."""
+
+
+def columns(benchmark: Benchmark) -> tuple[Column, ...]:
+    """The columns of a benchmark's table: its cell, its values, its provenance."""
+    return (*CELL_COLUMNS, *benchmark.columns, *ROW_COLUMNS)
+
+
+def row(cell: Cell, values: dict[str, Any], fingerprint: str, **outcome: Any) -> dict[str, Any]:
+    """A measured cell with its provenance. ``outcome`` holds status, reason and seconds."""
+    return {
+        **{c.name: getattr(cell, c.name) for c in CELL_COLUMNS},
+        **values,
+        "status": "ok",
+        "reason": "",
+        **outcome,
+        "measured_at": provenance.now(),
+        "commit": provenance.commit(),
+        "dirty": provenance.dirty(),
+        "machine": provenance.digest(provenance.machine()),
+        "environment": provenance.digest(provenance.environment()),
+        "fingerprint": fingerprint,
+        "key": cell.key,
+    }
+
+
+class Store:
+    """The tables under one folder (``results/`` of the checkout unless told otherwise)."""
+
+    def __init__(self, root: Path | str = RESULTS) -> None:
+        self.root = Path(root)
+
+    def table_path(self, name: str) -> Path:
+        """Where the table of a benchmark lies."""
+        return self.root / f"{name}.csv"
+
+    def _journal_path(self, name: str) -> Path:
+        return self.root / ".journal" / f"{name}.jsonl"
+
+    def table(self, name: str) -> pd.DataFrame:
+        """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates."""
+        schema = columns(benchmarks()[name])
+        frames = [f for f in (self._read_csv(name, schema), self._read_journal(name)) if len(f)]
+        if not frames:
+            return _typed(pd.DataFrame(columns=[c.name for c in schema]), schema)
+        rows = _typed(pd.concat([f.astype(object) for f in frames], ignore_index=True), schema)
+        rows = rows.drop_duplicates(["key", "machine"], keep="last")
+        order = [c.name for c in CELL_COLUMNS] + ["machine"]
+        return rows.sort_values(order, kind="stable", na_position="first", ignore_index=True)
+
+    def _read_csv(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
+        path = self.table_path(name)
+        if not path.exists():
+            return pd.DataFrame()
+        try:
+            frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        except (ValueError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{path} is not a readable table ({error}); restore it with "
+                f"`git checkout -- {path.name}` in {self.root}, then run again"
+            ) from error
+        missing = {"key", "status", "machine"} - set(frame.columns)
+        if missing:
+            raise StoreError(
+                f"{path} lacks the columns {', '.join(sorted(missing))}; restore it from git"
+            )
+        return frame.reindex(columns=[c.name for c in schema])
+
+    def _read_journal(self, name: str) -> pd.DataFrame:
+        path = self._journal_path(name)
+        if not path.exists():
+            return pd.DataFrame()
+        lines = path.read_bytes().split(b"\n")
+        rows = []
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue  # only a line cut off by a kill or a full disk: it was never whole
+        return pd.DataFrame(rows)
+
+    def append(self, name: str, row: dict[str, Any]) -> None:
+        """Write one finished row to the journal and to the disk, before returning."""
+        line = json.dumps(row, default=_json).encode() + b"\n"
+        path = self._journal_path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "ab") as file:
+                if file.tell() and not _ends_with_newline(path):
+                    file.write(b"\n")
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def fold(self) -> list[Path]:
+        """Move every journal into its table; returns the files written."""
+        written = []
+        for name in benchmarks():
+            journal = self._journal_path(name)
+            if not journal.exists():
+                continue
+            frame = self.table(name)
+            path = self.table_path(name)
+            text = frame.to_csv(index=False, lineterminator="\n", float_format=_shortest)
+            self._replace(path, text)
+            journal.unlink()
+            written.append(path)
+        if written:
+            written += self._records()
+            self._replace(self.root / "datapackage.json", self._datapackage())
+            written.append(self.root / "datapackage.json")
+        return written
+
+    def _records(self) -> list[Path]:
+        written = []
+        for folder, record in (
+            ("machines", provenance.machine()),
+            ("environments", provenance.environment()),
+        ):
+            path = self.root / folder / f"{provenance.digest(record)}.json"
+            if not path.exists():
+                self._replace(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
+                written.append(path)
+        return written
+
+    def _datapackage(self) -> str:
+        resources = []
+        for name, benchmark in benchmarks().items():
+            path = self.table_path(name)
+            if not path.exists():
+                continue
+            data = path.read_bytes()
+            schema = {"fields": [_field(c) for c in columns(benchmark)]}
+            resources.append(
+                {
+                    "name": name,
+                    "title": benchmark.title,
+                    "path": path.name,
+                    "format": "csv",
+                    "mediatype": "text/csv",
+                    "bytes": len(data),
+                    "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
+                    "schema": {**schema, "primaryKey": ["key", "machine"], "missingValues": [""]},
+                }
+            )
+        package = {
+            "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
+            "name": "attn-bench-results",
+            "title": "Measured cost, coverage, latency and accuracy of visual attention modules",
+            "licenses": [
+                {"name": "CC-BY-4.0", "path": "https://creativecommons.org/licenses/by/4.0/"}
+            ],
+            "resources": resources,
+        }
+        return json.dumps(package, indent=2) + "\n"
+
+    def _replace(self, path: Path, text: str) -> None:
+        part = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        if error.errno == errno.ENOSPC:
+            advice = "the disk is full: free some space"
+        else:
+            advice = f"{error.strerror or error}: make the folder writable"
+        return StoreError(
+            f"can't write to {self.root} ({advice}), or choose another folder with --results; "
+            "rows finished so far are kept and the next run continues from them"
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder for one run: checks that it can be written, folds at the end.
+
+        Raises StoreError, before any work, if it can't be written or another run holds it.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / ".probe"
+            probe.write_bytes(b"x" * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        lock = FileLock(self.root / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"another run is writing to {self.root}; wait for it, stop it, "
+                "or choose another folder with --results"
+            ) from None
+        try:
+            self.fold()
+            yield
+        finally:
+            try:
+                self.fold()
+            finally:
+                lock.release()
+
+
+def _typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
+    frame = frame.reindex(columns=[c.name for c in schema])
+    for column in schema:
+        values = frame[column.name]
+        if column.type == "boolean":
+            words = {"True": True, "true": True, "False": False, "false": False}
+            frame[column.name] = values.map(lambda v: words.get(str(v))).astype("boolean")
+        elif column.type == "string":
+            frame[column.name] = values.astype("string").fillna("")
+        else:
+            frame[column.name] = pd.to_numeric(values).astype(_DTYPES[column.type])
+    return frame
+
+
+def _field(column: Column) -> dict[str, str]:
+    unit = f" [{column.unit}]" if column.unit else ""
+    field = {"name": column.name, "type": column.type, "description": column.description + unit}
+    return {**field, **({"unit": column.unit} if column.unit else {})}
+
+
+def _shortest(value: float) -> str:
+    return repr(float(value))
+
+
+def _json(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a row holds plain values, not {type(value).__name__}")
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
