@@ -127,8 +127,8 @@ class CBAM(nn.Module):
         form: "code" or "paper".
 
     Raises:
-        ValueError: a hidden width of 0 (reduction > channels), an even kernel size, a number below 1, an unknown word,
-            an order asked for without a spatial gate.
+        ValueError: a hidden width of 0 (reduction > channels), an even kernel size, a number
+            below 1, an unknown word, an order asked for without a spatial gate.
     """
 
     def __init__(
