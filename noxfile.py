@@ -12,16 +12,16 @@ share `.nox/docs`. An environment is installed once, and again when its requirem
 of `.nox/torch`: for a machine that has its own build of torch.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
+VERSION = "import platform; print(platform.python_version())"
 
 
 def env_python(env: Path) -> Path:
@@ -29,13 +29,23 @@ def env_python(env: Path) -> Path:
     return env / ("Scripts/python.exe" if WINDOWS else "bin/python")
 
 
-def start_without_nox() -> None:
-    """Install nox into `.nox/launcher` and start this file again with it; does not return."""
+def answer(python: Path, code: str) -> str:
+    """What `python -c code` prints; nothing where that fails."""
+    try:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def start_without_nox() -> NoReturn:
+    """Start this file again with a nox of its own in `.nox/launcher`."""
     launcher = ROOT / ".nox" / "launcher"
     python = env_python(launcher)
     try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", launcher], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "nox"], check=True)
+        if not answer(python, "import nox; print('yes')"):
+            subprocess.run([sys.executable, "-m", "venv", "--clear", launcher], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", "nox"], check=True)
     except subprocess.CalledProcessError as error:
         sys.exit(f"Could not install nox ({error}). Install it yourself: python -m pip install nox")
     sys.exit(subprocess.call([python, __file__, *sys.argv[1:]]))
@@ -52,7 +62,6 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["bench"]
 
 GROUPS = {"torch": ("bench", "tests", "lint"), "docs": ("docs",)}
-INCOMPLETE = "incomplete"
 # Material's notice about MkDocs 2, which pyproject.toml excludes.
 NO_NOTICE = {"NO_MKDOCS_2_WARNING": "1"}
 
@@ -61,35 +70,35 @@ def requirements(name: str) -> list[str]:
     """What pip installs into the environment `name`, read from pyproject.toml."""
     project = nox.project.load_toml(ROOT / "pyproject.toml")
     library = project["project"]["dependencies"] if name == "torch" else []
-    return [*library, *nox.project.dependency_groups(project, *GROUPS[name])]
-
-
-def fingerprint(wanted: list[str]) -> str:
-    """Changes whenever the environment has to be brought up to date."""
-    text = json.dumps([sorted(wanted), sys.version, sys.platform])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sorted({*library, *nox.project.dependency_groups(project, *GROUPS[name])})
 
 
 def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
-    """Bring `env` up to date; one that an earlier install left half done is made anew."""
+    """Bring `env` up to date; one that an earlier install left half done is made anew.
+
+    A file in `env` says which Python it was made for and what was installed when all was.
+    """
     python, marker = env_python(env), env / "installed.txt"
-    state = marker.read_text() if python.exists() and marker.exists() else INCOMPLETE
-    if state == fingerprint(wanted):
+    version = answer(python, VERSION)
+    made_for, *installed = marker.read_text().splitlines() if marker.exists() else [""]
+    if version and made_for == version and installed == wanted:
         return
     try:
-        if state == INCOMPLETE:
+        if not version or made_for != version:
             shutil.rmtree(env, ignore_errors=True)
             session.run(sys.executable, "-m", "virtualenv", "--quiet", str(env), log=False)
-        marker.write_text(INCOMPLETE)
+        marker.unlink(missing_ok=True)
         session.log(f"installing into {env.relative_to(ROOT)}, once: {' '.join(wanted)}")
         session.run(str(python), "-m", "pip", "install", *wanted, log=False)
     except nox.command.CommandFailed:
         session.error(
             f"{env} could not be installed; the reason is above. Usual causes: no network, less "
-            f"than 10 GB free, a proxy that pip does not know. Then run the same command again, "
-            f"or point ATTN_BENCH_PYTHON at an interpreter that has the packages already."
+            f"than 10 GB free, a proxy that pip does not know. Mend that and run the same command "
+            f"again. For bench, tests and lint, ATTN_BENCH_PYTHON may instead name an interpreter "
+            f"that has the packages."
         )
-    marker.write_text(fingerprint(wanted))
+    version = answer(python, VERSION)
+    marker.write_text("\n".join([version, *wanted]))
 
 
 def python_of(session: nox.Session, name: str) -> str:
