@@ -9,6 +9,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from attn.arguments import hidden_width, one_of, positive_int
+
 Form = Literal["code", "paper"]
 
 # Without gradients the N x N map is made this many rows at a time; the values do not change.
@@ -41,13 +43,7 @@ class PAM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _require_channels(channels)
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"reduction={reduction} leaves no query channel of channels={channels}; "
-                f"choose a reduction from 1 to {channels}"
-            )
-        width = channels // reduction
+        width = hidden_width(channels, reduction)
         self.query_conv = nn.Conv2d(channels, width, 1, device=device, dtype=dtype)
         self.key_conv = nn.Conv2d(channels, width, 1, device=device, dtype=dtype)
         self.value_conv = nn.Conv2d(channels, channels, 1, device=device, dtype=dtype)
@@ -96,9 +92,8 @@ class CAM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _require_channels(channels)
-        if form not in get_args(Form):
-            raise ValueError(f"form={form!r} is unknown; choose one of {list(get_args(Form))}")
+        positive_int("channels", channels)
+        one_of("form", form, get_args(Form))
         # softmax ignores a constant in each row, so softmax(rowmax - e) is softmax(-e).
         self.sign = -1.0 if form == "code" else 1.0
         self.gamma = nn.Parameter(torch.zeros(1, device=device, dtype=dtype))
@@ -182,12 +177,8 @@ class DANetHead(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        width = in_channels // 4 if width is None else width
-        if min(in_channels, num_classes, width) < 1:
-            raise ValueError(
-                f"in_channels={in_channels}, num_classes={num_classes} and width={width} "
-                "must all be at least 1"
-            )
+        positive_int("num_classes", num_classes)
+        width = hidden_width(in_channels, 4) if width is None else positive_int("width", width)
 
         def conv_bn_relu(channels: int) -> nn.Sequential:
             conv = nn.Conv2d(channels, width, 3, padding=1, bias=False, device=device, dtype=dtype)
@@ -217,8 +208,3 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(N, Q, D), (N, D, P), (N, C, P) -> (N, C, Q): values averaged by softmax of query . key."""
     attention = torch.softmax(query @ key, dim=2)  # (N, Q, P)
     return value @ attention.transpose(1, 2)
-
-
-def _require_channels(channels: int) -> None:
-    if channels < 1:
-        raise ValueError(f"channels={channels} must be at least 1")

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attn.arguments import hidden_width, odd_int, positive_int
+
 # Caffe's momentum of 0.95 in the official prototxt, in PyTorch's convention.
 BN_MOMENTUM = 0.05
 
@@ -44,8 +46,8 @@ class SK(nn.Module):
         share: one convolution weight for all branches, each with its own dilation and BN.
 
     Raises:
-        ValueError: a size below 1, groups that do not divide the channels, an even kernel, or
-            shared branches of unequal kernel size.
+        ValueError: a size below 1 (min_channels may be 0 if reduction <= out_channels), groups
+            that do not divide the channels, an even kernel, or shared branches of unequal size.
     """
 
     share: Final[bool]
@@ -66,18 +68,12 @@ class SK(nn.Module):
     ) -> None:
         super().__init__()
         out_channels = channels if out_channels is None else out_channels
-        _require_positive(
-            channels=channels,
-            out_channels=out_channels,
-            stride=stride,
-            reduction=reduction,
-            min_channels=min_channels,
-        )
-        groups = _choose_groups(groups, channels, out_channels)
+        width = hidden_width(positive_int("out_channels", out_channels), reduction, min_channels)
+        groups = _choose_groups(groups, positive_int("channels", channels), out_channels)
         _check_branches(branches, share)
 
         self.share = share
-        self.stride = stride
+        self.stride = positive_int("stride", stride)
         self.groups = groups
         self.dilations = [dilation for _, dilation in branches]
         convs = [
@@ -104,7 +100,6 @@ class SK(nn.Module):
         )
         self.select = None
         if len(branches) > 1:
-            width = max(out_channels // reduction, min_channels)
             self.select = Select(out_channels, width, len(branches), device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -168,17 +163,11 @@ class Select(nn.Module):
         return logits.softmax(1)
 
 
-def _require_positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name}={size} must be at least 1")
-
-
 def _choose_groups(groups: int | None, channels: int, out_channels: int) -> int:
     common = math.gcd(channels, out_channels)
     if groups is None:
         return math.gcd(32, common)
-    if groups < 1 or common % groups:
+    if common % positive_int("groups", groups):
         allowed = [g for g in range(1, common + 1) if common % g == 0]
         raise ValueError(
             f"groups={groups} does not divide channels={channels} and "
@@ -191,11 +180,10 @@ def _check_branches(branches: Sequence[tuple[int, int]], share: bool) -> None:
     if not branches:
         raise ValueError("branches is empty; give at least one (kernel size, dilation)")
     for branch in branches:
-        if len(branch) != 2 or branch[0] % 2 == 0 or min(branch) < 1:
-            raise ValueError(
-                f"branch {branch} is not an odd kernel size and a dilation of at least 1, "
-                "such as (3, 2)"
-            )
+        if not isinstance(branch, tuple | list) or len(branch) != 2:
+            raise ValueError(f"branch {branch!r} is not (kernel size, dilation), such as (3, 2)")
+        odd_int("kernel size of a branch", branch[0])
+        positive_int("dilation of a branch", branch[1])
     kernel_sizes = {kernel_size for kernel_size, _ in branches}
     if share and len(kernel_sizes) > 1:
         raise ValueError(
