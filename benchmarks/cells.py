@@ -159,6 +159,8 @@ class Benchmark:
     """Expensive: a stale row is measured again only when asked (``--stale``)."""
     exclusive: ClassVar[bool] = False
     """Times something: one process at a time, nothing beside it."""
+    plugs: ClassVar[bool] = True
+    """A cell whose model can't be built is the user's mistake, not a finding."""
     default_seconds: ClassVar[float] = 1.0
     """First guess of the time of a cell, until rows tell better."""
     limit_seconds: ClassVar[float] = 3600.0
@@ -207,10 +209,11 @@ class Benchmark:
 
 
 def benchmarks() -> dict[str, Benchmark]:
-    """All benchmarks by name, in the order of ``FILES``."""
+    """All benchmarks by name: those of ``FILES``, then others that were imported."""
     for file in FILES:
         importlib.import_module(f"benchmarks.{file}")
-    return {name: _BENCHMARKS[name] for name in FILES if name in _BENCHMARKS}
+    names = sorted(_BENCHMARKS, key=lambda n: FILES.index(n) if n in FILES else len(FILES))
+    return {name: _BENCHMARKS[name] for name in names}
 
 
 def choose(asked: str, allowed: Sequence[str], what: str) -> str:

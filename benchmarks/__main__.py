@@ -1,0 +1,234 @@
+"""The command line: ``python -m benchmarks plan|run|status|table|cite``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from benchmarks.cells import SUITES, Selection, benchmarks, choose
+from benchmarks.progress import Show, duration
+from benchmarks.store import RESULTS, Store, StoreError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0, 1 if cells failed, 2 for bad input, 130 after Ctrl-C."""
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return options.command(options, console)
+    except KeyboardInterrupt:
+        console.print("\nstopped. Finished rows are kept; the same command goes on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, TypeError, StoreError, _data_error()) as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _data_error() -> type[Exception]:
+    """DataError if the data loaders were imported; they need torch, reading tables does not."""
+    module = sys.modules.get("benchmarks.data")
+    return module.DataError if module else StoreError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Benchmarks of visual attention modules."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, words in (
+        ("plan", _plan, "what a run would measure, and how long it would take"),
+        ("run", _run, "measure what the tables lack and write it to results/"),
+        ("status", _status, "how many rows of each benchmark are there, current, stale, failed"),
+    ):
+        sub = commands.add_parser(name, help=words, description=words)
+        _add_selection(sub)
+        sub.set_defaults(command=command)
+    table = commands.add_parser("table", help="print a table", description="Print a table.")
+    table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
+    table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
+    table.add_argument("--csv", action="store_true", help="as CSV, all columns")
+    _add_results(table)
+    table.set_defaults(command=_table)
+    cite = commands.add_parser("cite", help="how to cite", description="How to cite the tables.")
+    cite.set_defaults(command=_cite)
+    return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
+    parser.add_argument("--only", nargs="+", default=[], metavar="BENCHMARK")
+    parser.add_argument(
+        "--module",
+        action="append",
+        metavar="NAME",
+        help="a module, with options if any: eca, 'se reduction=8', my_pkg:MyGate; repeatable",
+    )
+    parser.add_argument("--backbone", action="append", metavar="NAME", help="repeatable")
+    parser.add_argument("--device", help="cpu or cuda; the suite's own unless given")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
+    parser.add_argument("--retry", action="store_true", help="measure failed rows again")
+    parser.add_argument("--again", action="store_true", help="measure everything again")
+    _add_results(parser)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", default=str(RESULTS), help="folder of the tables")
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    suite = SUITES[choose(options.suite, list(SUITES), "suite")]
+    if options.jobs < 1:
+        raise ValueError(f"--jobs {options.jobs} was asked for; at least 1 is needed")
+    modules = None
+    if options.module:
+        split = [word.strip().partition(" ") for word in options.module]
+        modules = tuple((name, " ".join(rest.split())) for name, _, rest in split)
+    backbones = tuple(options.backbone) if options.backbone else None
+    return Selection(suite.name, modules, backbones, options.device or suite.device)
+
+
+def _work(options: argparse.Namespace, want: Selection, store: Store):
+    from benchmarks import runner
+
+    return runner.plan(
+        want,
+        store,
+        only=options.only,
+        stale=options.stale,
+        retry=options.retry,
+        again=options.again,
+    )
+
+
+def _check_names(want: Selection) -> None:
+    """Names first, before the cells are listed: a wrong one must not start anything."""
+    import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+
+    for module, variant in want.modules or ():
+        if module != "none":
+            attn.get(module)
+        attn.parse_options(variant)
+    for backbone in want.backbones or ():
+        attn.create_model(backbone, device="meta")
+
+
+def _plan(options: argparse.Namespace, console: Console) -> int:
+    want = _selection(options)
+    _check_names(want)
+    work = _work(options, want, Store(options.results))
+    for name, cells in work.todo.items():
+        seconds = sum(work.seconds[cell] for cell in cells)
+        console.print(f"{name}: {len(cells)} cells, {duration(seconds)} of work")
+        for cell in cells[:20]:
+            console.print(f"  {cell}", markup=False)
+        if len(cells) > 20:
+            console.print(f"  ... and {len(cells) - 20} more")
+    console.print(
+        f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
+        f"{options.jobs} processes; {work.current} current, {len(work.stale)} stale and kept "
+        f"(--stale), {len(work.failed)} failed and kept (--retry)"
+    )
+    return 0
+
+
+def _status(options: argparse.Namespace, console: Console) -> int:
+    want = _selection(options)
+    store = Store(options.results)
+    work = _work(options, want, store)
+    for name in benchmarks():
+        counts = store.table(name)["status"].value_counts().to_dict()
+        todo = len(work.todo.get(name, []))
+        words = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no rows"
+        console.print(f"{name}: {words}; {todo} cells of suite {want.suite} to measure")
+    console.print(f"{work.current} current, {len(work.stale)} stale, {len(work.failed)} failed")
+    return 0
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks import runner
+
+    want = _selection(options)
+    _check_names(want)
+    store = Store(options.results)
+    begun = time.monotonic()
+    with store.writing():
+        work = _work(options, want, store)
+        runner.check(work, want)
+        cells = len(work.seconds)
+        console.print(
+            f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
+            f"{duration(work.wall_seconds(options.jobs))} with {options.jobs} processes"
+        )
+        with Show(work, options.jobs, console) as show:
+            counts = runner.run(work, store, jobs=options.jobs, show=show)
+    _report(options, console, store, want, counts, work)
+    console.print(f"{sum(counts.values())} cells in {duration(time.monotonic() - begun)}")
+    return 1 if set(counts) - {"ok"} else 0
+
+
+def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
+    from benchmarks import tables
+
+    console.print()
+    print(tables.text_summary(store, want.suite))
+    for status, n in counts.items():
+        if status != "ok":
+            console.print(f"{n} cells {status}; their rows say why", style="red")
+    if work.stale:
+        console.print(f"{len(work.stale)} rows are older than the code (--stale measures again)")
+    if work.failed:
+        console.print(f"{len(work.failed)} rows failed in an earlier run (--retry measures again)")
+    for name in benchmarks():
+        path = store.table_path(name)
+        if path.exists():
+            console.print(f"wrote {path}" if name in work.todo else f"kept  {path}", markup=False)
+
+
+def _table(options: argparse.Namespace, console: Console) -> int:
+    store = Store(options.results)
+    choose(options.suite, list(SUITES), "suite")
+    if options.name is None:
+        from benchmarks import tables
+
+        print(tables.text_summary(store, options.suite))
+        return 0
+    name = choose(options.name, list(benchmarks()), "table")
+    frame = store.table(name)
+    if options.csv:
+        frame.to_csv(sys.stdout, index=False)
+        return 0
+    kept = [c for c in frame.columns if frame[c].notna().any() and (frame[c] != "").any()]
+    provenance = {"fingerprint", "key", "machine", "environment", "commit", "dirty", "measured_at"}
+    print(frame[[c for c in kept if c not in provenance]].to_string(index=False))
+    return 0
+
+
+def _cite(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks import provenance
+    from benchmarks.cells import ROOT
+
+    print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    print(f"# tables as of commit {provenance.commit()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Worker processes on this machine: groups of cells go in, outcomes come out one at a time.
+
+A worker that crashes or runs too long takes only its own cells with it; when the parent is gone,
+however it went, its workers leave too.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from benchmarks.cells import Benchmark, Cell, Diverged
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of one cell."""
+
+    cell: Cell
+    values: dict[str, Any]
+    status: str
+    reason: str
+    seconds: float
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    left: list[Cell] = field(default_factory=list)
+    """Cells of its group that have not come back."""
+    busy: bool = False
+    started: float = 0.0
+    limit: float = 0.0
+
+    def late(self) -> bool:
+        return self.busy and time.monotonic() - self.started > self.limit
+
+
+def measure(
+    benchmark: Benchmark,
+    groups: Sequence[Sequence[Cell]],
+    jobs: int,
+    started: Callable[[Sequence[Cell]], None],
+) -> Iterator[Finished]:
+    """Measure groups of cells, ``jobs`` at a time; ``started`` is told what begins.
+
+    Closing the iterator (or an exception in the caller) ends the workers.
+    """
+    queue = deque(groups)
+    workers = [_start() for _ in range(min(jobs, len(queue)))]
+    try:
+        while queue or any(worker.busy for worker in workers):
+            for i, worker in enumerate(workers):
+                if queue and not worker.busy:
+                    if not worker.process.is_alive():
+                        worker = workers[i] = _start()
+                    _give(worker, benchmark, queue.popleft())
+                    started(worker.left)
+            ready = wait([w.connection for w in workers if w.busy], timeout=POLL_SECONDS)
+            for worker in workers:
+                if worker.connection in ready:
+                    yield from _receive(worker)
+                elif worker.late():
+                    yield from _lose(worker, "timeout", f"stopped after {worker.limit:.0f} s")
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join(10)
+            if worker.process.is_alive():
+                worker.process.kill()
+
+
+def _give(worker: _Worker, benchmark: Benchmark, cells: Sequence[Cell]) -> None:
+    worker.left, worker.busy, worker.started = list(cells), True, time.monotonic()
+    worker.limit = benchmark.limit_seconds * len(cells)
+    worker.connection.send((benchmark, worker.left))
+
+
+def _receive(worker: _Worker) -> Iterator[Finished]:
+    try:
+        finished: Finished | None = worker.connection.recv()
+    except (EOFError, ConnectionError):
+        worker.process.join(10)
+        yield from _lose(worker, "crashed", f"its process ended: {_ending(worker.process)}")
+        return
+    if finished is not None:
+        worker.left.remove(finished.cell)
+        yield finished
+        return
+    worker.busy = False
+    for cell in worker.left:
+        seconds = time.monotonic() - worker.started
+        yield Finished(cell, {}, "failed", "the measurement gave nothing for this cell", seconds)
+
+
+def _ending(process: BaseProcess) -> str:
+    code = process.exitcode
+    if code is None or code >= 0:
+        return f"exit status {code}"
+    return f"killed by {signal.Signals(-code).name}"
+
+
+def _lose(worker: _Worker, status: str, reason: str) -> Iterator[Finished]:
+    """End a worker; what it had not returned gets a status."""
+    worker.process.kill()
+    worker.process.join(10)
+    worker.busy = False
+    for cell in worker.left:
+        yield Finished(cell, {}, status, reason, time.monotonic() - worker.started)
+
+
+def _start() -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=False)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _serve(connection: Connection, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    try:
+        while True:
+            benchmark, cells = connection.recv()
+            for finished in _measure(benchmark, cells):
+                connection.send(finished)
+            connection.send(None)
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _measure(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:
+    begin = time.monotonic()
+    left = list(cells)
+    try:
+        for cell, result in benchmark.measure_group(cells):
+            left.remove(cell)
+            yield _finished(cell, result, time.monotonic() - begin)
+            begin = time.monotonic()
+    except Exception as error:
+        for cell in left:
+            yield _finished(cell, error, time.monotonic() - begin)
+
+
+def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) -> Finished:
+    if isinstance(result, Diverged):
+        return Finished(cell, result.values, "diverged", str(result), seconds)
+    if isinstance(result, Exception):
+        reason = " ".join(f"{type(result).__name__}: {result}".split())
+        return Finished(cell, {}, "failed", reason, seconds)
+    return Finished(cell, result, "ok", "", seconds)

@@ -1,0 +1,196 @@
+"""Plan and run: the cells of a selection, less those that the store already has.
+
+A row is current while the code that decides its value is unchanged; a stale one stays until it is
+measured again: cheap benchmarks at the next run, trained ones only when asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import engine, provenance
+from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
+from benchmarks.store import Store, columns, row
+
+
+@dataclass
+class Plan:
+    """What is left to measure, and why the rest is not."""
+
+    todo: dict[str, list[Cell]] = field(default_factory=dict)
+    seconds: dict[Cell, float] = field(default_factory=dict)
+    """Estimated time of each cell to do."""
+    current: int = 0
+    stale: list[Cell] = field(default_factory=list)
+    """Rows whose code has changed and that are kept until `--stale` asks for them again."""
+    failed: list[Cell] = field(default_factory=list)
+    """Rows of the selection that failed before; kept until `--retry` asks for them again."""
+
+    def wall_seconds(self, jobs: int) -> float:
+        """Estimated wall-clock time with ``jobs`` processes."""
+        total = 0.0
+        for name, cells in self.todo.items():
+            work = sum(self.seconds[cell] for cell in cells)
+            total += work if benchmarks()[name].exclusive else work / jobs
+        return total
+
+
+@cache
+def _module_file(module: str) -> Path | None:
+    import inspect
+
+    import attn
+
+    if module == "none":
+        return None
+    found = inspect.getsourcefile(inspect.unwrap(attn.get(module).factory))
+    return Path(found) if found else None
+
+
+def fingerprint(benchmark: Benchmark, cell: Cell) -> str:
+    """Hash of the code that decides the value of a cell: the benchmark's and the module's."""
+    files = [ROOT / name for name in benchmark.code]
+    module = _module_file(cell.module)
+    return provenance.fingerprint([*files, *([module] if module else [])])
+
+
+def plan(
+    want: Selection,
+    store: Store,
+    *,
+    only: Sequence[str] = (),
+    stale: bool = False,
+    retry: bool = False,
+    again: bool = False,
+) -> Plan:
+    """Compare the selection with the store. Raises ValueError for an unknown benchmark name."""
+    known = benchmarks()
+    for name in only:
+        choose(name, list(known), "benchmark")
+    result = Plan()
+    here = provenance.digest(provenance.machine())
+    for name, benchmark in known.items():
+        if only and name not in only:
+            continue
+        table = store.table(name)
+        rows = {(r.key, r.machine): r for r in table.itertuples(index=False)}
+        by_key = {key: r for (key, _), r in rows.items()}
+        cells = list(dict.fromkeys(benchmark.cells(want)))
+        todo = []
+        for cell in cells:
+            found = rows.get((cell.key, here)) or (
+                None if benchmark.same_machine(cell) else by_key.get(cell.key)
+            )
+            if found is None or again:
+                todo.append(cell)
+            elif found.fingerprint != fingerprint(benchmark, cell):
+                redo = stale or not benchmark.trained
+                (todo if redo else result.stale).append(cell)
+            elif found.status != "ok":
+                (todo if retry else result.failed).append(cell)
+            else:
+                result.current += 1
+        if todo:
+            result.todo[name] = todo
+            result.seconds.update(_estimates(benchmark, todo, table))
+    return result
+
+
+def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
+    """Seconds a cell, from rows of the same work, else of the same backbone, else a guess."""
+    done = table[table["status"] == "ok"]
+    alike = ["backbone", "module", "recipe", "threads"]
+    exact = done.groupby(alike, dropna=False)["seconds"].median().to_dict()
+    near = done.groupby(["backbone", "recipe"])["seconds"].median().to_dict()
+    estimates = {}
+    for cell in todo:
+        threads = cell.threads if cell.threads is not None else pd.NA
+        found = exact.get((cell.backbone, cell.module, cell.recipe, threads))
+        found = found or near.get((cell.backbone, cell.recipe))
+        estimates[cell] = found or benchmark.default_seconds
+    return estimates
+
+
+def check(work: Plan, want: Selection) -> None:
+    """Raise, before any work, what can be known to go wrong: device, models, data."""
+    _check_device(want.device)
+    cells = [cell for name in work.todo for cell in work.todo[name] if benchmarks()[name].plugs]
+    if want.modules or want.backbones:
+        _check_models(cells)
+    for name, todo in work.todo.items():
+        benchmarks()[name].check(todo)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    choose(device, ["cpu", "cuda"], "device")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "device cuda was asked for, but torch sees no CUDA GPU here; "
+            "choose --device cpu, or install a CUDA build of torch and a driver"
+        )
+
+
+def _check_models(cells: Iterable[Cell]) -> None:
+    """Build each model on the meta device: unknown names, bad options and transformers raise."""
+    import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+
+    for backbone, module, variant in sorted({(c.backbone, c.module, c.variant) for c in cells}):
+        options = attn.parse_options(variant)
+        attn.create_model(backbone, module, options=options, device="meta")
+
+
+def groups(benchmark: Benchmark, cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Cells that are measured together, in the order in which their first one comes."""
+    found: dict[Any, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(benchmark.group(cell), []).append(cell)
+    return list(found.values())
+
+
+def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
+    """Measure what the plan holds and store each row as it comes; returns counts by status.
+
+    ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. The code
+    is fingerprinted before the first measurement: a file that changes later is not what ran.
+    """
+    counts: dict[str, int] = {}
+    prints = {
+        cell: fingerprint(benchmarks()[name], cell)
+        for name, cells in work.todo.items()
+        for cell in cells
+    }
+    for name, cells in work.todo.items():
+        benchmark = benchmarks()[name]
+        allowed = {c.name for c in columns(benchmark)}
+        processes = 1 if benchmark.exclusive else jobs
+        results = engine.measure(benchmark, groups(benchmark, cells), processes, show.begin)
+        try:
+            for finished in results:
+                unknown = set(finished.values) - allowed
+                if unknown:
+                    raise KeyError(f"{name} measured {sorted(unknown)}, which are no columns of it")
+                store.append(
+                    name,
+                    row(
+                        finished.cell,
+                        finished.values,
+                        prints[finished.cell],
+                        status=finished.status,
+                        reason=finished.reason,
+                        seconds=round(finished.seconds, 3),
+                    ),
+                )
+                counts[finished.status] = counts.get(finished.status, 0) + 1
+                show.done(finished)
+        finally:
+            results.close()
+    return counts
