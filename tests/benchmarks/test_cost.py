@@ -1,0 +1,107 @@
+"""Costs against published integers and an independent counter."""
+
+import pytest
+
+from benchmarks.cells import Cell, Selection
+from benchmarks.cost import ABLATIONS, BACKBONES, CostBenchmark, measured, plugged
+
+COST = CostBenchmark()
+
+
+def cost_of(backbone, module="none", variant=""):
+    return measured(*plugged(backbone, module, variant), 224)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module", "params"),
+    [
+        ("resnet50", "none", 25_557_032),
+        ("resnet50", "se", 28_088_024),
+        ("resnet50", "cbam", 28_089_624),
+        ("resnext50_32x4d", "sk", 27_479_784),
+    ],
+)
+def test_parameters_are_the_published_ones(backbone, module, params):
+    assert cost_of(backbone, module).params == params
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module", "millions"),
+    [
+        ("resnet50", "none", 4089.184),
+        ("resnet50", "se", 4091.699),
+        ("resnext50_32x4d", "none", 4230.5),
+        ("resnext50_32x4d", "sk", 4463),
+        ("mobilenetv2_100", "none", 300.8),
+        ("mobilenetv2_100", "coord", 306.7),
+    ],
+)
+def test_multiply_adds_are_the_published_ones(backbone, module, millions):
+    digits = len(str(millions).partition(".")[2])
+    assert round(cost_of(backbone, module).work.macs / 1e6, digits) == millions
+
+
+def test_mobilenetv2_with_coordinate_attention_has_the_papers_size():
+    assert round(cost_of("mobilenetv2_100", "coord").params / 1e6, 3) == 3.951
+
+
+def test_an_ablation_removes_the_biases():
+    with_bias, without = cost_of("resnet50", "se"), cost_of("resnet50", "se", "bias=False")
+    assert with_bias.params - without.params == 16_048
+
+
+def test_kernel_sizes_per_stage_are_the_papers_80_parameters():
+    eca = cost_of("resnet50", "eca", "per_stage={'kernel_size':(3,5,5,7)}")
+    assert eca.params - cost_of("resnet50").params == 80
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module"), [("resnet18", "none"), ("resnet18", "cbam"), ("convnext_tiny", "se")]
+)
+def test_fvcore_agrees_on_multiply_adds_and_activations(backbone, module):
+    import torch
+    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+
+    model, slot, inserted = plugged(backbone, module, "")
+    counted = measured(model, slot, inserted, 224).work
+    model.to_empty(device="cpu").requires_grad_(False)
+    image = torch.zeros(1, 3, 224, 224)
+    flops = FlopCountAnalysis(model, image).unsupported_ops_warnings(False).by_operator()
+    activations = ActivationCountAnalysis(model, image).unsupported_ops_warnings(False).total()
+    assert flops["conv"] + flops["linear"] == counted.macs
+    assert activations == counted.activations
+
+
+def test_a_row_has_every_column_and_names_what_fvcore_left_out():
+    row = COST.measure(Cell("cost", "resnet50", "se", device="meta", image_size=224))
+    assert list(row) == [column.name for column in COST.columns]
+    assert row["params_added"] == 28_088_024 - 25_557_032
+    assert row["inserted"] == 16
+    assert row["fvcore_flops"] - row["macs"] == 22_227_968 + 100_352  # batch norm, last pooling
+    assert "sigmoid 16" in row["fvcore_uncounted"].split("; ")
+
+
+def test_the_bare_backbone_adds_nothing():
+    row = COST.measure(Cell("cost", "resnet18", device="meta", image_size=224))
+    added = {name: value for name, value in row.items() if name.endswith("_added")}
+    assert len(added) == 4
+    assert set(added.values()) == {0}
+
+
+def test_suites():
+    quick, cpu = list(COST.cells(Selection("quick"))), list(COST.cells(Selection("cpu")))
+    assert len({cell.key for cell in quick}) == len(quick) == 9 * len(BACKBONES)
+    assert set(quick) < set(cpu)
+    assert len(cpu) == len(quick) + len(ABLATIONS)
+    assert not list(COST.cells(Selection("gpu")))
+
+
+def test_a_selection_replaces_backbones_and_modules():
+    want = Selection("cpu", modules=(("eca", "kernel_size=5"),), backbones=("resnet26",))
+    arms = [(cell.backbone, cell.arm) for cell in COST.cells(want)]
+    assert arms == [("resnet26", "none"), ("resnet26", "eca kernel_size=5")]
+
+
+def test_an_unknown_backbone_is_named_before_work():
+    with pytest.raises(ValueError, match="'resnet5O'.*resnet50"):
+        COST.check(list(COST.cells(Selection("quick", backbones=("resnet5O",)))))
