@@ -54,10 +54,8 @@ class Accuracy(Benchmark):
             plan = [("fashion-mnist", "resnet10_small", "preview", 2)]
         elif want.suite == "cpu":
             plan = [("fashion-mnist", "resnet10_small", "short", 10)]
-        elif want.suite == "gpu":
-            plan = [("cifar100", "resnet10_small", "cifar", 10)]
         else:
-            plan = []
+            plan = [("cifar100", "resnet10_small", "cifar", 10)]
         on_gpu = want.device != "cpu"
         for data, backbone, recipe, seeds in plan:
             for seed in range(seeds):

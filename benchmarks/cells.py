@@ -111,7 +111,6 @@ SUITES = {
         Suite("quick", "cpu", "a preview of everything in minutes on two cores"),
         Suite("cpu", "cpu", "the published tables that a processor can measure"),
         Suite("gpu", "cuda", "latency and training on one NVIDIA GPU"),
-        Suite("imagenet", "cuda", "training on an ImageNet folder, many GPUs"),
     )
 }
 

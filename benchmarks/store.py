@@ -1,4 +1,4 @@
-"""The only writer of ``results/``: one CSV a benchmark, sorted, with machine and environment records.
+"""The only writer of ``results/``: one sorted CSV a benchmark, machine and environment records.
 
 A finished row goes to a journal at once (appended and synced), so that nothing measured is lost
 whatever is killed; ``fold`` moves the journal into the sorted table by an atomic replacement.
@@ -257,8 +257,8 @@ def _typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
     for column in schema:
         values = frame[column.name]
         if column.type == "boolean":
-            words = {"True": True, "true": True, "False": False, "false": False}
-            frame[column.name] = values.map(lambda v: words.get(str(v))).astype("boolean")
+            words = values.map(lambda v: {"True": True, "False": False}.get(str(v)))
+            frame[column.name] = words.astype("boolean")
         elif column.type == "string":
             frame[column.name] = values.astype("string").fillna("")
         else:

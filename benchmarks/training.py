@@ -1,4 +1,4 @@
-"""The one training loop: tensors in memory, batched augmentation, SGD or AdamW with a decay to 0."""
+"""The one training loop: tensors in memory, batched augmentation, SGD or AdamW, decay to 0."""
 
 from __future__ import annotations
 
