@@ -1,0 +1,103 @@
+"""An environment is installed once, brought up to date in place, and made anew when half done."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+nox = pytest.importorskip("nox", reason="nox is in the group `tests`; this environment lacks it")
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALLED = "site-marker"
+
+
+class FakeSession:
+    """Runs virtualenv for real and only notes what pip was asked for."""
+
+    def __init__(self, pip_fails_with: BaseException | None = None):
+        self.pip_fails_with = pip_fails_with
+        self.asked: list[tuple[str, ...]] = []
+
+    def run(self, *command: str, **_) -> None:
+        if "virtualenv" in command:
+            nox.command.run([*command, "--without-pip"], silent=True, log=False)
+            return
+        self.asked.append(command[command.index("install") + 1 :])
+        (Path(command[0]).parent.parent / INSTALLED).touch()
+        if self.pip_fails_with:
+            raise self.pip_fails_with
+
+    def log(self, message: str) -> None:
+        pass
+
+    def error(self, message: str) -> None:
+        raise RuntimeError(message)
+
+
+@pytest.fixture
+def noxfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spec = importlib.util.spec_from_file_location("project_noxfile", ROOT / "noxfile.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    # Loading registers the sessions with nox; the registry is put back afterwards.
+    monkeypatch.setattr(nox.registry, "_REGISTRY", dict(nox.registry._REGISTRY))
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    return module
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    return tmp_path / ".nox" / "torch"
+
+
+def test_the_second_time_pip_is_not_asked(noxfile, env):
+    session = FakeSession()
+    for _ in range(2):
+        noxfile.install(session, env, ["a>=1", "b"])
+    assert session.asked == [("a>=1", "b")]
+    assert noxfile.env_python(env).exists()
+
+
+def test_other_requirements_are_installed_in_place(noxfile, env):
+    session = FakeSession()
+    noxfile.install(session, env, ["a"])
+    noxfile.install(session, env, ["a", "b"])
+    assert session.asked == [("a",), ("a", "b")]
+    assert (env / INSTALLED).exists()
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt(), nox.command.CommandFailed("no network")])
+def test_an_install_that_stopped_is_not_taken_for_done(noxfile, env, reason):
+    with pytest.raises((KeyboardInterrupt, RuntimeError)) as raised:
+        noxfile.install(FakeSession(pip_fails_with=reason), env, ["a"])
+    if raised.type is RuntimeError:
+        assert "run the same command again" in str(raised.value)
+    (env / "left-over").touch()
+    session = FakeSession()
+    noxfile.install(session, env, ["a"])
+    assert session.asked == [("a",)]
+    assert not (env / "left-over").exists()
+
+
+def test_an_environment_of_a_python_that_is_gone_is_made_anew(noxfile, env):
+    session = FakeSession()
+    noxfile.install(session, env, ["a"])
+    noxfile.env_python(env).unlink()
+    noxfile.install(session, env, ["a"])
+    assert len(session.asked) == 2
+    assert noxfile.answer(noxfile.env_python(env), "print(6 * 7)") == "42"
+
+
+def test_the_site_needs_no_torch(noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "ROOT", ROOT)
+    torch, docs = noxfile.requirements("torch"), noxfile.requirements("docs")
+    assert any(item.startswith("torch>=") for item in torch)
+    assert not any(item.startswith(("torch", "timm", "fvcore")) for item in docs)
+
+
+def test_an_interpreter_of_ones_own_is_used_as_it_is(noxfile, monkeypatch):
+    monkeypatch.setenv("ATTN_BENCH_PYTHON", "my-python")
+    session = FakeSession()
+    assert noxfile.python_of(session, "torch") == "my-python"
+    assert session.asked == []
