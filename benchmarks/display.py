@@ -1,0 +1,80 @@
+"""Numbers as people read them: counts, differences, ratios, and a word where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+MISSING = "not measured"
+REFERENCE = "reference"
+MINUS = "\N{MINUS SIGN}"
+
+
+def given(value: Any) -> bool:
+    """Whether there is a value (None, NaN, pd.NA and "" are none)."""
+    return value is not None and value is not pd.NA and value == value and value != ""
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS)
+
+
+def shown(form: Callable[[Any], str], value: Any) -> str:
+    """The value by its format, or ``not measured``."""
+    return form(value) if given(value) else MISSING
+
+
+def whole(value: Any) -> str:
+    """Every digit, in groups of three: ``25,557,032``."""
+    return f"{int(value):,}"
+
+
+def count(value: Any) -> str:
+    """Four digits with k, M or G of powers of 1000: ``48``, ``308.2 k``, ``25.56 M``."""
+    number = float(value)
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 10_000 or (scale > 1e3 and abs(number) >= scale):
+            scaled = number / scale
+            if abs(scaled) >= 1:
+                digits = 2 if abs(scaled) < 100 else 1
+                return _signed(f"{scaled:.{digits}f} {letter}")
+    return _signed(f"{int(number):,}")
+
+
+def added(value: Any) -> str:
+    """A count with its sign: ``+2.53 M``, ``+48``, ``0``."""
+    return count(value) if float(value) <= 0 else f"+{count(value)}"
+
+
+def percent(value: Any) -> str:
+    """Two decimals, as accuracies in percent are printed."""
+    return f"{float(value):.2f}"
+
+
+def points(value: Any) -> str:
+    """A difference in percentage points with its sign."""
+    rounded = round(float(value), 2)
+    return _signed(f"{rounded:+.2f}") if rounded else "0.00"
+
+
+def ratio(value: Any) -> str:
+    """A ratio to three decimals."""
+    return f"{float(value):.3f}"
+
+
+def milliseconds(value: Any) -> str:
+    """Three digits, so that no more is shown than was measured."""
+    number = float(value)
+    digits = 2 if number < 10 else 1 if number < 100 else 0
+    return f"{number:.{digits}f}"
+
+
+def interval(form: Callable[[Any], str], value: Any, low: Any, high: Any) -> str:
+    """``+0.31 [0.10, 0.52]``; without ends just the value, without a value ``not measured``."""
+    if not given(value):
+        return MISSING
+    if not (given(low) and given(high)):
+        return form(value)
+    return f"{form(value)} [{form(low)}, {form(high)}]"
