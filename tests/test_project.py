@@ -1,6 +1,7 @@
 """The project's own files agree with one another and with what the README promises."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -29,10 +30,18 @@ def commands(prefix: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith(prefix)]
 
 
-def python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120
+@functools.cache
+def help_of(command: str) -> str:
+    """What `python -m benchmarks command --help` prints."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "benchmarks", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
 
 
 def script_metadata() -> dict:
@@ -100,10 +109,9 @@ def test_readme_names_sessions_that_exist():
 @pytest.mark.parametrize("words", commands("python -m benchmarks") + commands("nox -s bench --"))
 def test_readme_command_is_one_of_the_suite(words: list[str]):
     arguments = ["run", *words[4:]] if words[0] == "nox" else words[3:]
-    shown = python("-m", "benchmarks", arguments[0], "--help")
-    assert shown.returncode == 0, shown.stderr
+    shown = help_of(arguments[0])
     for option in (word for word in arguments if word.startswith("--")):
-        assert option in shown.stdout
+        assert option in shown
 
 
 def test_readme_folders_exist():
@@ -131,9 +139,10 @@ def test_readme_module_of_five_lines(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_readme_library_example_runs():
     (source,) = [block for block in code_blocks("python") if "import attn" in block]
-    shapes = "\nassert logits.shape == (2, 10) and gate(torch.ones(1, 64, 4, 4)).shape[1] == 64\n"
-    ran = python("-c", source + shapes)
-    assert ran.returncode == 0, ran.stderr
+    names: dict = {}
+    exec(compile(source, "README.md", "exec"), names)
+    assert names["logits"].shape == (2, 10)
+    assert names["gate"](torch.ones(1, 64, 4, 4)).shape == (1, 64, 4, 4)
 
 
 def test_no_number_is_typed_into_the_readme():
@@ -158,3 +167,12 @@ def test_tracked_files_do_not_name_the_machine_they_were_written_on():
             for match in pattern.finditer(text)
         ]
     assert not named
+
+
+def test_workflows_call_the_projects_own_commands():
+    scripts = []
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+        scripts += [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert sorted(scripts) == ["bash .ci/run", "python noxfile.py -s docs"]
+    assert subprocess.run(["bash", "-n", ROOT / ".ci" / "run"]).returncode == 0
