@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
@@ -30,12 +30,14 @@ class Accuracy(Benchmark):
     trained = True
     default_seconds = 120.0
     code = (
-        "benchmarks/accuracy.py",
         "benchmarks/training.py",
-        "benchmarks/data.py",
-        "benchmarks/recipes.py",
-        "benchmarks/backbones.py",
-        "attn/plug.py",
+        "benchmarks/accuracy.py::train_arm",
+        "benchmarks/accuracy.py::build",
+        "benchmarks/accuracy.py::run_seed",
+        "benchmarks/data.py::Images",
+        "benchmarks/data.py::_idx",
+        "benchmarks/data.py::_fashion_mnist",
+        "benchmarks/data.py::_cifar",
     )
     columns = (
         Column("top1", "number", "%", "test images classified correctly, after the last epoch"),
@@ -85,34 +87,43 @@ class Accuracy(Benchmark):
         for name in {cell.data for cell in cells}:
             _images(name)
 
+    def configuration(self, cell: Cell) -> Any:
+        """The recipe and the layers of the model: what a changed slot or backbone would change."""
+        return asdict(RECIPES[cell.recipe]), _layers(cell.backbone, cell.module, cell.variant)
+
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
-        import torch
+        return train_arm(cell)
 
-        from benchmarks import training
 
-        if cell.threads:
-            torch.set_num_threads(cell.threads)
-        images = _images(cell.data)
-        model = build(cell, images.num_classes, images.train_x.shape[1])
-        facts = {
-            "params": sum(p.numel() for p in model.parameters() if p.requires_grad),
-            "train_images": len(images.train_y),
-            "test_images": len(images.test_y),
-        }
-        try:
-            outcome = training.train(
-                model,
-                images,
-                RECIPES[cell.recipe],
-                seed=run_seed(cell),
-                device=cell.device,
-                precision=cell.precision,
-                layout=cell.layout,
-            )
-        except Diverged as diverged:
-            raise Diverged(str(diverged), {**facts, **diverged.values}) from diverged
-        return {**facts, **asdict(outcome)}
+def train_arm(cell: Cell) -> dict[str, Any]:
+    """Build, train and test the model of a cell."""
+    import torch
+
+    from benchmarks import training
+
+    if cell.threads:
+        torch.set_num_threads(cell.threads)
+    images = _images(cell.data)
+    model = build(cell, images.num_classes, images.train_x.shape[1])
+    facts = {
+        "params": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "train_images": len(images.train_y),
+        "test_images": len(images.test_y),
+    }
+    try:
+        outcome = training.train(
+            model,
+            images,
+            RECIPES[cell.recipe],
+            seed=run_seed(cell),
+            device=cell.device,
+            precision=cell.precision,
+            layout=cell.layout,
+        )
+    except Diverged as diverged:
+        raise Diverged(str(diverged), {**facts, **diverged.values}) from diverged
+    return {**facts, **asdict(outcome)}
 
 
 def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
@@ -130,6 +141,15 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
         num_classes=num_classes,
         in_chans=in_chans,
     )
+
+
+@cache
+def _layers(backbone: str, module: str, variant: str) -> str:
+    import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+
+    options = attn.parse_options(variant)
+    return repr(attn.create_model(backbone, module, options=options, device="meta"))
 
 
 @lru_cache(maxsize=1)

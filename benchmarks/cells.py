@@ -153,7 +153,8 @@ class Benchmark:
     title: ClassVar[str] = ""
     columns: ClassVar[tuple[Column, ...]] = ()
     code: ClassVar[tuple[str, ...]] = ()
-    """Files, relative to the checkout, whose source decides the values (beside the module's)."""
+    """Files, relative to the checkout, whose source decides the values (beside the module's);
+    ``"file.py::name"`` is one function or class of a file."""
     trained: ClassVar[bool] = False
     """Expensive: a stale row is measured again only when asked (``--stale``)."""
     exclusive: ClassVar[bool] = False
@@ -175,6 +176,10 @@ class Benchmark:
     def same_machine(self, cell: Cell) -> bool:
         """Whether only a row of this machine counts as measured."""
         return False
+
+    def configuration(self, cell: Cell) -> Any:
+        """What else decides the values, as plain data: the fingerprint of a row covers it."""
+        return None
 
     def group(self, cell: Cell) -> Hashable:
         """Cells with an equal group are measured together."""

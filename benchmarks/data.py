@@ -14,9 +14,13 @@ import shutil
 import subprocess
 import tempfile
 import urllib.request
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from subprocess import SubprocessError
 
 import numpy as np
 import torch
@@ -115,14 +119,15 @@ def fashion_mnist_file(name: str) -> bytes:
         except FileNotFoundError:
             problems.append(f"{place}: not there")
             continue
-        except (OSError, EOFError, subprocess.SubprocessError) as error:
+        except (OSError, EOFError, zlib.error, HTTPException, SubprocessError) as error:
             problems.append(f"{place}: {error}")
             continue
         if hashlib.sha256(data).hexdigest() != FASHION_MNIST_SHA256[name]:
             problems.append(f"{place}: damaged (its SHA-256 is not the published file's)")
             continue
         if place not in (str(cache), str(DEBIAN_FOLDER)):
-            _keep(cache / f"{name}.gz", packed)
+            with suppress(OSError):  # a cache that can't be written costs the next download
+                _keep(cache / f"{name}.gz", packed)
         return data
     raise DataError(
         f"Fashion-MNIST's file {name} was found nowhere:\n  " + "\n  ".join(problems) + "\n"

@@ -112,14 +112,28 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def fingerprint(files: Iterable[Path]) -> str:
-    """Hash of what the code in ``files`` does: comments, docstrings and layout do not count."""
-    return digest([[path.name, _normalised(path)] for path in sorted(files)])
+def fingerprint(sources: Iterable[str | Path], configuration: Any = None) -> str:
+    """Hash of what code does, with its resolved configuration (plain data).
+
+    A source is a file or ``"file.py::name"``, one function or class of it. Comments, docstrings
+    and layout do not count. Raises ValueError for a name that the file does not define.
+    """
+    parts = []
+    for source in sorted(str(source) for source in sources):
+        file, _, name = source.partition("::")
+        parts.append([Path(file).name, name, _normalised(Path(file), name)])
+    return digest([parts, configuration])
 
 
 @cache
-def _normalised(path: Path) -> Any:
-    return _plain(ast.parse(path.read_text(encoding="utf-8")))
+def _normalised(path: Path, name: str = "") -> Any:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not name:
+        return _plain(tree)
+    for node in tree.body:
+        if getattr(node, "name", None) == name:
+            return _plain(node)
+    raise ValueError(f"{path} defines no {name!r} at its top level; mend the benchmark's `code`")
 
 
 def _plain(node: Any) -> Any:

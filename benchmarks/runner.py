@@ -16,7 +16,8 @@ import pandas as pd
 
 from benchmarks import engine, provenance
 from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
-from benchmarks.store import Store, columns, row
+from benchmarks.schema import columns
+from benchmarks.store import Store, row
 
 
 @dataclass
@@ -54,10 +55,11 @@ def _module_file(module: str) -> Path | None:
 
 
 def fingerprint(benchmark: Benchmark, cell: Cell) -> str:
-    """Hash of the code that decides the value of a cell: the benchmark's and the module's."""
-    files = [ROOT / name for name in benchmark.code]
+    """Hash of what decides the value of a cell: the benchmark's code, the module's, the model."""
+    sources: list[str | Path] = [f"{ROOT}/{name}" for name in benchmark.code]
     module = _module_file(cell.module)
-    return provenance.fingerprint([*files, *([module] if module else [])])
+    configuration = benchmark.configuration(cell)
+    return provenance.fingerprint([*sources, *([module] if module else [])], configuration)
 
 
 def plan(
@@ -87,13 +89,13 @@ def plan(
             found = rows.get((cell.key, here)) or (
                 None if benchmark.same_machine(cell) else by_key.get(cell.key)
             )
-            if found is None or again:
+            if again or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif found.fingerprint != fingerprint(benchmark, cell):
                 redo = stale or not benchmark.trained
                 (todo if redo else result.stale).append(cell)
             elif found.status != "ok":
-                (todo if retry else result.failed).append(cell)
+                result.failed.append(cell)
             else:
                 result.current += 1
         if todo:
@@ -162,6 +164,7 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
     ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. The code
     is fingerprinted before the first measurement: a file that changes later is not what ran.
     """
+    provenance.commit(), provenance.dirty()  # kept from now on, as the fingerprints are
     counts: dict[str, int] = {}
     prints = {
         cell: fingerprint(benchmarks()[name], cell)

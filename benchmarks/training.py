@@ -131,6 +131,11 @@ def train(
     speed = steps * recipe.batch_size / (time.perf_counter() - start)
     with autocast:
         top1, test_loss = evaluate(model, test_x, test_y)
+    if not math.isfinite(test_loss):
+        raise Diverged(
+            f"the test loss after {recipe.epochs} epochs is {test_loss}",
+            {"epochs": recipe.epochs, "train_loss": train_loss, "top1": top1},
+        )
     return Outcome(top1, test_loss, train_loss, speed, recipe.epochs)
 
 
@@ -139,5 +144,5 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> t
     """Top-1 accuracy in percent and mean cross-entropy, in eval mode."""
     model.eval()
     logits = torch.cat([model(part).float() for part in x.split(batch_size)])
-    correct = (logits.argmax(1) == y).float().mean().item()
-    return 100 * correct, F.cross_entropy(logits, y).item()
+    correct = int((logits.argmax(1) == y).sum())
+    return 100 * correct / len(y), F.cross_entropy(logits, y).item()
