@@ -19,33 +19,14 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from benchmarks import provenance
-from benchmarks.cells import CELL_COLUMNS, ROOT, Benchmark, Cell, Column, benchmarks
+from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
+from benchmarks.schema import columns, described, plain, shortest, typed
 
 RESULTS = ROOT / "results"
-
-ROW_COLUMNS = (
-    Column("status", "string", "", "ok, failed, diverged, crashed or timeout"),
-    Column("reason", "string", "", "why the status is not ok"),
-    Column("seconds", "number", "s", "wall-clock time that the measurement took"),
-    Column("measured_at", "string", "UTC", "when the row was finished (ISO 8601)"),
-    Column("commit", "string", "", "commit of the code that measured"),
-    Column("dirty", "boolean", "", "whether the code differed from that commit"),
-    Column("machine", "string", "", "record in machines/"),
-    Column("environment", "string", "", "record in environments/"),
-    Column("fingerprint", "string", "", "hash of the code that decides the values"),
-    Column("key", "string", "", "hash of the cell"),
-)
-
-_DTYPES = {"string": "string", "integer": "Int64", "number": "float64", "boolean": "boolean"}
 
 
 class StoreError(RuntimeError):
     """``results/`` can't be read or written; the message says what to do."""
-
-
-def columns(benchmark: Benchmark) -> tuple[Column, ...]:
-    """The columns of a benchmark's table: its cell, its values, its provenance."""
-    return (*CELL_COLUMNS, *benchmark.columns, *ROW_COLUMNS)
 
 
 def row(cell: Cell, values: dict[str, Any], fingerprint: str, **outcome: Any) -> dict[str, Any]:
@@ -84,8 +65,8 @@ class Store:
         schema = columns(benchmarks()[name])
         frames = [f for f in (self._read_csv(name, schema), self._read_journal(name)) if len(f)]
         if not frames:
-            return _typed(pd.DataFrame(columns=[c.name for c in schema]), schema)
-        rows = _typed(pd.concat([f.astype(object) for f in frames], ignore_index=True), schema)
+            return typed(pd.DataFrame(columns=[c.name for c in schema]), schema)
+        rows = typed(pd.concat([f.astype(object) for f in frames], ignore_index=True), schema)
         rows = rows.drop_duplicates(["key", "machine"], keep="last")
         order = [c.name for c in CELL_COLUMNS] + ["machine"]
         return rows.sort_values(order, kind="stable", na_position="first", ignore_index=True)
@@ -96,17 +77,19 @@ class Store:
             return pd.DataFrame()
         try:
             frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-        except (ValueError, UnicodeDecodeError) as error:
+            needed = ["key", "status", "machine"]
+            missing = [column for column in needed if column not in frame]
+            if missing:
+                raise ValueError(f"it lacks the columns {', '.join(missing)}")
+            broken = frame.index[frame[needed].isna().any(axis=1)]
+            if len(broken):
+                raise ValueError(f"row {broken[0] + 1} lacks its key, status or machine")
+            return typed(frame, schema)
+        except (ValueError, OSError) as error:
             raise StoreError(
                 f"{path} is not a readable table ({error}); restore it with "
                 f"`git checkout -- {path.name}` in {self.root}, then run again"
             ) from error
-        missing = {"key", "status", "machine"} - set(frame.columns)
-        if missing:
-            raise StoreError(
-                f"{path} lacks the columns {', '.join(sorted(missing))}; restore it from git"
-            )
-        return frame.reindex(columns=[c.name for c in schema])
 
     def _read_journal(self, name: str) -> pd.DataFrame:
         path = self._journal_path(name)
@@ -119,12 +102,18 @@ class Store:
                 rows.append(json.loads(line))
             except ValueError:
                 continue  # only a line cut off by a kill or a full disk: it was never whole
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, dtype=object)
 
     def append(self, name: str, row: dict[str, Any]) -> None:
-        """Write one finished row to the journal and to the disk, before returning."""
-        line = json.dumps(row, default=_json).encode() + b"\n"
+        """Write one finished row to the journal and to the disk, before returning.
+
+        Raises ValueError, and writes nothing, if a value is not of its column's type.
+        """
+        values = {column: plain(value) for column, value in row.items()}
+        typed(pd.DataFrame([values], dtype=object), columns(benchmarks()[name]))
+        line = json.dumps(values).encode() + b"\n"
         path = self._journal_path(name)
+        self._records()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "ab") as file:
@@ -137,7 +126,7 @@ class Store:
             raise self._unwritable(error) from error
 
     def fold(self) -> list[Path]:
-        """Move every journal into its table; returns the files written."""
+        """Move every journal into its table and describe the tables; returns the files written."""
         written = []
         for name in benchmarks():
             journal = self._journal_path(name)
@@ -145,18 +134,19 @@ class Store:
                 continue
             frame = self.table(name)
             path = self.table_path(name)
-            text = frame.to_csv(index=False, lineterminator="\n", float_format=_shortest)
+            text = frame.to_csv(index=False, lineterminator="\n", float_format=shortest)
             self._replace(path, text)
             journal.unlink()
             written.append(path)
-        if written:
-            written += self._records()
-            self._replace(self.root / "datapackage.json", self._datapackage())
-            written.append(self.root / "datapackage.json")
+        if any(self.table_path(name).exists() for name in benchmarks()):
+            path, text = self.root / "datapackage.json", self._datapackage()
+            if not path.exists() or path.read_bytes() != text.encode():
+                self._replace(path, text)
+                written.append(path)
         return written
 
-    def _records(self) -> list[Path]:
-        written = []
+    def _records(self) -> None:
+        """Write down this machine and environment, which the rows of this run name."""
         for folder, record in (
             ("machines", provenance.machine()),
             ("environments", provenance.environment()),
@@ -164,8 +154,6 @@ class Store:
             path = self.root / folder / f"{provenance.digest(record)}.json"
             if not path.exists():
                 self._replace(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
-                written.append(path)
-        return written
 
     def _datapackage(self) -> str:
         resources = []
@@ -174,7 +162,7 @@ class Store:
             if not path.exists():
                 continue
             data = path.read_bytes()
-            schema = {"fields": [_field(c) for c in columns(benchmark)]}
+            schema = {"fields": [described(c) for c in columns(benchmark)]}
             resources.append(
                 {
                     "name": name,
@@ -231,7 +219,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / ".probe"
             probe.write_bytes(b"x" * 4096)
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
         lock = FileLock(self.root / ".lock")
@@ -242,6 +230,8 @@ class Store:
                 f"another run is writing to {self.root}; wait for it, stop it, "
                 "or choose another folder with --results"
             ) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             self.fold()
             yield
@@ -250,36 +240,6 @@ class Store:
                 self.fold()
             finally:
                 lock.release()
-
-
-def _typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
-    frame = frame.reindex(columns=[c.name for c in schema])
-    for column in schema:
-        values = frame[column.name]
-        if column.type == "boolean":
-            words = values.map(lambda v: {"True": True, "False": False}.get(str(v)))
-            frame[column.name] = words.astype("boolean")
-        elif column.type == "string":
-            frame[column.name] = values.astype("string").fillna("")
-        else:
-            frame[column.name] = pd.to_numeric(values).astype(_DTYPES[column.type])
-    return frame
-
-
-def _field(column: Column) -> dict[str, str]:
-    unit = f" [{column.unit}]" if column.unit else ""
-    field = {"name": column.name, "type": column.type, "description": column.description + unit}
-    return {**field, **({"unit": column.unit} if column.unit else {})}
-
-
-def _shortest(value: float) -> str:
-    return repr(float(value))
-
-
-def _json(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"a row holds plain values, not {type(value).__name__}")
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -1,0 +1,91 @@
+"""The columns of a table, and how a value looks in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.cells import CELL_COLUMNS, Benchmark, Column
+
+ROW_COLUMNS = (
+    Column("status", "string", "", "ok, failed, diverged, crashed or timeout"),
+    Column("reason", "string", "", "why the status is not ok"),
+    Column("seconds", "number", "s", "wall-clock time that the measurement took"),
+    Column("measured_at", "string", "UTC", "when the row was finished (ISO 8601)"),
+    Column("commit", "string", "", "commit of the code that measured"),
+    Column("dirty", "boolean", "", "whether the code differed from that commit"),
+    Column("machine", "string", "", "record in machines/"),
+    Column("environment", "string", "", "record in environments/"),
+    Column("fingerprint", "string", "", "hash of the code that decides the values"),
+    Column("key", "string", "", "hash of the cell"),
+)
+
+
+def columns(benchmark: Benchmark) -> tuple[Column, ...]:
+    """The columns of a benchmark's table: its cell, its values, its provenance."""
+    return (*CELL_COLUMNS, *benchmark.columns, *ROW_COLUMNS)
+
+
+def described(column: Column) -> dict[str, str]:
+    """A column as `datapackage.json` describes it."""
+    unit = f" [{column.unit}]" if column.unit else ""
+    field = {"name": column.name, "type": column.type, "description": column.description + unit}
+    return {**field, **({"unit": column.unit} if column.unit else {})}
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON and CSV hold: a number out of its array, text with plain line ends."""
+    if isinstance(value, str):
+        lines = value.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+        return lines.encode("utf-8", "backslashreplace").decode()
+    if hasattr(value, "item"):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise ValueError(f"a row holds plain values, not {type(value).__name__}")
+
+
+def shortest(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return repr(float(value))
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"{value!r} is not an integer")
+    return int(value)
+
+
+def _boolean(value: Any) -> bool:
+    words = {"True": True, "False": False}
+    if str(value) not in words:
+        raise ValueError(f"{value!r} is neither True nor False")
+    return words[str(value)]
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+_DTYPES = {"string": "string", "integer": "Int64", "number": "float64", "boolean": "boolean"}
+_CONVERT = {"string": _string, "integer": _integer, "number": float, "boolean": _boolean}
+
+
+def typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
+    """The columns of the schema, each in its type. Raises ValueError for a value of another."""
+    frame = frame.reindex(columns=[c.name for c in schema])
+    result = {}
+    for column in schema:
+        values = frame[column.name]
+        convert = _CONVERT[column.type]
+        try:
+            values = [None if pd.isna(value) else convert(value) for value in values]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"column {column.name}: {error}") from error
+        result[column.name] = pd.Series(values, index=frame.index, dtype=_DTYPES[column.type])
+        if column.type == "string":
+            result[column.name] = result[column.name].fillna("")
+    return pd.DataFrame(result)
