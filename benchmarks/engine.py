@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -60,8 +61,10 @@ def measure(
     Closing the iterator (or an exception in the caller) ends the workers.
     """
     queue = deque(groups)
-    workers = [_start() for _ in range(min(jobs, len(queue)))]
+    workers: list[_Worker] = []
     try:
+        for _ in range(min(jobs, len(queue))):
+            workers.append(_start())
         while queue or any(worker.busy for worker in workers):
             for i, worker in enumerate(workers):
                 if queue and not worker.busy:
@@ -87,13 +90,14 @@ def measure(
 def _give(worker: _Worker, benchmark: Benchmark, cells: Sequence[Cell]) -> None:
     worker.left, worker.busy, worker.started = list(cells), True, time.monotonic()
     worker.limit = benchmark.limit_seconds * len(cells)
-    worker.connection.send((benchmark, worker.left))
+    with suppress(ConnectionError):  # it has just died: `_receive` will find its end
+        worker.connection.send((benchmark, worker.left))
 
 
 def _receive(worker: _Worker) -> Iterator[Finished]:
     try:
         finished: Finished | None = worker.connection.recv()
-    except (EOFError, ConnectionError):
+    except (EOFError, OSError):
         worker.process.join(10)
         yield from _lose(worker, "crashed", f"its process ended: {_ending(worker.process)}")
         return
@@ -168,7 +172,8 @@ def _measure(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:
 def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) -> Finished:
     if isinstance(result, Diverged):
         return Finished(cell, result.values, "diverged", str(result), seconds)
-    if isinstance(result, Exception):
-        reason = " ".join(f"{type(result).__name__}: {result}".split())
-        return Finished(cell, {}, "failed", reason, seconds)
+    if not isinstance(result, dict):
+        what = f"{type(result).__name__}: {result}"
+        reason = what if isinstance(result, Exception) else f"it gave no values but {what}"
+        return Finished(cell, {}, "failed", " ".join(reason.split()), seconds)
     return Finished(cell, result, "ok", "", seconds)
