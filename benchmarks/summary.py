@@ -76,19 +76,19 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     console.print()
 
 
-def difference(row: tuple) -> str:
+def difference(row: Any) -> str:
     """The paired difference with its interval; the bare backbone is the reference."""
-    if row.arm == "none":  # pyright: ignore[reportAttributeAccessIssue]
+    if row.arm == "none":
         return display.REFERENCE
-    ends = (row.low, row.high) if row.pairs >= FEWEST_FOR_INTERVAL else (None, None)  # pyright: ignore
-    return display.interval(display.points, row.difference, *ends)  # pyright: ignore
+    ends = (row.low, row.high) if row.pairs >= FEWEST_FOR_INTERVAL else (None, None)
+    return display.interval(display.points, row.difference, *ends)
 
 
-def verdict(row: tuple) -> str:
+def verdict(row: Any) -> str:
     """The verdict word; the bare backbone has none."""
-    if row.arm == "none":  # pyright: ignore[reportAttributeAccessIssue]
+    if row.arm == "none":
         return ""
-    return display.shown(str, row.verdict)  # pyright: ignore[reportAttributeAccessIssue]
+    return display.shown(str, row.verdict)
 
 
 def _seeds(done: int, failed: int) -> str:

@@ -103,7 +103,7 @@ def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -
         rows = rows[rows[name] == getattr(which, name)]
     if which.preview:
         return one_machine(rows, machine)
-    rank = (rows["machine"] == machine).astype(int) + 2 * (rows["status"] == "ok").astype(int)
+    rank = (rows["machine"] == (machine or "")).astype(int) + 2 * (rows["status"] == "ok").astype(int)
     best = rows.assign(rank=rank).sort_values("rank", kind="stable")
     return best.drop_duplicates("key", keep="last").drop(columns="rank").sort_index()
 
@@ -150,9 +150,12 @@ def cost_table(store: Store, backbone: str) -> pd.DataFrame:
     return _by_arm(rows, [c.name for c in benchmarks()["cost"].columns])
 
 
-def latency_settings(store: Store, machine: str | None = None) -> list[dict[str, Any]]:
+def latency_settings(
+    store: Store, machine: str | None = None, device: str | None = None
+) -> list[dict[str, Any]]:
     """The settings that have rows on one machine; equal settings may share a table."""
-    rows = one_machine(store.table("latency"), machine)
+    rows = store.table("latency")
+    rows = one_machine(rows if device is None else rows[rows["device"] == device], machine)
     found = rows[[*SETTING, "machine"]].drop_duplicates()
     return [dict(zip(found.columns, values, strict=True)) for values in found.itertuples(False)]
 

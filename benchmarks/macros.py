@@ -1,0 +1,81 @@
+"""Macros of the pages: what holds a number is read from ``docs/_gen``, never typed.
+
+``{{ r("key") }}`` is one fact, ``{{ table("name") }}`` a table, ``{{ figure("name") }}`` a figure.
+A key that was not generated fails the build.
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+
+class UnknownFact(KeyError):
+    """A page asks for something that was not generated."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def unknown(kind: str, asked: str, known: list[str]) -> UnknownFact:
+    """An error that names what was asked and what comes close."""
+    near = get_close_matches(asked, known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return UnknownFact(f"no generated {kind} is called {asked!r}{hint}")
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The generated facts. FileNotFoundError, with the command to run, if there are none."""
+    path = folder / "facts.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; run `python -m benchmarks.site` first")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def fact(facts: dict[str, Any], key: str) -> str:
+    """One fact as text."""
+    if key not in facts["facts"]:
+        raise unknown("fact", key, sorted(facts["facts"]))
+    return facts["facts"][key]
+
+
+def table_text(folder: Path, name: str) -> str:
+    """One generated table, HTML with Markdown headings between several."""
+    path = folder / "tables" / f"{name}.md"
+    if not path.exists():
+        raise unknown("table", name, sorted(p.stem for p in path.parent.glob("*.md")))
+    return path.read_text(encoding="utf-8")
+
+
+def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
+    """One generated figure, light and dark, with its caption; ``up`` leads to the site's root."""
+    if name not in facts["figures"]:
+        raise unknown("figure", name, sorted(facts["figures"]))
+    about = facts["figures"][name]
+    if not about["drawn"]:
+        return f'<p class="absent">{about["caption"]} Not measured yet.</p>\n'
+    images = "".join(
+        f'<img src="{up}_gen/figures/{name}-{scheme}.svg#only-{scheme}" alt="{about["alt"]}">'
+        for scheme in ("light", "dark")
+    )
+    return f"<figure>{images}<figcaption>{about['caption']}</figcaption></figure>\n"
+
+
+def define_env(env: Any) -> None:
+    """What mkdocs-macros calls: names the macros."""
+    folder = Path(env.conf["docs_dir"]) / "_gen"
+    facts = load(folder)
+
+    @env.macro
+    def r(key: str) -> str:
+        return fact(facts, key)
+
+    @env.macro
+    def table(name: str) -> str:
+        return table_text(folder, name)
+
+    @env.macro
+    def figure(name: str) -> str:
+        return figure_html(facts, name, "../" * env.page.url.removeprefix("./").count("/"))

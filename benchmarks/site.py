@@ -1,0 +1,96 @@
+"""From ``results/`` to what people read: ``python -m benchmarks.site``.
+
+Writes ``docs/_gen/`` (tables, figures, facts, the CSV files) before the site is built. With
+``--readme`` it fills the README's table and figure instead, with ``--readme --check`` it says
+whether they are current, and exits with 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import site_facts, site_figures, site_readme, site_tables
+from benchmarks.cells import ROOT
+from benchmarks.site_figures import Figure
+from benchmarks.store import RESULTS, Store, StoreError
+
+SCHEMES = ("light", "dark")
+
+TABLES: dict[str, Callable[[Store], str]] = {
+    "main": site_tables.main_leaderboard,
+    "leaderboards": site_tables.leaderboards,
+    "accuracy": site_tables.accuracy,
+    "latency": site_tables.latency,
+    "cost": site_tables.cost,
+    "failures": site_tables.failures,
+}
+"""Generated fragments by the name that pages call them; modules have two each besides."""
+
+
+def generate(store: Store, folder: Path) -> list[Path]:
+    """Write everything that the pages need into a fresh folder; returns the files written."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("tables", "figures", "data"):
+        (folder / name).mkdir(parents=True)
+    written = []
+    for name, text in fragments(store).items():
+        written.append(_write(folder / "tables" / f"{name}.md", text))
+    drawn = site_figures.figures(store)
+    for figure in drawn:
+        for scheme in SCHEMES if figure.values else ():
+            path = folder / "figures" / f"{figure.name}-{scheme}.svg"
+            written.append(_write(path, figure.svg(scheme)))
+    for path in sorted(store.root.glob("*.csv")):
+        written.append(Path(shutil.copy(path, folder / "data" / path.name)))
+    about = {"facts": site_facts.facts(store), "figures": {f.name: _about(f) for f in drawn}}
+    text = json.dumps(about, indent=1, ensure_ascii=False, sort_keys=True)
+    return [*written, _write(folder / "facts.json", text + "\n")]
+
+
+def fragments(store: Store) -> dict[str, str]:
+    """Every generated table by name."""
+    found = {name: make(store) for name, make in TABLES.items()}
+    for family in site_tables.FAMILIES:
+        found[f"module-{family}"] = site_tables.module(store, family)
+        found[f"accuracy-{family}"] = site_tables.module_accuracy(store, family)
+    return found
+
+
+def _about(figure: Figure) -> dict[str, object]:
+    return {"caption": figure.caption, "alt": figure.alt, "drawn": bool(figure.values)}
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0, or 1 if the README is stale, or 2 if the tables can't be read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.site", description="Generate what the site and README show."
+    )
+    parser.add_argument("--results", default=str(RESULTS), help="folder of the tables")
+    parser.add_argument("--out", default=str(ROOT / "docs" / "_gen"), help="folder to write")
+    parser.add_argument("--readme", action="store_true", help="fill the README instead")
+    parser.add_argument("--check", action="store_true", help="with --readme: write nothing")
+    options = parser.parse_args(arguments)
+    store = Store(options.results)
+    try:
+        if options.readme or options.check:
+            return site_readme.update(store, ROOT, check=options.check)
+        written = generate(store, Path(options.out))
+    except StoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"wrote {len(written)} files to {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

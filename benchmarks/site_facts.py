@@ -1,0 +1,128 @@
+"""Facts and sentences of the pages, from the tables: every key exists, measured or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import display, stats, tables
+from benchmarks.cells import MODULES, benchmarks
+from benchmarks.site_tables import about, in_ranking, record
+from benchmarks.store import Store
+
+LATENCY_BACKBONE = "resnet18"
+COST_BACKBONE = "resnet50"
+
+
+def facts(store: Store) -> dict[str, str]:
+    """All facts by key; what has no row says ``not measured``."""
+    return {**_rows(store), **_accuracy(store), **_cost(store), **_latency(store), **_rules()}
+
+
+def _rules() -> dict[str, str]:
+    family = len(MODULES) - 1
+    return {
+        "rule.modules": str(family),
+        "rule.seeds_one": str(stats.seeds_needed(1)),
+        "rule.seeds_family": str(stats.seeds_needed(family)),
+        "rule.max_floor": f"{100 * stats.MAX_FLOOR:.0f} %",
+        "rule.alpha": f"{100 * stats.ALPHA:.0f} %",
+        "rule.confidence": f"{100 * stats.CONFIDENCE:.0f} %",
+    }
+
+
+def _rows(store: Store) -> dict[str, str]:
+    found: dict[str, str] = {}
+    newest = ""
+    total = failed = 0
+    for name in benchmarks():
+        rows = store.table(name)
+        without = len(tables.failed(rows))
+        found[f"rows.{name}"] = display.whole(len(rows))
+        found[f"rows.{name}.failed"] = display.whole(without)
+        total, failed = total + len(rows), failed + without
+        if len(rows):
+            newest = max(newest, str(rows["measured_at"].max()))
+    found |= {"rows.total": display.whole(total), "rows.failed": display.whole(failed)}
+    return {**found, "rows.newest": newest[:10] or display.MISSING}
+
+
+def _accuracy(store: Store) -> dict[str, str]:
+    keys = ("what", "how", "seeds", "summary", *MODULES)
+    found = {f"accuracy.{key}": display.MISSING for key in keys}
+    ranked = in_ranking(tables.comparisons(store))
+    if not ranked:
+        return found
+    which = ranked[0]
+    table = tables.accuracy_table(store, which)
+    rows = tables.accuracy_rows(store, which)
+    pairs = table["pairs"].dropna()
+    found["accuracy.what"] = f"{which.backbone} on {which.data}"
+    found["accuracy.how"] = about(rows, which)
+    if len(pairs):
+        least, most = int(pairs.min()), int(pairs.max())
+        found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
+    found["accuracy.summary"] = verdict_counts(table["verdict"].dropna().tolist())
+    for row in table.itertuples():
+        if row.arm in MODULES:
+            found[f"accuracy.{row.arm}"] = comparison(row)
+    return found
+
+
+def verdict_counts(verdicts: list[str]) -> str:
+    """``of 8 modules, 2 higher, 1 lower, 5 no measurable difference``."""
+    if not verdicts:
+        return display.MISSING
+    order = ("higher", "lower", stats.SAME, stats.TOO_FEW)
+    words = [f"{verdicts.count(word)} {word}" for word in order if word in verdicts]
+    return f"of {len(verdicts)} modules, {', '.join(words)}"
+
+
+def comparison(row: Any) -> str:
+    """One arm against the bare backbone as a clause, with interval, seeds and verdict."""
+    if row.arm == "none":
+        return f"{display.shown(display.percent, row.top1)} % over {row.seeds} seeds"
+    if not display.given(row.difference):
+        return display.MISSING
+    amount = display.points(row.difference)
+    seeds = f"{row.pairs:.0f} paired seed{'' if row.pairs == 1 else 's'}"
+    if row.verdict == stats.TOO_FEW:
+        return f"not enough seeds for a verdict ({amount} points in the mean of {seeds})"
+    ends = f"95 % interval {display.points(row.low)} to {display.points(row.high)}, {seeds}"
+    if row.verdict in ("higher", "lower"):
+        size = display.percent(abs(row.difference))
+        return f"{row.verdict} by {size} points ({ends})"
+    return f"{row.verdict} ({amount} points, {ends})"
+
+
+def _cost(store: Store) -> dict[str, str]:
+    found = {"cost.backbone": COST_BACKBONE}
+    table = tables.cost_table(store, COST_BACKBONE).set_index("arm")
+    for name in MODULES:
+        row = table.loc[name]
+        for key in ("params", "params_added", "macs", "macs_added"):
+            form = display.added if key.endswith("added") else display.whole
+            found[f"cost.{name}.{key}"] = display.shown(form, row[key])
+    return found
+
+
+def _latency(store: Store) -> dict[str, str]:
+    found = {f"latency.{name}": display.MISSING for name in MODULES}
+    found |= {"latency.backbone": LATENCY_BACKBONE, "latency.machine": display.MISSING}
+    for setting in tables.latency_settings(store, device="cpu"):
+        machine = record(store, "machines", setting["machine"])
+        if machine:
+            found["latency.machine"] = f"{machine['processor']}, {machine['cores']} cores"
+        if setting["backbone"] != LATENCY_BACKBONE or setting["threads"] != 1:
+            continue
+        for row in tables.latency_table(store, setting).itertuples():
+            if row.arm in MODULES and display.given(row.ratio):
+                found[f"latency.{row.arm}"] = ratio(row)
+    return found
+
+
+def ratio(row: Any) -> str:
+    """One arm's time against the bare backbone as a clause."""
+    ends = f"95 % interval {display.ratio(row.ratio_low)} to {display.ratio(row.ratio_high)}"
+    if row.arm == "none":
+        return f"{display.milliseconds(row.latency_ms)} ms"
+    return f"{row.verdict}: {display.ratio(row.ratio)} times the bare backbone ({ends})"

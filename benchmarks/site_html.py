@@ -1,0 +1,104 @@
+"""Tables as HTML for everyone: caption, scopes, sort keys, a box of their own that scrolls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from benchmarks import display
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's title, and a second line with its unit or what it is compared with."""
+
+    title: str
+    note: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: its text, the value it sorts by, an interval and a word below the text."""
+
+    text: str
+    sort: Any = None
+    interval: str = ""
+    word: str = ""
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing was measured."""
+        return self.text == display.MISSING
+
+
+def value(form: Callable[[Any], str], number: Any, status: Any = "ok") -> Entry:
+    """A number by its format; a row that failed says so, one that is missing too."""
+    if display.given(status) and status != "ok":
+        return Entry(str(status), word="failed")
+    if not display.given(number):
+        return Entry(display.MISSING)
+    return Entry(form(number), number)
+
+
+def estimate(
+    form: Callable[[Any], str], number: Any, low: Any, high: Any, word: Any, status: Any = "ok"
+) -> Entry:
+    """A number with its interval and verdict below."""
+    entry = value(form, number, status)
+    if entry.sort is None:
+        return entry
+    ends = f"[{form(low)}, {form(high)}]" if display.given(low) and display.given(high) else ""
+    return Entry(entry.text, number, ends, str(word) if display.given(word) else "")
+
+
+def table(
+    caption: str, note: str, heads: Sequence[Head], rows: Sequence[Sequence[Entry]], origin: str
+) -> str:
+    """A sortable table in its own scrolling box, with where it comes from beneath.
+
+    The first entry of a row names the row. ``origin`` is HTML, everything else is escaped.
+    """
+    named = f"{escape(caption)}<span>{escape(note)}</span>" if note else escape(caption)
+    parts = [
+        f'<div class="table-box" role="region" tabindex="0" aria-label="{escape(caption)}">',
+        f'<table class="measured" data-sortable><caption>{named}</caption>',
+        "<thead><tr>" + "".join(_head(head) for head in heads) + "</tr></thead>",
+        "<tbody>",
+        *(_row(heads, row) for row in rows),
+        "</tbody></table></div>",
+        f'<p class="source-note">{origin}</p>',
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _head(head: Head) -> str:
+    note = f'<span class="interval">{escape(head.note)}</span>' if head.note else ""
+    kind = ' class="number" data-sort-method="number"' if head.number else ""
+    return f'<th scope="col"{kind}>{escape(head.title)}{note}</th>'
+
+
+def _row(heads: Sequence[Head], row: Sequence[Entry]) -> str:
+    cells = [f'<th scope="row">{escape(row[0].text)}</th>']
+    cells += [_cell(head, entry) for head, entry in zip(heads[1:], row[1:], strict=True)]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(head: Head, entry: Entry) -> str:
+    kinds = [*(["number"] if head.number else []), *(["absent"] if entry.absent else [])]
+    kind = f' class="{" ".join(kinds)}"' if kinds else ""
+    sort = "" if entry.sort is None else f' data-sort="{_plain(entry.sort)}"'
+    if head.number and entry.sort is None:
+        sort = ' data-sort="none"'
+    text = escape(entry.text)
+    if entry.interval:
+        text += f'<span class="interval">{escape(entry.interval)}</span>'
+    if entry.word:
+        text += f'<span class="word {escape(entry.word.split()[0])}">{escape(entry.word)}</span>'
+    return f"<td{kind}{sort}>{text}</td>"
+
+
+def _plain(number: Any) -> str:
+    return str(number) if isinstance(number, str) else repr(float(number))

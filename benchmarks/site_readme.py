@@ -1,0 +1,90 @@
+"""The README's table and figure, filled from ``results/`` between their marks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks import display, site_figures, tables
+from benchmarks.site_tables import about, in_ranking
+from benchmarks.store import Store
+from benchmarks.summary import difference, verdict
+
+FIGURE = "docs/assets/accuracy-{scheme}.svg"
+
+
+def update(store: Store, root: Path, check: bool) -> int:
+    """Fill README and figure, or with ``check`` only compare: 1 if something is stale."""
+    path = root / "README.md"
+    old = path.read_text(encoding="utf-8")
+    figure = site_figures.accuracy(store)
+    new = between(between(old, "table", table(store)), "figure", picture(figure))
+    paths = {s: root / FIGURE.format(scheme=s) for s in ("light", "dark")}
+    stale = [p for p in paths.values() if figure.values and not _shows(p, figure.digest)]
+    if check:
+        names = [*([path] if new != old else []), *stale]
+        for name in names:
+            print(f"{name} is stale: run `python -m benchmarks.site --readme`", file=sys.stderr)
+        return 1 if names else 0
+    for scheme, target in paths.items():
+        if target in stale:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(figure.svg(scheme), encoding="utf-8")
+    path.write_text(new, encoding="utf-8")
+    return 0
+
+
+def between(text: str, name: str, content: str) -> str:
+    """The text with ``content`` between the marks of that name. ValueError without the marks."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"the README lacks the marks {begin} and {end}")
+    return f"{before}{begin}\n{content.strip()}\n{end}{after}"
+
+
+def table(store: Store) -> str:
+    """The first comparison's leaderboard in Markdown, with how it was measured beneath."""
+    found = in_ranking(tables.comparisons(store))
+    if not found:
+        return "Not measured yet: `nox -s bench` fills this table."
+    frame = tables.leaderboard(store, found[0])
+    cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
+    heads = ["Module", "Top-1 difference, points [95 %]", "Verdict", "Seeds", "Parameters added"]
+    heads += [f"Multiply-adds added ({cost})", f"Latency ({times}, 1 thread), times none"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
+    for row in frame.itertuples():
+        time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
+        if display.given(row.latency_verdict):
+            time += f" {row.latency_verdict}"
+        cells = [
+            f"`{row.arm}`",
+            difference(row),
+            verdict(row) or "",
+            str(row.seeds) + (f" (+ {row.failed} failed)" if row.failed else ""),
+            display.shown(display.added, row.params_added),
+            display.shown(display.added, row.macs_added),
+            display.REFERENCE if row.arm == "none" and display.given(row.ratio) else time,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    how = about(tables.accuracy_rows(store, found[0]), found[0])
+    where = f"{found[0].backbone} on {found[0].data}: {how}."
+    return "\n".join([*lines, "", f"{where} Each row of `results/` names its machine and commit."])
+
+
+def picture(figure: site_figures.Figure) -> str:
+    """The figure for light and dark readers, or nothing before there are rows."""
+    if not figure.values:
+        return "Not measured yet."
+    dark, light = (FIGURE.format(scheme=s) for s in ("dark", "light"))
+    return (
+        "<picture>\n"
+        f'  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
+        f'  <img src="{light}" alt="{figure.alt}">\n'
+        f"</picture>\n\n{figure.caption}"
+    )
+
+
+def _shows(path: Path, digest: str) -> bool:
+    return path.exists() and f"<!-- {digest} -->" in path.read_text(encoding="utf-8")
