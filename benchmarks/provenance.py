@@ -119,9 +119,10 @@ def fingerprint(sources: Iterable[str | Path], configuration: Any = None) -> str
     and layout do not count. Raises ValueError for a name that the file does not define.
     """
     parts = []
-    for source in sorted(str(source) for source in sources):
-        file, _, name = source.partition("::")
+    for source in sources:
+        file, _, name = str(source).partition("::")
         parts.append([Path(file).name, name, _normalised(Path(file), name)])
+    parts.sort(key=lambda part: part[:2])  # not by folder: a checkout may lie anywhere
     return digest([parts, configuration])
 
 
