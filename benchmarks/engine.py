@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -55,7 +55,7 @@ def measure(
     groups: Sequence[Sequence[Cell]],
     jobs: int,
     started: Callable[[Sequence[Cell]], None],
-) -> Iterator[Finished]:
+) -> Generator[Finished, None, None]:
     """Measure groups of cells, ``jobs`` at a time; ``started`` is told what begins.
 
     Closing the iterator (or an exception in the caller) ends the workers.

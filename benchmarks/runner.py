@@ -164,7 +164,8 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
     ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. The code
     is fingerprinted before the first measurement: a file that changes later is not what ran.
     """
-    provenance.commit(), provenance.dirty()  # kept from now on, as the fingerprints are
+    provenance.commit()  # kept from now on, as the fingerprints are
+    provenance.dirty()
     counts: dict[str, int] = {}
     prints = {
         cell: fingerprint(benchmarks()[name], cell)

@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
     raise ValueError(f"a row holds plain values, not {type(value).__name__}")
 
 
-def shortest(value: float) -> str:
+def shortest(value: Any) -> str:
     """The shortest text that reads back as the same number."""
     return repr(float(value))
 
