@@ -39,6 +39,7 @@ class Spec:
 
     `replaces_conv`: it stands in for a spatial convolution (SK) instead of following one.
     `place`: where `plug` puts it by default, `"block"` (every block) or `"last_stage"`.
+    `quadratic`: its memory grows with the square of the number of pixels.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Spec:
     replaces_conv: bool = False
     place: str = "block"
     paper: str = ""
+    quadratic: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.factory):
@@ -61,6 +63,7 @@ class _Builtin:
     paper: str
     replaces_conv: bool = False
     place: str = "block"
+    quadratic: bool = False
 
 
 _SENET = "Squeeze-and-Excitation Networks, arXiv:1709.01507"
@@ -75,9 +78,9 @@ _BUILTIN = {
     "se_gc": _Builtin("se", "SEGC", _ECANET),
     "cbam": _Builtin("cbam", "CBAM", "CBAM, arXiv:1807.06521"),
     "sk": _Builtin("sk", "SK", "Selective Kernel Networks, arXiv:1903.06586", replaces_conv=True),
-    "pam": _Builtin("danet", "PAM", _DANET, place="last_stage"),
+    "pam": _Builtin("danet", "PAM", _DANET, place="last_stage", quadratic=True),
     "cam": _Builtin("danet", "CAM", _DANET, place="last_stage"),
-    "danet": _Builtin("danet", "DANet", _DANET, place="last_stage"),
+    "danet": _Builtin("danet", "DANet", _DANET, place="last_stage", quadratic=True),
     "eca": _Builtin("eca", "ECA", _ECANET),
     "eca_ns": _Builtin("eca", "ECANS", _ECANET),
     "coord": _Builtin("coord", "CoordAttention", "Coordinate Attention, arXiv:2103.02907"),
@@ -98,6 +101,7 @@ def register(
     replaces_conv: bool = False,
     place: str = "block",
     paper: str = "",
+    quadratic: bool = False,
     replace: bool = False,
 ) -> Spec:
     """Give `factory`, called as `factory(channels, **options)`, a name.
@@ -111,7 +115,7 @@ def register(
         )
     if not replace and name in list_modules():
         raise ValueError(f"module {name!r} exists; choose another name or pass replace=True")
-    spec = Spec(name, factory, replaces_conv, place, paper)
+    spec = Spec(name, factory, replaces_conv, place, paper, quadratic)
     _registered[name] = spec
     return spec
 
@@ -210,7 +214,7 @@ def _as_spec(name: str, loaded: Any) -> Spec:
 def _load_builtin(name: str) -> Spec:
     row = _BUILTIN[name]
     factory = getattr(importlib.import_module(f"attn.{row.file}"), row.attribute)
-    return Spec(name, factory, row.replaces_conv, row.place, row.paper)
+    return Spec(name, factory, row.replaces_conv, row.place, row.paper, row.quadratic)
 
 
 def _import_attribute(name: str) -> Any:

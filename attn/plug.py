@@ -1,0 +1,310 @@
+"""Put an attention module into a timm backbone after it has been built.
+
+The backbone comes first, so its weights are the same for every module under one seed, and
+pretrained weights load strictly. The model is then run once on the meta device, which tells the
+place, the channels and the order of every candidate; `attn.slots` says which place a block class
+has. A second meta run proves that each inserted module is reached exactly once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from attn.places import (
+    Site,
+    find_sites,
+    is_gate,
+    name_of,
+    require_maps,
+    stage_indices,
+    submodule,
+)
+from attn.registry import BARE, Spec, build, check_options, did_you_mean, get
+from attn.trace import Trace, trace
+
+# One position-attention map of one image, float32; above this `plug` warns.
+LARGE_MAP_MIB = 16.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `plug` did.
+
+    `slot`: the attribute or place that was used (`"se"`, `"drop_path"`, `"bn3"`, `"stages"`, ...).
+    `where`: the path of each inserted module in `model.named_modules()`, in order of execution.
+    `replaced`: built-in gates, or for SK convolutions, that made room.
+    `params_added`: parameters after minus before; negative where a larger gate was replaced.
+    """
+
+    backbone: str
+    module: str
+    slot: str
+    where: tuple[str, ...]
+    inserted: int
+    replaced: int
+    params_added: int
+
+
+def create_model(
+    backbone: str,
+    module: str = BARE,
+    *,
+    options: Mapping[str, Any] | None = None,
+    per_stage: Mapping[str, Sequence[Any]] | None = None,
+    at: str | Sequence[str] = "auto",
+    device: torch.device | str | None = None,
+    **timm_kwargs: Any,
+) -> nn.Module:
+    """`timm.create_model(backbone, **timm_kwargs)` with `module` plugged in; `"none"` is bare.
+
+    `options` go to every module; `per_stage` may also be a key of it, as `parse_options` gives.
+    Weights are drawn on the CPU and then moved, so one seed means one initialisation on every
+    device. Raises ValueError for an unknown backbone or module, and as `plug` does.
+    """
+    options = dict(options or {})
+    per_stage = options.pop("per_stage", None) if per_stage is None else per_stage
+    if module != BARE:
+        check_options(get(module), {**options, **(per_stage or {})})
+    elif options or per_stage:
+        raise ValueError(f"the bare backbone (module {BARE!r}) takes no options: {options}")
+    if ":" not in backbone and not timm.is_model(backbone):
+        hint = did_you_mean(backbone, timm.list_models())
+        raise ValueError(f"timm has no backbone {backbone!r}{hint or ' (see timm.list_models())'}")
+    on_meta = device is not None and torch.device(device).type == "meta"
+    with torch.device("meta") if on_meta else nullcontext():
+        model = timm.create_model(backbone, **timm_kwargs)
+    if module != BARE:
+        plug(model, module, at=at, per_stage=per_stage, **options)
+    return model if device is None else model.to(device)
+
+
+def plug(
+    model: nn.Module,
+    name: str,
+    *,
+    at: str | Sequence[str] = "auto",
+    per_stage: Mapping[str, Sequence[Any]] | None = None,
+    **options: Any,
+) -> Report:
+    """Insert module `name` into `model`, in place, and say where.
+
+    `at="auto"` is `"last_stage"` for PAM, CAM and DANet and `"blocks"` for the others, or
+    `"stages"` in a backbone whose blocks have no place.
+
+    - `"blocks"`: every block, at the place its class has in `attn.slots`: after the last norm of
+      a residual block, on the expanded features of a mobile block. A built-in gate in that place
+      (the SE of RegNetY, EfficientNet, MobileNetV3) is removed, and blocks of the same class that
+      had none get the module too. A depthwise separable block, which expands nothing, gets one
+      only where it had a gate, so coordinate attention sits in 16 blocks of MobileNetV2 as in
+      its paper.
+    - `"stages"`, `"last_stage"`: after the stages of timm's `feature_info`, or the last of them.
+    - a list of paths from `model.named_modules()`: the place of those blocks, or the output of
+      any other module.
+
+    SK replaces convolutions instead: those with an odd square kernel above 1 in the blocks, one
+    a block where `attn.slots` says so, together with the BatchNorm and activation that follow.
+    Stride and groups stay, the first branch is the old convolution with its weights, and the
+    second the same with twice the dilation. `at` then says which blocks; `"stages"` is an error.
+
+    `per_stage={"kernel_size": (3, 5, 5, 7)}` gives an option a value by stage.
+
+    Raises ValueError for a backbone without NCHW feature maps or without such places, for an
+    unknown `at`, and for a `per_stage` of the wrong length; TypeError for an unknown option.
+    """
+    spec = get(name)
+    check_options(spec, {**options, **(per_stage or {})})
+    traced = trace(model)
+    require_maps(model, traced)
+    sites = find_sites(model, traced, spec, at)
+    settings = _settings(model, traced, sites, options, per_stage or {})
+    if spec.quadratic:
+        _warn_if_large(model, spec, sites, traced)
+
+    before = _count_parameters(model)
+    built: list[nn.Module] = []
+    replaced = 0
+    for site, setting in zip(sites, settings, strict=True):
+        old = submodule(model, site.path)
+        if site.appended and old is not None:
+            raise ValueError(f"{name_of(model)} already has a module at {site.path!r}")
+        built.append(_build_for(model, site, spec, setting, old))
+        replaced += is_gate(old)
+    paths = [_insert(model, site, module) for site, module in zip(sites, built, strict=True)]
+    _require_reached(model, spec, sites, built, paths, traced)
+    return Report(
+        backbone=name_of(model),
+        module=name,
+        slot=_word(sites),
+        where=tuple(paths),
+        inserted=len(paths),
+        replaced=replaced,
+        params_added=_count_parameters(model) - before,
+    )
+
+
+def executed(
+    model: nn.Module, report: Report, input_size: tuple[int, int, int] | None = None
+) -> int:
+    """How many of the inserted modules one forward runs (on meta, so all in a moment)."""
+    traced = trace(model, input_size)
+    return sum(path in traced.index for path in report.where)
+
+
+def _word(sites: list[Site]) -> str:
+    words = sorted({site.slot for site in sites})
+    return "+".join(words) if len(words) < 3 else "several"
+
+
+def _settings(
+    model: nn.Module,
+    traced: Trace,
+    sites: list[Site],
+    options: Mapping[str, Any],
+    per_stage: Mapping[str, Sequence[Any]],
+) -> list[dict[str, Any]]:
+    """The options of each site, with the values of its stage."""
+    stages = stage_indices(model, traced, sites)
+    for option, values in per_stage.items():
+        if option in options:
+            raise ValueError(f"option {option!r} is given both for all stages and per stage")
+        if isinstance(values, str) or len(values) != max(stages) + 1:
+            raise ValueError(
+                f"per_stage {option!r}={values!r} must hold one value for each of the"
+                f" {max(stages) + 1} stages of {name_of(model)} with a module"
+            )
+    return [
+        {**options, **{option: values[stage] for option, values in per_stage.items()}}
+        for stage in stages
+    ]
+
+
+def _warn_if_large(model: nn.Module, spec: Spec, sites: list[Site], traced: Trace) -> None:
+    height, width = max((site.map.shape[2:] for site in sites), key=lambda size: size[0] * size[1])
+    pixels = height * width
+    mib = pixels**2 * 4 / 2**20
+    if mib > LARGE_MAP_MIB:
+        warnings.warn(
+            f"{spec.name} in {name_of(model)} compares all pairs of pixels: at the input size"
+            f" {traced.input_size} its largest map is {height} x {width}, so {pixels} x {pixels}"
+            f" values, {mib:.0f} MiB in float32 per image; at='last_stage' is the paper's place",
+            stacklevel=3,
+        )
+
+
+def _build_for(
+    model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any], old: nn.Module | None
+) -> nn.Module:
+    reference = next(model.parameters())
+    with torch.device(reference.device):
+        if spec.replaces_conv and isinstance(old, nn.Conv2d):
+            module = _in_place_of(old, spec, setting)
+        else:
+            module = build(spec.name, site.map.shape[1], **setting)
+    return module.to(dtype=reference.dtype).train(model.training)
+
+
+def _in_place_of(conv: nn.Conv2d, spec: Spec, setting: dict[str, Any]) -> nn.Module:
+    kernel, dilation = conv.kernel_size[0], conv.dilation[0]
+    shape: dict[str, Any] = {
+        "out_channels": conv.out_channels,
+        "stride": conv.stride[0],
+        "groups": conv.groups,
+    }
+    if (kernel, dilation) != (3, 1):
+        shape["branches"] = ((kernel, dilation), (kernel, 2 * dilation))
+    module = build(spec.name, conv.in_channels, **{**shape, **setting})
+    for candidate in module.modules():
+        if isinstance(candidate, nn.Conv2d) and _same_convolution(candidate, conv):
+            with torch.no_grad():
+                candidate.weight.copy_(conv.weight)
+            break
+    return module
+
+
+def _same_convolution(one: nn.Conv2d, other: nn.Conv2d) -> bool:
+    same = (one.stride, one.dilation, one.groups) == (other.stride, other.dilation, other.groups)
+    return same and one.weight.shape == other.weight.shape
+
+
+def _insert(model: nn.Module, site: Site, module: nn.Module) -> str:
+    """Put the module at the site and return its path."""
+    above, _, name = site.path.rpartition(".")
+    parent = model.get_submodule(above)
+    old = getattr(parent, name, None)
+    path = site.path
+    if name == "drop_path" and not is_gate(old):
+        module = nn.Sequential(module, old or nn.Identity())
+        path += ".0"
+    if hasattr(parent, name) and name not in parent._modules:
+        delattr(parent, name)
+    parent.add_module(name, module)
+    for absorbed in site.absorbed:
+        above, _, child = absorbed.rpartition(".")
+        model.get_submodule(above).add_module(child, nn.Identity())
+    return path
+
+
+def _apply_child(self, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    return self.attn(output)
+
+
+def _require_reached(
+    model: nn.Module,
+    spec: Spec,
+    sites: list[Site],
+    built: list[nn.Module],
+    paths: list[str],
+    traced: Trace,
+) -> None:
+    """Prove on meta, with the modules passing through, that each is run exactly once.
+
+    A container that is not a plain Sequential does not run a new child: a forward hook does.
+    """
+    outputs = [site.map if spec.replaces_conv else None for site in sites]
+
+    def counts() -> dict[str, int]:
+        with _passing_through(built, outputs):
+            again = trace(model, traced.input_size)
+        return {path: again.count.get(path, 0) for path in paths}
+
+    found = counts()
+    hooked = [s for s, path in zip(sites, paths, strict=True) if s.appended and not found[path]]
+    if hooked:
+        for site in hooked:
+            stage = model.get_submodule(site.path.rpartition(".")[0])
+            stage.register_forward_hook(_apply_child)
+        found = counts()
+    wrong = {path: count for path, count in found.items() if count != 1}
+    if wrong:
+        raise RuntimeError(
+            f"{name_of(model)}: these {spec.name!r} modules are not run exactly once: {wrong};"
+            " the model is changed, build it again and pass at=[paths] of other modules"
+        )
+
+
+@contextmanager
+def _passing_through(modules: list[nn.Module], outputs: list[Tensor | None]) -> Iterator[None]:
+    """Let each module return its input, or the given map, so that its own code need not run."""
+
+    def stand_in(output: Tensor | None) -> Any:
+        return lambda x: x if output is None else output
+
+    for module, output in zip(modules, outputs, strict=True):
+        module.forward = stand_in(output)
+    try:
+        yield
+    finally:
+        for module in modules:
+            del module.forward
+
+
+def _count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,187 @@
+"""One forward of a model on the meta device: which modules ran, in what order, on what shapes.
+
+Nothing is computed and no weight is copied, so a trace of any timm backbone takes well under a
+second and leaves the model, its mode and the random state as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+DEFAULT_SIZE = (3, 224, 224)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of one module. `input` and `output` are None where they are not one tensor."""
+
+    path: str
+    input: Tensor | None
+    output: Tensor | None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Calls in the order in which they finished; `index` has the first of each path."""
+
+    calls: tuple[Call, ...]
+    input_size: tuple[int, int, int]
+    has_attention: bool
+    index: dict[str, int] = field(repr=False)
+    count: dict[str, int] = field(repr=False)
+
+    def output(self, path: str) -> Tensor | None:
+        return self.calls[self.index[path]].output if path in self.index else None
+
+    def input(self, path: str) -> Tensor | None:
+        return self.calls[self.index[path]].input if path in self.index else None
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the last stage of a backbone hands on, and so whether a module can be plugged in.
+
+    `kind`: `"convolutional"` (NCHW maps), `"hybrid"` (NCHW maps, and attention between positions
+    inside), `"channels_last"` (NHWC maps) or `"tokens"` (no maps). `plug` takes the first two.
+    """
+
+    kind: str
+    reason: str
+
+
+def trace(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> Trace:
+    """Run `model` once on meta, in eval mode, on a (1, channels, height, width) input.
+
+    Without `input_size` the size is the one in the model's timm configuration; the number of
+    channels is then that of the first convolution if the configured one does not fit.
+    """
+    sizes = [input_size] if input_size else _likely_sizes(model)
+    for size in sizes[:-1]:
+        try:
+            return _trace(model, size)
+        except (RuntimeError, AssertionError, ValueError):
+            continue
+    return _trace(model, sizes[-1])
+
+
+def is_nchw(tensor: Tensor | None) -> bool:
+    """Whether a tensor traced from a square image is a feature map with channels second."""
+    return tensor is not None and tensor.dim() == 4 and tensor.shape[2] == tensor.shape[3]
+
+
+def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:
+    """Paths of the modules in timm's `feature_info` that ran, without a stem, in that order."""
+    info = getattr(model, "feature_info", None) or []
+    paths = [entry["module"] for entry in getattr(info, "info", info) if "module" in entry]
+    paths = [path for path in dict.fromkeys(paths) if path in traced.index]
+    if len(paths) > 1 and _is_stem(model, paths[0]):
+        paths = paths[1:]
+    return paths
+
+
+def last_map(model: nn.Module, traced: Trace) -> str | None:
+    """Path of the module that made the model's last NCHW map larger than one pixel."""
+    passing = nn.Identity | nn.Dropout
+    for call in reversed(traced.calls):
+        output = call.output
+        if not call.path or output is None or not is_nchw(output) or output.shape[2] == 1:
+            continue
+        if not isinstance(model.get_submodule(call.path), passing):
+            return call.path
+    return None
+
+
+def family(model: nn.Module, traced: Trace | None = None) -> Family:
+    """Classify a backbone by a meta run, without a table of names."""
+    traced = traced or trace(model)
+    stages = stage_outputs(model, traced)
+    if stages:
+        output = traced.output(stages[-1])
+    else:
+        path = last_map(model, traced)
+        output = traced.output(path) if path else None
+    shape = "no tensor" if output is None else tuple(output.shape)
+    if output is None or output.dim() != 4:
+        return Family("tokens", f"its last stage gives {shape}, not an image-shaped map")
+    if not is_nchw(output):
+        return Family("channels_last", f"its last stage gives {shape}, channels last (NHWC)")
+    if traced.has_attention:
+        return Family("hybrid", f"NCHW maps {shape}, and attention between positions inside")
+    return Family("convolutional", f"NCHW maps {shape}")
+
+
+class _AttentionSeen(TorchDispatchMode):
+    """Notice batched matrix products, which convolutional nets do not have and attention does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__
+        if name.startswith(("bmm", "baddbmm", "_scaled_dot_product")):
+            self.seen = True
+        return func(*args, **(kwargs or {}))
+
+
+def _trace(model: nn.Module, input_size: tuple[int, int, int]) -> Trace:
+    calls: list[Call] = []
+
+    def record(path: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            first = args[0] if args and isinstance(args[0], Tensor) else None
+            calls.append(Call(path, first, output if isinstance(output, Tensor) else None))
+
+        return hook
+
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors}
+    dtype = next((t.dtype for t in on_meta.values() if t.is_floating_point()), torch.float32)
+    image = torch.empty((1, *input_size), dtype=dtype, device="meta")
+    attention = _AttentionSeen()
+    with ExitStack() as stack:
+        stack.enter_context(_eval_mode(model))
+        stack.enter_context(torch.no_grad())
+        for path, module in model.named_modules():
+            if not isinstance(module, torch.jit.ScriptModule):
+                stack.callback(module.register_forward_hook(record(path)).remove)
+        stack.enter_context(attention)
+        torch.func.functional_call(model, on_meta, (image,))
+    index: dict[str, int] = {}
+    count: dict[str, int] = {}
+    for position, call in enumerate(calls):
+        index.setdefault(call.path, position)
+        count[call.path] = count.get(call.path, 0) + 1
+    return Trace(tuple(calls), input_size, attention.seen, index, count)
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _likely_sizes(model: nn.Module) -> list[tuple[int, int, int]]:
+    config = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None) or {}
+    channels, height, width = config.get("input_size") or DEFAULT_SIZE
+    first = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), channels)
+    sizes = [(channels, height, width), (first, height, width)]
+    return list(dict.fromkeys(sizes))
+
+
+def _is_stem(model: nn.Module, path: str) -> bool:
+    if "stem" in path:
+        return True
+    return not any(isinstance(m, nn.Conv2d) for m in model.get_submodule(path).modules())
