@@ -1,0 +1,282 @@
+"""Latency of every arm as a ratio to the bare backbone, timed side by side.
+
+One session holds the baseline, a second copy of the baseline and every variant, and times them
+interleaved in random order, in several fresh processes. The ratio of the two copies, whose truth
+is 1, is the noise floor of the session: nothing is called slower or faster below it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
+from zlib import crc32
+
+from filelock import FileLock, Timeout
+
+from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.session import Record, Session, SessionDied, Timing, in_fresh_process
+from benchmarks.stats import fastest, latency_verdict, ratio_interval
+
+ROUNDS = 30
+PROCESSES = 3
+LOCK_WAIT_S = 1800.0
+PRECISIONS = ("fp32", "tf32", "bf16")
+LAYOUTS = ("nchw", "nhwc")
+BACKBONES = ("resnet18", "mobilenetv2_100", "efficientnet_b0", "resnet50")
+QUICK_BACKBONES = ("resnet18", "mobilenetv2_100")
+
+Arm = tuple[str, str]
+BASELINE: Arm = ("none", "")
+
+
+class TimingBusy(RuntimeError):
+    """Another timing job holds this machine."""
+
+
+class TimingFailed(RuntimeError):
+    """An arm could not be timed; the message says why."""
+
+
+class Latency(Benchmark):
+    """Time of a forward pass in evaluation mode, relative to the bare backbone."""
+
+    name: ClassVar[str] = "latency"
+    title: ClassVar[str] = "Latency"
+    code: ClassVar[tuple[str, ...]] = (
+        "benchmarks/latency.py",
+        "benchmarks/session.py",
+        "benchmarks/stats.py",
+        "attn/plug.py",
+        "attn/registry.py",
+    )
+    exclusive: ClassVar[bool] = True
+    default_seconds: ClassVar[float] = 10.0
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "latency_ms",
+            "number",
+            "ms",
+            "time of one forward pass of a batch: minimum of each process, geometric mean over "
+            "processes; compare it on one machine only",
+        ),
+        Column("latency_p10_ms", "number", "ms", "as latency_ms, with the 10 % quantile"),
+        Column(
+            "ratio",
+            "number",
+            "",
+            "latency over that of the bare backbone in the same session; for the bare backbone "
+            "itself that of its second copy, whose truth is 1",
+        ),
+        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
+        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
+        Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
+        Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
+        Column(
+            "verdict",
+            "string",
+            "",
+            "slower or faster where the interval excludes 1 by more than the noise floor, no "
+            "measurable difference otherwise, noise floor too high where it is above 5 %",
+        ),
+        Column("rounds", "integer", "", "samples of every arm in a process"),
+        Column("processes", "integer", "", "fresh processes"),
+        Column("calls", "integer", "", "fewest forward passes in one sample"),
+        Column("load_average", "number", "processes", "load of the machine before the session"),
+        Column("governor", "string", "", "frequency governor of the processor, if it can be read"),
+        Column("cudnn_benchmark", "boolean", "", "whether cuDNN chose its algorithms by timing"),
+    )
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """On a processor one image at 1 thread and at all cores (``quick``: at 1), else a batch
+        of 64 in both layouts and every precision."""
+        if want.suite == "imagenet":
+            return
+        quick = want.suite == "quick"
+        backbones = want.backbones or (QUICK_BACKBONES if quick else BACKBONES)
+        common = Cell("latency", "", device=want.device, image_size=224, threads=1)
+        if want.device == "cpu":
+            counts = (1,) if quick else sorted({1, cores()})
+            settings = [replace(common, batch_size=1, threads=n) for n in counts]
+        else:
+            settings = [
+                replace(common, batch_size=64, layout=layout, precision=precision)
+                for layout, precision in product(LAYOUTS, PRECISIONS)
+            ]
+        for backbone, setting in product(backbones, settings):
+            for module, variant in want.arms():
+                yield replace(setting, backbone=backbone, module=module, variant=variant)
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """ValueError for an unknown layout or precision, or a device that is not there."""
+        for layout in {c.layout for c in cells}:
+            choose(layout, LAYOUTS, "layout")
+        for precision in {c.precision for c in cells}:
+            choose(precision, PRECISIONS, "precision")
+        for device in sorted({c.device for c in cells}):
+            _check_device(device)
+
+    def same_machine(self, cell: Cell) -> bool:
+        """Milliseconds of another machine say nothing here."""
+        return True
+
+    def group(self, cell: Cell) -> Hashable:
+        """All arms of one setting."""
+        return replace(cell, module="", variant="")
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """The values of one cell, from a session of its own."""
+        ((_, values),) = self.measure_group([cell])
+        if isinstance(values, Exception):
+            raise values
+        return values
+
+    def measure_group(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Any]]:
+        """The values of each cell, or the exception that says why it has none.
+
+        If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting.
+        """
+        wanted = {(c.module, c.variant): c for c in cells}
+        arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
+        first = cells[0]
+        session = Session(
+            backbone=first.backbone,
+            arms=arms,
+            device=first.device,
+            precision=first.precision,
+            layout=first.layout,
+            image_size=first.image_size or 224,
+            batch_size=first.batch_size or 1,
+            threads=first.threads or cores(),
+            rounds=ROUNDS,
+        )
+        with one_timing_job():
+            beside = _surroundings(first.device)
+            try:
+                values = evaluate(arms, run_session(session))
+            except TimingFailed as error:
+                values = dict.fromkeys(wanted, error)
+        for arm, cell in wanted.items():
+            found = values[arm]
+            yield cell, found if isinstance(found, Exception) else {**found, **beside}
+
+
+def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:
+    """The records of fresh processes one after the other, each with an order of its own.
+
+    An arm that ends a process while it is built or warms up (a crash, memory) is left out.
+    TimingFailed if a process ends for another reason.
+    """
+    base = crc32(repr(session).encode())
+    records: list[Record] = []
+    while len(records) < processes:
+        try:
+            records.append(in_fresh_process(replace(session, seed=base + len(records))))
+        except SessionDied as died:
+            if died.arm is None or died.arm < 2:
+                raise TimingFailed(str(died)) from died
+            session = replace(session, skip=(*session.skip, (died.arm, str(died))))
+    return records
+
+
+def evaluate(
+    arms: Sequence[Arm], records: Sequence[Record]
+) -> dict[Arm, dict[str, Any] | Exception]:
+    """Values for every arm from the records of its processes; arms 0 and 1 are the baseline.
+
+    An arm that failed in any process has the exception instead. TimingFailed if the baseline did.
+    """
+    columns = [[record.timings[i] for record in records] for i in range(len(arms))]
+    for copy in columns[:2]:
+        if error := _first_error(copy):
+            raise TimingFailed(f"the bare backbone can't be timed: {error}")
+    baseline = [t.seconds for t in columns[0]]
+    floor = ratio_interval([t.seconds for t in columns[1]], baseline)
+    values: dict[Arm, dict[str, Any] | Exception] = {}
+    for i, arm in enumerate(arms):
+        if i == 1:
+            continue
+        if error := _first_error(columns[i]):
+            values[arm] = TimingFailed(error)
+            continue
+        samples = [t.seconds for t in columns[i]]
+        ratio = ratio_interval(samples, baseline) if i else floor
+        values[arm] = {
+            "latency_ms": 1e3 * fastest(samples),
+            "latency_p10_ms": 1e3 * fastest(samples, 0.1),
+            "ratio": ratio.value,
+            "ratio_low": ratio.low,
+            "ratio_high": ratio.high,
+            "floor_low": floor.low,
+            "floor_high": floor.high,
+            "verdict": latency_verdict(ratio, floor),
+            "rounds": min(len(s) for s in samples),
+            "processes": len(samples),
+            "calls": min(t.calls for t in columns[i]),
+        }
+    return values
+
+
+@contextmanager
+def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Iterator[None]:
+    """Hold the machine's timing lock; wait with a message, raise TimingBusy after ``wait_s``."""
+    path = path or Path(tempfile.gettempdir()) / "attn-bench-timing.lock"
+    lock = FileLock(path, mode=0o666)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for the timing job that holds {path}", file=sys.stderr, flush=True)
+        try:
+            lock.acquire(timeout=wait_s)
+        except Timeout:
+            raise TimingBusy(
+                f"another timing job held {path} for {wait_s:.0f} s; two at a time would time "
+                "each other: run this again when it has ended"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_error(timings: Sequence[Timing]) -> str:
+    return next((t.error for t in timings if t.error), "")
+
+
+def _check_device(device: str) -> None:
+    kind = choose(device.partition(":")[0], ("cpu", "cuda"), "device")
+    if kind == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ValueError(f"device {device!r}: torch sees no CUDA GPU here; use --device cpu")
+    index = torch.device(device).index or 0
+    if index >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r}: torch sees {torch.cuda.device_count()} GPU(s), counted from 0"
+        )
+
+
+def _surroundings(device: str) -> dict[str, Any]:
+    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    try:
+        name = governor.read_text().strip()
+    except OSError:
+        name = ""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    cudnn = True if device.startswith("cuda") else None
+    return {"load_average": load, "governor": name, "cudnn_benchmark": cudnn}

@@ -1,0 +1,310 @@
+"""One fresh process that times the arms of a comparison side by side, in random order.
+
+``python -m benchmarks.session`` reads a ``Session`` as one line of JSON on standard input and
+writes a ``Record`` on standard output. It ends as soon as its standard input is closed, so that
+it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_S = 0.010
+WARMUP_S = 0.2
+
+Forward = Callable[[], object]
+Timer = Callable[[Forward, int], float]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one process times: ``arms`` are pairs (module, variant), the first two the baseline.
+
+    ``skip`` are pairs (index of an arm, why): arms that have ended a process before.
+    """
+
+    backbone: str
+    arms: tuple[tuple[str, str], ...]
+    device: str = "cpu"
+    precision: str = "fp32"
+    layout: str = "nchw"
+    image_size: int = 224
+    batch_size: int = 1
+    threads: int = 1
+    rounds: int = 30
+    seed: int = 0
+    skip: tuple[tuple[int, str], ...] = ()
+
+
+class SessionDied(RuntimeError):
+    """The process ended without an answer; ``arm`` is the one that it was preparing, or None."""
+
+    def __init__(self, message: str, arm: int | None) -> None:
+        super().__init__(message)
+        self.arm = arm
+
+
+@dataclass
+class Timing:
+    """One arm: seconds a forward in each round, forwards a sample, or why there are none."""
+
+    seconds: list[float] = field(default_factory=list)
+    calls: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The timings in the order of the arms, and the order in which each round ran them."""
+
+    timings: list[Timing]
+    order: list[list[int]]
+
+
+def cpu_timer(forward: Forward, calls: int) -> float:
+    """Wall-clock seconds of ``calls`` forwards."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        forward()
+    return time.perf_counter() - start
+
+
+def cuda_timer(cuda: Any) -> Timer:
+    """A timer by two events around the calls and one wait; ``cuda`` is ``torch.cuda``."""
+    start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+
+    def timer(forward: Forward, calls: int) -> float:
+        start.record()
+        for _ in range(calls):
+            forward()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1000
+
+    return timer
+
+
+def calibrate(
+    forward: Forward, timer: Timer, sample_s: float = SAMPLE_S, warmup_s: float = WARMUP_S
+) -> int:
+    """Forwards that fill a sample of ``sample_s`` seconds, found while warming up."""
+    timer(forward, 1)
+    calls, spent = 1, 0.0
+    while True:
+        seconds = timer(forward, calls)
+        spent += seconds
+        if seconds < sample_s:
+            # 1.2: a warm network is faster than the calibrating one
+            wanted = 1.2 * calls * sample_s / max(seconds, 1e-9)
+            calls = max(calls + 1, min(math.ceil(wanted), 100 * calls))
+        elif spent >= warmup_s:
+            return calls
+
+
+def interleave(
+    forwards: Sequence[Forward | str],
+    timer: Timer,
+    rounds: int,
+    rng: random.Random,
+    sample_s: float = SAMPLE_S,
+    warmup_s: float = WARMUP_S,
+    begin: Callable[[int | None], object] = lambda i: None,
+) -> Record:
+    """One sample of every arm a round, each round in a new random order.
+
+    A string in place of a forward is the reason why that arm can't run; an arm that raises is
+    left out from there on, without samples. ``begin`` is told which arm warms up, and at last
+    None, when the rounds begin.
+    """
+    timings = [Timing(error=f) if isinstance(f, str) else Timing() for f in forwards]
+    order: list[list[int]] = []
+
+    def attempt(i: int, work: Callable[[Forward], None]) -> None:
+        forward = forwards[i]
+        if timings[i].error or isinstance(forward, str):
+            return
+        try:
+            work(forward)
+        except Exception as error:
+            timings[i] = Timing(error=reason(error))
+
+    def warm(forward: Forward) -> None:
+        timings[i].calls = calibrate(forward, timer, sample_s, warmup_s)
+
+    def sample(forward: Forward) -> None:
+        calls = timings[i].calls
+        timings[i].seconds.append(timer(forward, calls) / calls)
+
+    for i in rng.sample(range(len(forwards)), len(forwards)):
+        begin(i)
+        attempt(i, warm)
+    begin(None)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            alive = [i for i, timing in enumerate(timings) if not timing.error]
+            order.append(rng.sample(alive, len(alive)))
+            for i in order[-1]:
+                attempt(i, sample)
+    finally:
+        gc.enable()
+    return Record(timings, order)
+
+
+def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
+    """Build the arms in random order (so that none always gets the same memory) and time them.
+
+    ``begin`` is told which arm is built or warms up, and None when the rounds begin.
+    """
+    import torch
+
+    torch.set_num_threads(session.threads)
+    torch.manual_seed(session.seed)
+    rng = random.Random(session.seed)
+    timer: Timer = cpu_timer
+    if session.device.startswith("cuda"):
+        torch.cuda.set_device(torch.device(session.device))
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = session.precision == "tf32"
+        torch.set_float32_matmul_precision("high" if session.precision == "tf32" else "highest")
+        timer = cuda_timer(torch.cuda)
+    skip = dict(session.skip)
+    forwards: list[Forward | str] = [skip.get(i, "") for i in range(len(session.arms))]
+    for i in rng.sample(range(len(session.arms)), len(session.arms)):
+        if i in skip:
+            continue
+        begin(i)
+        try:
+            forwards[i] = _forward(session, *session.arms[i])
+        except Exception as error:
+            forwards[i] = reason(error)
+    with torch.inference_mode():
+        return interleave(forwards, timer, session.rounds, rng, begin=begin)
+
+
+def _forward(session: Session, module: str, variant: str) -> Forward:
+    import torch
+
+    import attn
+
+    model = attn.create_model(session.backbone, module, options=attn.parse_options(variant))
+    layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
+    model = model.eval().to(session.device, memory_format=layout)  # pyright: ignore
+    size = (session.batch_size, 3, session.image_size, session.image_size)
+    images = torch.randn(size, device=session.device).to(memory_format=layout)
+    kind = torch.device(session.device).type
+    if session.precision != "bf16":
+        return lambda: model(images)
+
+    def forward() -> object:
+        with torch.autocast(kind, dtype=torch.bfloat16):
+            return model(images)
+
+    return forward
+
+
+def reason(error: BaseException) -> str:
+    """An exception as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def in_fresh_process(session: Session) -> Record:
+    """``measure`` in a new Python process with the thread counts in its environment.
+
+    SessionDied if it dies. Whatever interrupts the wait ends the process.
+    """
+    threads = str(session.threads)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    env |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.session"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=env,
+            text=True,
+        )
+        with child:
+            try:
+                answer = _ask(child, json.dumps(asdict(session)))
+            finally:
+                child.kill()
+        last = _last(answer)
+        if isinstance(last, dict):
+            return Record([Timing(**t) for t in last["timings"]], last["order"])
+        log.seek(0)
+        words = (log.read().strip().splitlines() or ["it said nothing"])[-1]
+    raise SessionDied(f"the timing process {_ending(child.returncode)}: {words}", last)
+
+
+def _last(answer: str) -> Any:
+    """The record (a dict), or the arm that had begun when the answer broke off."""
+    try:
+        return json.loads(answer.splitlines()[-1])
+    except (IndexError, json.JSONDecodeError):
+        return None
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    return f"was ended by signal {signal.Signals(-code).name}"
+
+
+def _ask(child: subprocess.Popen[str], question: str) -> str:
+    assert child.stdin and child.stdout
+    try:
+        child.stdin.write(question + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        pass  # it died at once; its return code says so
+    answer = child.stdout.read()
+    child.wait()
+    return answer
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Answer one session: a line for each arm that begins, then the record.
+
+    What the measured code prints goes to standard error.
+    """
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    content = json.loads(sys.stdin.readline())
+    pairs = {name: tuple(map(tuple, content[name])) for name in ("arms", "skip")}
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def say(what: object) -> None:
+        answer.write(json.dumps(what) + "\n")
+        answer.flush()
+
+    say(asdict(measure(Session(**{**content, **pairs}), begin=say)))
+    answer.close()
+
+
+if __name__ == "__main__":
+    main()

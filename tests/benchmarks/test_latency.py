@@ -1,0 +1,377 @@
+"""The timing protocol: order, calibration, verdicts on planted truths, failures, interruption."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from filelock import FileLock
+
+from benchmarks import latency
+from benchmarks.cells import MODULES, Cell, Selection
+from benchmarks.latency import (
+    BASELINE,
+    Latency,
+    TimingBusy,
+    TimingFailed,
+    evaluate,
+    one_timing_job,
+    run_session,
+)
+from benchmarks.session import (
+    Record,
+    Session,
+    SessionDied,
+    Timing,
+    calibrate,
+    cpu_timer,
+    cuda_timer,
+    in_fresh_process,
+    interleave,
+)
+from benchmarks.stats import NOISY, SAME
+
+ROOT = Path(__file__).resolve().parents[2]
+SE, ECA = ("se", ""), ("eca", "kernel_size=3")
+
+
+class Clock:
+    """A timer without time: a forward returns the seconds that it pretends to take."""
+
+    def __init__(self):
+        self.now, self.samples = 0.0, []
+
+    def __call__(self, forward, calls):
+        seconds = sum(forward() for _ in range(calls))
+        self.now += seconds
+        self.samples.append((calls, seconds))
+        return seconds
+
+
+def test_calibration_fills_a_sample_and_warms_up():
+    clock = Clock()
+    calls = calibrate(lambda: 0.0003, clock, sample_s=0.010, warmup_s=0.2)
+    assert 0.010 <= calls * 0.0003 <= 0.020
+    assert clock.now >= 0.2
+
+
+def test_calibration_is_not_misled_by_a_slow_first_call():
+    times = iter([5.0])
+    calls = calibrate(lambda: next(times, 0.001), Clock(), sample_s=0.010, warmup_s=0.05)
+    assert calls * 0.001 >= 0.010
+
+
+def test_one_call_is_enough_for_a_slow_network():
+    assert calibrate(lambda: 0.5, Clock()) == 1
+
+
+def test_every_round_runs_every_arm_once_in_a_new_order():
+    forwards = [lambda: 0.01] * 5
+    record = interleave(forwards, Clock(), 40, random.Random(0))
+    assert all(sorted(order) == [0, 1, 2, 3, 4] for order in record.order)
+    assert len({tuple(order) for order in record.order}) > 20
+    first = [order[0] for order in record.order]
+    assert {first.count(i) for i in range(5)} != {40, 0} and len(set(first)) == 5
+    again = interleave(forwards, Clock(), 40, random.Random(0))
+    assert again.order == record.order
+    assert interleave(forwards, Clock(), 40, random.Random(1)).order != record.order
+
+
+def test_samples_are_seconds_of_one_forward():
+    record = interleave([lambda: 0.002, lambda: 0.05], Clock(), 4, random.Random(0))
+    assert record.timings[0].seconds == pytest.approx([0.002] * 4)
+    assert record.timings[1].seconds == pytest.approx([0.05] * 4)
+    assert record.timings[0].calls > record.timings[1].calls == 1
+
+
+def test_a_failing_arm_says_why_and_the_others_are_measured():
+    calls = iter(range(10**6))
+
+    def breaks_later():
+        if next(calls) > 30:
+            raise ArithmeticError("no more")
+        return 0.05
+
+    def breaks():
+        raise ValueError("bad\nshape")
+
+    forwards = [lambda: 0.05, lambda: 0.05, "TypeError: no such option", breaks, breaks_later]
+    record = interleave(forwards, Clock(), 40, random.Random(0))
+    errors = [t.error for t in record.timings]
+    assert errors == [
+        "",
+        "",
+        "TypeError: no such option",
+        "ValueError: bad shape",
+        "ArithmeticError: no more",
+    ]
+    assert [len(t.seconds) for t in record.timings] == [40, 40, 0, 0, 0]
+    assert sorted(record.order[-1]) == [0, 1]
+
+
+def test_cuda_timer_puts_events_around_the_calls_and_waits_once():
+    log = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+            self.name = "start" if not log else "end"
+            log.append("new")
+
+        def record(self):
+            log.append(self.name)
+
+        def synchronize(self):
+            log.append("wait")
+
+        def elapsed_time(self, end):
+            assert (self.name, end.name) == ("start", "end")
+            return 250.0
+
+    timer = cuda_timer(SimpleNamespace(Event=Event))
+    log[:] = []
+    assert timer(lambda: log.append("forward"), 3) == 0.25
+    assert log == ["start", "forward", "forward", "forward", "end", "wait"]
+
+
+def _records(*per_forward, processes=3, rounds=30, noise=0.002):
+    rng = random.Random(0)
+    return [
+        Record(
+            [
+                Timing([t * (1 + rng.random() * noise) for _ in range(rounds)], 7)
+                for t in per_forward
+            ],
+            [],
+        )
+        for _ in range(processes)
+    ]
+
+
+def test_rows_of_synthetic_samples_with_known_truth():
+    arms = (BASELINE, BASELINE, SE, ECA)
+    rows = evaluate(arms, _records(0.010, 0.010, 0.015, 0.008))
+    assert [rows[a]["verdict"] for a in (BASELINE, SE, ECA)] == [SAME, "slower", "faster"]
+    assert rows[SE]["ratio"] == pytest.approx(1.5, rel=0.002)
+    assert rows[SE]["latency_ms"] == pytest.approx(15, rel=0.002)
+    assert rows[SE]["latency_ms"] / rows[BASELINE]["latency_ms"] == pytest.approx(rows[SE]["ratio"])
+    assert rows[SE]["latency_p10_ms"] >= rows[SE]["latency_ms"]
+    assert (rows[SE]["rounds"], rows[SE]["processes"], rows[SE]["calls"]) == (30, 3, 7)
+
+
+def test_the_row_of_the_baseline_is_its_second_copy():
+    rows = evaluate((BASELINE, BASELINE, SE), _records(0.010, 0.011, 0.030))
+    base = rows[BASELINE]
+    assert base["ratio"] == pytest.approx(1.1, rel=0.002)
+    assert (base["floor_low"], base["floor_high"]) == (base["ratio_low"], base["ratio_high"])
+    assert rows[SE]["floor_high"] == base["ratio_high"]
+    assert {row["verdict"] for row in rows.values()} == {NOISY}
+
+
+def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    images = torch.randn(1, 16, 48, 48)
+    layers = [torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(8)]
+    nets = [torch.nn.Sequential(*layers[:4]) for _ in range(2)] + [torch.nn.Sequential(*layers)]
+    forwards = [lambda net=net: net.eval()(images) for net in nets]
+    try:
+        with torch.inference_mode():
+            records = [
+                interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(3)
+            ]
+    finally:
+        torch.set_num_threads(threads)
+    rows = evaluate((BASELINE, BASELINE, SE), records)
+    assert 0.8 < rows[BASELINE]["ratio"] < 1.25
+    assert 1.5 < rows[SE]["ratio"] < 2.6
+    assert rows[SE]["ratio_low"] > 1.2
+
+
+def test_a_session_in_a_fresh_process_measures_what_it_can(tmp_path, monkeypatch):
+    (tmp_path / "gates.py").write_text(
+        "import torch\n"
+        "print('noise on standard output')\n"
+        "class Broken(torch.nn.Module):\n"
+        "    def __init__(self, channels):\n"
+        "        raise RuntimeError('broken gate')\n"
+        "class Threads(torch.nn.Identity):\n"
+        "    def forward(self, x):\n"
+        "        raise RuntimeError(f'{torch.get_num_threads()} {torch.is_inference_mode_enabled()}"
+        " {self.training}')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    arms = (BASELINE, BASELINE, ("gates:Broken", ""), ("gates:Threads", ""), ("se", "reduction=8"))
+    record = in_fresh_process(Session("resnet18", arms, image_size=32, threads=1, rounds=2))
+    assert [len(t.seconds) for t in record.timings] == [2, 2, 0, 0, 2]
+    assert "broken gate" in record.timings[2].error
+    assert record.timings[3].error == "RuntimeError: 1 True False"
+    assert all(sorted(order) == [0, 1, 4] for order in record.order)
+
+
+def test_an_arm_that_ends_the_process_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "deadly.py").write_text(
+        "import os, torch\n"
+        "class Gate(torch.nn.Identity):\n"
+        "    def forward(self, x):\n"
+        "        os.abort()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    arms = (BASELINE, BASELINE, ("deadly:Gate", ""))
+    session = Session("resnet18", arms, image_size=32, rounds=1)
+    (record,) = run_session(session, processes=1)
+    assert [len(t.seconds) for t in record.timings] == [1, 1, 0]
+    assert "was ended by signal SIGABRT" in record.timings[2].error
+
+
+@pytest.mark.parametrize("arm", [None, 0, 1])
+def test_a_process_that_ends_without_a_culprit_fails_the_session(monkeypatch, arm):
+    def dies(session):
+        raise SessionDied("ended", arm)
+
+    monkeypatch.setattr(latency, "in_fresh_process", dies)
+    with pytest.raises(TimingFailed, match="ended"):
+        run_session(Session("resnet18", (BASELINE, BASELINE, SE)))
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_interrupting_the_parent_ends_the_timing_process(end):
+    code = (
+        "import signal, subprocess\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from benchmarks import session\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        "        print(self.pid, flush=True)\n"
+        "subprocess.Popen = Popen\n"
+        "arms = (('none', ''),) * 2\n"
+        "session.in_fresh_process(session.Session('resnet18', arms, rounds=10**6))\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        time.sleep(0.5)
+        parent.send_signal(end)
+        parent.wait(20)
+    deadline = time.monotonic() + 20
+    while _runs(child):
+        assert time.monotonic() < deadline, "the timing process outlived its parent"
+        time.sleep(0.1)
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_a_second_timing_job_waits_with_a_message_then_refuses(tmp_path, capsys):
+    path = tmp_path / "timing.lock"
+    with FileLock(path, is_singleton=False):
+        with pytest.raises(TimingBusy, match="run this again"), one_timing_job(0.1, path):
+            pytest.fail("two timing jobs at once")
+        assert f"waiting for the timing job that holds {path}" in capsys.readouterr().err
+    with one_timing_job(0.1, path):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    """The quick cells of one backbone, with sessions that take no time."""
+    sessions = []
+
+    def fake(session):
+        sessions.append(session)
+        timings = [Timing([0.01] * session.rounds, 1) for _ in session.arms]
+        for arm, timing in zip(session.arms, timings, strict=True):
+            if arm[0] == "sk":
+                timing.seconds, timing.error = [], "RuntimeError: no"
+        return Record(timings, [])
+
+    monkeypatch.setattr(latency, "in_fresh_process", fake)
+    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
+    return list(Latency().cells(Selection("quick", backbones=("resnet18",)))), sessions
+
+
+def test_a_group_is_one_session_in_three_processes(quick):
+    cells, sessions = quick
+    found = dict(Latency().measure_group(cells))
+    assert list(found) == cells
+    assert [s.arms for s in sessions] == [(BASELINE, *((m, "") for m in MODULES))] * 3
+    assert len({s.seed for s in sessions}) == 3
+    assert {s.rounds for s in sessions} == {30}
+    names = {c.name for c in Latency.columns}
+    for cell, values in found.items():
+        if cell.module == "sk":
+            assert isinstance(values, Exception) and "no" in str(values)
+        else:
+            assert set(values) == names
+            assert (values["ratio"], values["verdict"]) == (1.0, SAME)
+
+
+def test_one_module_is_measured_against_a_baseline_of_its_own(quick):
+    cells, sessions = quick
+    only = next(c for c in cells if c.module == "eca")
+    assert Latency().measure(only)["ratio"] == 1.0
+    assert sessions[0].arms == (BASELINE, BASELINE, ("eca", ""))
+
+
+def test_a_session_that_dies_fails_every_cell(quick, monkeypatch):
+    def dies(session):
+        raise SessionDied("killed", None)
+
+    cells, _ = quick
+    monkeypatch.setattr(latency, "in_fresh_process", dies)
+    found = dict(Latency().measure_group(cells))
+    assert list(found) == cells
+    assert {str(v) for v in found.values()} == {"killed"}
+
+
+def test_suites():
+    bench = Latency()
+    quick, cpu = (list(bench.cells(Selection(suite))) for suite in ("quick", "cpu"))
+    assert {c.key for c in quick} < {c.key for c in cpu}
+    assert {c.threads for c in cpu} == {1, latency.cores()}
+    gpu = list(bench.cells(Selection("gpu", device="cuda")))
+    settings = {(c.layout, c.precision, c.batch_size) for c in gpu}
+    assert settings == {(a, p, 64) for a in ("nchw", "nhwc") for p in ("fp32", "tf32", "bf16")}
+    assert len({bench.group(c) for c in gpu}) == 4 * 6
+    assert len({c.key for c in gpu}) == len(gpu) == 4 * 6 * len(MODULES)
+    assert all(bench.same_machine(c) for c in quick)
+
+
+def test_check_refuses_what_is_not_here(monkeypatch):
+    def cell(**fields):
+        return Cell("latency", "resnet18", **fields)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    Latency().check([cell()])
+    for fields, message in (
+        ({"device": "cuda"}, "no CUDA GPU"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"layout": "hwcn"}, "unknown layout 'hwcn'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Latency().check([cell(**fields)])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    Latency().check([cell(device="cuda:0")])
+    with pytest.raises(ValueError, match="sees 1 GPU"):
+        Latency().check([cell(device="cuda:3")])
