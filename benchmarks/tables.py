@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import provenance, stats
+from benchmarks import display, provenance, stats
 from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
 from benchmarks.store import Store
 
@@ -96,6 +96,11 @@ def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
     return [Comparison(*row) for row in found.itertuples(index=False, name=None)]
 
 
+def ranked(found: Iterable[Comparison]) -> list[Comparison]:
+    """Results before previews, processors before GPUs."""
+    return sorted(found, key=lambda c: (c.preview, c.device != "cpu", c.data, c.backbone))
+
+
 def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
     """The rows of one comparison, one an arm and seed. A preview is of one machine only."""
     rows = with_arm(store.table("accuracy"))
@@ -103,7 +108,9 @@ def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -
         rows = rows[rows[name] == getattr(which, name)]
     if which.preview:
         return one_machine(rows, machine)
-    rank = (rows["machine"] == (machine or "")).astype(int) + 2 * (rows["status"] == "ok").astype(int)
+    rank = (rows["machine"] == (machine or "")).astype(int) + 2 * (rows["status"] == "ok").astype(
+        int
+    )
     best = rows.assign(rank=rank).sort_values("rank", kind="stable")
     return best.drop_duplicates("key", keep="last").drop(columns="rank").sort_index()
 
@@ -197,6 +204,35 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     times = times.sort_values(["threads", "batch_size"], kind="stable").drop_duplicates("arm")
     kept = ok(times)[["arm", "ratio", "ratio_low", "ratio_high", "verdict"]]
     return table.merge(kept.rename(columns={"verdict": "latency_verdict"}), "left", "arm")
+
+
+def coverage_rows(store: Store) -> pd.DataFrame:
+    """The rows of coverage; family and kind of a failed row come from its architecture's others.
+
+    An architecture without a single good row counts as convolutional, as in ``coverage``.
+    """
+    rows = with_arm(store.table("coverage"))
+    for name, default in (("family", "unknown"), ("kind", "convolutional")):
+        known = rows[rows[name].map(display.given).astype(bool)]
+        by_backbone = dict(zip(known["backbone"], known[name], strict=True))
+        rows[name] = [by_backbone.get(b, default) for b in rows["backbone"]]
+    return rows
+
+
+def coverage_table(store: Store, by: str) -> pd.DataFrame:
+    """Architectures that take a module (``good``) of all (``all``), by ``by`` and arm.
+
+    ``by`` is ``kind`` or ``family``; families are of convolutional architectures only. The arm
+    ``all`` counts architectures that take every module.
+    """
+    rows = coverage_rows(store)
+    if by == "family":
+        rows = rows[rows["kind"] == "convolutional"]
+    rows = rows.assign(good=rows["status"] == "ok")
+    every = rows.groupby([by, "backbone"], as_index=False)["good"].all().assign(arm="all")
+    both = pd.concat([rows[[by, "arm", "good"]], every[[by, "arm", "good"]]], ignore_index=True)
+    counted = both.groupby([by, "arm"], sort=False)["good"].agg(["sum", "size"])
+    return counted.rename(columns={"sum": "good", "size": "all"}).reset_index()
 
 
 def failures(store: Store, names: Sequence[str] = ("cost", "latency", "accuracy")) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks import display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
-from benchmarks.site_tables import about, in_ranking, record
+from benchmarks.site.accuracy import about
+from benchmarks.site.origin import record
 from benchmarks.store import Store
 
 LATENCY_BACKBONE = "resnet18"
@@ -49,7 +50,7 @@ def _rows(store: Store) -> dict[str, str]:
 def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", "how", "seeds", "summary", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys}
-    ranked = in_ranking(tables.comparisons(store))
+    ranked = tables.ranked(tables.comparisons(store))
     if not ranked:
         return found
     which = ranked[0]

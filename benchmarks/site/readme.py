@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import display, site_figures, tables
-from benchmarks.site_tables import about, in_ranking
+from benchmarks import display, tables
+from benchmarks.site import figures
+from benchmarks.site.accuracy import about
+from benchmarks.site.figures import Figure
 from benchmarks.store import Store
 from benchmarks.summary import difference, verdict
 
@@ -17,7 +19,7 @@ def update(store: Store, root: Path, check: bool) -> int:
     """Fill README and figure, or with ``check`` only compare: 1 if something is stale."""
     path = root / "README.md"
     old = path.read_text(encoding="utf-8")
-    figure = site_figures.accuracy(store)
+    figure = figures.accuracy(store)
     new = between(between(old, "table", table(store)), "figure", picture(figure))
     paths = {s: root / FIGURE.format(scheme=s) for s in ("light", "dark")}
     stale = [p for p in paths.values() if figure.values and not _shows(p, figure.digest)]
@@ -46,7 +48,7 @@ def between(text: str, name: str, content: str) -> str:
 
 def table(store: Store) -> str:
     """The first comparison's leaderboard in Markdown, with how it was measured beneath."""
-    found = in_ranking(tables.comparisons(store))
+    found = tables.ranked(tables.comparisons(store))
     if not found:
         return "Not measured yet: `nox -s bench` fills this table."
     frame = tables.leaderboard(store, found[0])
@@ -73,7 +75,7 @@ def table(store: Store) -> str:
     return "\n".join([*lines, "", f"{where} Each row of `results/` names its machine and commit."])
 
 
-def picture(figure: site_figures.Figure) -> str:
+def picture(figure: Figure) -> str:
     """The figure for light and dark readers, or nothing before there are rows."""
     if not figure.values:
         return "Not measured yet."

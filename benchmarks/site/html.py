@@ -34,6 +34,11 @@ class Entry:
         return self.text == display.MISSING
 
 
+def absent(what: str) -> str:
+    """A paragraph in place of a table that has no rows."""
+    return f'<p class="absent">{escape(what)}: {display.MISSING}.</p>\n'
+
+
 def value(form: Callable[[Any], str], number: Any, status: Any = "ok") -> Entry:
     """A number by its format; a row that failed says so, one that is missing too."""
     if display.given(status) and status != "ok":

@@ -15,7 +15,6 @@ import pandas as pd
 
 from benchmarks import display, tables
 from benchmarks.cells import MODULES
-from benchmarks.site_tables import in_ranking
 from benchmarks.store import Store
 
 SHAPES = (
@@ -163,7 +162,7 @@ def accuracy(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, in the first comparison."""
     values: list[dict[str, Any]] = []
     caption = "Difference in test accuracy to the bare backbone, by module."
-    found = in_ranking(tables.comparisons(store))
+    found = tables.ranked(tables.comparisons(store))
     if found:
         which = found[0]
         frame = tables.accuracy_table(store, which)

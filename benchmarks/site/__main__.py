@@ -14,20 +14,33 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import site_facts, site_figures, site_readme, site_tables
 from benchmarks.cells import ROOT
-from benchmarks.site_figures import Figure
+from benchmarks.site import (
+    accuracy,
+    cost,
+    coverage,
+    facts,
+    failures,
+    figures,
+    latency,
+    modules,
+    readme,
+)
+from benchmarks.site.figures import Figure
 from benchmarks.store import RESULTS, Store, StoreError
 
 SCHEMES = ("light", "dark")
 
 TABLES: dict[str, Callable[[Store], str]] = {
-    "main": site_tables.main_leaderboard,
-    "leaderboards": site_tables.leaderboards,
-    "accuracy": site_tables.accuracy,
-    "latency": site_tables.latency,
-    "cost": site_tables.cost,
-    "failures": site_tables.failures,
+    "main": accuracy.main_leaderboard,
+    "leaderboards": accuracy.leaderboards,
+    "accuracy": accuracy.accuracy,
+    "latency": latency.latency,
+    "cost": cost.cost,
+    "coverage-modules": coverage.by_module,
+    "coverage-families": coverage.by_family,
+    "coverage-reasons": coverage.reasons,
+    "failures": failures.failures,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 
@@ -40,14 +53,14 @@ def generate(store: Store, folder: Path) -> list[Path]:
     written = []
     for name, text in fragments(store).items():
         written.append(_write(folder / "tables" / f"{name}.md", text))
-    drawn = site_figures.figures(store)
+    drawn = figures.figures(store)
     for figure in drawn:
         for scheme in SCHEMES if figure.values else ():
             path = folder / "figures" / f"{figure.name}-{scheme}.svg"
             written.append(_write(path, figure.svg(scheme)))
     for path in sorted(store.root.glob("*.csv")):
         written.append(Path(shutil.copy(path, folder / "data" / path.name)))
-    about = {"facts": site_facts.facts(store), "figures": {f.name: _about(f) for f in drawn}}
+    about = {"facts": facts.facts(store), "figures": {f.name: _about(f) for f in drawn}}
     text = json.dumps(about, indent=1, ensure_ascii=False, sort_keys=True)
     return [*written, _write(folder / "facts.json", text + "\n")]
 
@@ -55,9 +68,9 @@ def generate(store: Store, folder: Path) -> list[Path]:
 def fragments(store: Store) -> dict[str, str]:
     """Every generated table by name."""
     found = {name: make(store) for name, make in TABLES.items()}
-    for family in site_tables.FAMILIES:
-        found[f"module-{family}"] = site_tables.module(store, family)
-        found[f"accuracy-{family}"] = site_tables.module_accuracy(store, family)
+    for family in modules.FAMILIES:
+        found[f"module-{family}"] = modules.module(store, family)
+        found[f"accuracy-{family}"] = modules.module_accuracy(store, family)
     return found
 
 
@@ -83,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store = Store(options.results)
     try:
         if options.readme or options.check:
-            return site_readme.update(store, ROOT, check=options.check)
+            return readme.update(store, ROOT, check=options.check)
         written = generate(store, Path(options.out))
     except StoreError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,0 +1,133 @@
+"""Tables of trained arms: the leaderboard, and every comparison with its tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, tables
+from benchmarks.recipes import RECIPES
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+from benchmarks.summary import FEWEST_FOR_INTERVAL
+from benchmarks.tables import Comparison
+
+
+def about(rows: pd.DataFrame, which: Comparison) -> str:
+    """One line on how the runs of a comparison were trained."""
+    done = tables.ok(rows)
+    words = [f"recipe {which.recipe}", which.device]
+    if which.recipe in RECIPES:
+        words.insert(1, f"{RECIPES[which.recipe].epochs} epochs")
+    if len(done):
+        words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
+        words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
+    text = ", ".join(words)
+    return f"Preview, not a result: {text}" if which.preview else text
+
+
+def difference(row: Any) -> Entry:
+    if row.arm == "none":
+        return Entry(display.REFERENCE, 0.0)
+    low, high = (row.low, row.high) if row.pairs >= FEWEST_FOR_INTERVAL else (None, None)
+    return estimate(display.points, row.difference, low, high, row.verdict)
+
+
+def seeds(row: Any) -> Entry:
+    note = f"{row.failed} failed" if row.failed else ""
+    return Entry(str(row.seeds), row.seeds, word=note and "failed: " + str(row.failed))
+
+
+def ratio(row: Any, verdict: str) -> Entry:
+    if row.arm == "none":
+        return Entry("1", 1.0) if display.given(row.ratio) else Entry(display.MISSING)
+    return estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, verdict)
+
+
+def leaderboard(store: Store, which: Comparison) -> str:
+    """Accuracy, size, operations and time of every arm in one table."""
+    frame = tables.leaderboard(store, which)
+    rows = tables.accuracy_rows(store, which)
+    cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
+    heads = (
+        Head("Module", number=False),
+        Head("Difference to none", "top-1, points [95 %]"),
+        Head("Top-1", "%, mean of the seeds"),
+        Head("Seeds"),
+        Head("Parameters added", which.backbone),
+        Head("Multiply-adds added", f"{cost}, one image"),
+        Head("Latency", f"{times}, times none [95 %]"),
+    )
+    body = [
+        (
+            Entry(row.arm),
+            difference(row),
+            value(display.percent, row.top1),
+            seeds(row),
+            value(display.added, row.params_added),
+            value(display.added, row.macs_added),
+            ratio(row, row.latency_verdict),
+        )
+        for row in frame.itertuples()
+    ]
+    caption = f"{which.backbone} on {which.data}"
+    return table(caption, about(rows, which), heads, body, origin(store, rows, "accuracy"))
+
+
+def leaderboards(store: Store) -> str:
+    """One leaderboard a comparison, results first."""
+    found = tables.ranked(tables.comparisons(store))
+    return "\n".join(leaderboard(store, c) for c in found) or absent("Accuracy")
+
+
+def main_leaderboard(store: Store) -> str:
+    """The leaderboard of the first comparison alone."""
+    found = tables.ranked(tables.comparisons(store))
+    return leaderboard(store, found[0]) if found else absent("Accuracy")
+
+
+def accuracy(store: Store) -> str:
+    """Every comparison: difference, interval, corrected p and verdict, and what failed."""
+    heads = (
+        Head("Module", number=False),
+        Head("Difference to none", "top-1, points [95 %]"),
+        Head("p", "sign-flip, Holm"),
+        Head("Top-1", "%, mean"),
+        Head("Deviation", "between seeds"),
+        Head("Seeds"),
+        Head("Parameters"),
+    )
+    parts = []
+    for which in tables.ranked(tables.comparisons(store)):
+        rows = tables.accuracy_rows(store, which)
+        body = [
+            (
+                Entry(row.arm),
+                difference(row),
+                Entry(display.REFERENCE, 1.0) if row.arm == "none" else value(_p, row.p_holm),
+                value(display.percent, row.top1),
+                value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+                seeds(row),
+                value(display.whole, row.params),
+            )
+            for row in tables.accuracy_table(store, which).itertuples()
+        ]
+        title = f"{which.backbone} on {which.data}, {which.recipe}, {which.device}"
+        note = about(rows, which)
+        parts.append(f"\n### {title}\n")
+        parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))
+    return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])
+
+
+def _p(number: Any) -> str:
+    return "below 0.001" if number < 0.001 else f"{number:.3f}"
+
+
+def _unmeasured(store: Store) -> list[str]:
+    rows = store.table("accuracy")
+    on_gpu = rows["device"].ne("cpu").any()
+    imagenet = rows["data"].str.contains("imagenet").any()
+    missing = [] if on_gpu else ["Training on a GPU"]
+    return missing if imagenet else [*missing, "ImageNet"]

@@ -1,0 +1,72 @@
+"""Tables of latency: ratios to the bare backbone, one machine a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, tables
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+from benchmarks.summary import floor
+
+
+def latency(store: Store) -> str:
+    """One table a backbone and device; its columns are the settings, all of one machine."""
+    parts = []
+    for device, name in (("cpu", "Processor"), ("cuda", "GPU")):
+        settings = tables.latency_settings(store, device=device)
+        parts.append(f"\n## {name}\n")
+        if not settings:
+            parts.append(absent(f"Latency on a {name if name == 'GPU' else 'CPU'}"))
+        for backbone in dict.fromkeys(s["backbone"] for s in settings):
+            mine = [s for s in settings if s["backbone"] == backbone]
+            parts += [f"\n### {backbone}{' on a GPU' if device == 'cuda' else ''}\n"]
+            parts.append(_latency(store, backbone, mine))
+    return "\n".join(parts)
+
+
+def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str:
+    frames = [tables.latency_table(store, setting) for setting in settings]
+    heads = [Head("Module", number=False)]
+    for setting, frame in zip(settings, frames, strict=True):
+        heads.append(Head(f"Times none, {_short(setting)}", f"[95 %]; noise floor {floor(frame)}"))
+    heads += [Head("Milliseconds", _short(setting)) for setting in settings]
+    arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
+    columns = [{row.arm: row for row in frame.itertuples()} for frame in frames]
+    body = [
+        (
+            Entry(arm),
+            *(time(column.get(arm)) for column in columns),
+            *(_milliseconds(column.get(arm)) for column in columns),
+        )
+        for arm in arms
+    ]
+    first = settings[0]
+    note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
+    rows = pd.concat(frames, ignore_index=True).assign(device=first["device"])
+    return table(f"Latency of {backbone}", note, heads, body, origin(store, rows, "latency"))
+
+
+def _short(setting: dict[str, Any]) -> str:
+    if setting["device"] == "cpu":
+        threads = setting["threads"]
+        return f"{threads} thread{'' if threads == 1 else 's'}"
+    return f"{setting['precision']} {setting['layout']}"
+
+
+def time(row: Any) -> Entry:
+    if row is None:
+        return Entry(display.MISSING)
+    if row.arm == "none" and display.given(row.ratio):
+        return Entry(display.REFERENCE, 1.0)
+    ends = (row.ratio_low, row.ratio_high)
+    return estimate(display.ratio, row.ratio, *ends, row.verdict, row.status)
+
+
+def _milliseconds(row: Any) -> Entry:
+    if row is None:
+        return Entry(display.MISSING)
+    return value(display.milliseconds, row.latency_ms, row.status)

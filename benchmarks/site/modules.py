@@ -1,0 +1,81 @@
+"""Tables of one paper's modules, for the page of that paper."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import display, tables
+from benchmarks.site.accuracy import difference, seeds
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.latency import time
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+FAMILIES = {
+    "se": ("se", "se_var1", "se_var2", "se_var3", "se_gc"),
+    "cbam": ("cbam",),
+    "sk": ("sk",),
+    "danet": ("pam", "cam", "danet"),
+    "eca": ("eca", "eca_ns"),
+    "coord": ("coord",),
+}
+"""The modules that each page of a paper shows."""
+
+
+def module(store: Store, family: str) -> str:
+    """The rows of one paper's modules: a line an arm and backbone, all that was measured."""
+    members = FAMILIES[family]
+    costs = tables.with_arm(store.table("cost"))
+    costs = costs[costs["module"].isin(members)]
+    heads = (
+        Head("Module", number=False),
+        Head("Backbone", number=False),
+        Head("Parameters added"),
+        Head("Multiply-adds added", "one image of 224 px"),
+        Head("Latency", "CPU, 1 thread, times none [95 %]"),
+    )
+    times = {}
+    for setting in tables.latency_settings(store, device="cpu"):
+        if setting["threads"] == 1:
+            for row in tables.latency_table(store, setting).itertuples():
+                times[(row.arm, setting["backbone"])] = row
+    order = {name: i for i, name in enumerate(tables.in_order(costs["arm"]))}
+    ranked = sorted(costs.itertuples(), key=lambda row: (order[row.arm], row.backbone))
+    body = [
+        (
+            Entry(row.arm),
+            Entry(row.backbone, row.backbone),
+            value(display.added, row.params_added, row.status),
+            value(display.added, row.macs_added, row.status),
+            time(times.get((row.arm, row.backbone))),
+        )
+        for row in ranked
+    ]
+    if not body:
+        return absent("Cost and latency")
+    return table("Cost and latency", "", heads, body, origin(store, costs, "cost"))
+
+
+def module_accuracy(store: Store, family: str) -> str:
+    """The accuracy of one paper's modules in every comparison."""
+    heads = (
+        Head("Module", number=False),
+        Head("Compared on", number=False),
+        Head("Difference to none", "top-1, points [95 %]"),
+        Head("Top-1", "%, mean"),
+        Head("Seeds"),
+    )
+    body, used = [], []
+    for which in tables.ranked(tables.comparisons(store)):
+        frame = tables.accuracy_table(store, which)
+        used.append(tables.accuracy_rows(store, which))
+        where = f"{which.backbone}, {which.data}, {which.recipe}"
+        for row in frame.itertuples():
+            if row.arm.split()[0] in FAMILIES[family]:
+                name = f"{where} (preview)" if which.preview else where
+                top1 = value(display.percent, row.top1)
+                body.append((Entry(row.arm), Entry(name), difference(row), top1, seeds(row)))
+    if not body:
+        return absent("Accuracy")
+    rows = pd.concat(used, ignore_index=True)
+    return table("Accuracy", "", heads, body, origin(store, rows, "accuracy"))
