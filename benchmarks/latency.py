@@ -21,8 +21,9 @@ from zlib import crc32
 from filelock import FileLock, Timeout
 
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
-from benchmarks.session import Record, Session, SessionDied, Timing, in_fresh_process
+from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.stats import fastest, latency_verdict, ratio_interval
+from benchmarks.timing import Record, Timing
 
 ROUNDS = 30
 PROCESSES = 3
@@ -53,6 +54,7 @@ class Latency(Benchmark):
         "benchmarks/latency.py",
         "benchmarks/session.py",
         "benchmarks/stats.py",
+        "benchmarks/timing.py",
         "attn/plug.py",
         "attn/registry.py",
     )

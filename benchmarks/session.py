@@ -1,4 +1,4 @@
-"""One fresh process that times the arms of a comparison side by side, in random order.
+"""One fresh process that builds the arms of a comparison and times them side by side.
 
 ``python -m benchmarks.session`` reads a ``Session`` as one line of JSON on standard input and
 writes a ``Record`` on standard output. It ends as soon as its standard input is closed, so that
@@ -7,9 +7,7 @@ it never outlives the process that started it.
 
 from __future__ import annotations
 
-import gc
 import json
-import math
 import os
 import random
 import signal
@@ -17,18 +15,23 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-SAMPLE_S = 0.010
-WARMUP_S = 0.2
+from benchmarks.timing import (
+    Forward,
+    Record,
+    Timer,
+    Timing,
+    cpu_timer,
+    cuda_timer,
+    interleave,
+    reason,
+)
 
-Forward = Callable[[], object]
-Timer = Callable[[Forward, int], float]
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -59,114 +62,6 @@ class SessionDied(RuntimeError):
         self.arm = arm
 
 
-@dataclass
-class Timing:
-    """One arm: seconds a forward in each round, forwards a sample, or why there are none."""
-
-    seconds: list[float] = field(default_factory=list)
-    calls: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Record:
-    """The timings in the order of the arms, and the order in which each round ran them."""
-
-    timings: list[Timing]
-    order: list[list[int]]
-
-
-def cpu_timer(forward: Forward, calls: int) -> float:
-    """Wall-clock seconds of ``calls`` forwards."""
-    start = time.perf_counter()
-    for _ in range(calls):
-        forward()
-    return time.perf_counter() - start
-
-
-def cuda_timer(cuda: Any) -> Timer:
-    """A timer by two events around the calls and one wait; ``cuda`` is ``torch.cuda``."""
-    start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
-
-    def timer(forward: Forward, calls: int) -> float:
-        start.record()
-        for _ in range(calls):
-            forward()
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) / 1000
-
-    return timer
-
-
-def calibrate(
-    forward: Forward, timer: Timer, sample_s: float = SAMPLE_S, warmup_s: float = WARMUP_S
-) -> int:
-    """Forwards that fill a sample of ``sample_s`` seconds, found while warming up."""
-    timer(forward, 1)
-    calls, spent = 1, 0.0
-    while True:
-        seconds = timer(forward, calls)
-        spent += seconds
-        if seconds < sample_s:
-            # 1.2: a warm network is faster than the calibrating one
-            wanted = 1.2 * calls * sample_s / max(seconds, 1e-9)
-            calls = max(calls + 1, min(math.ceil(wanted), 100 * calls))
-        elif spent >= warmup_s:
-            return calls
-
-
-def interleave(
-    forwards: Sequence[Forward | str],
-    timer: Timer,
-    rounds: int,
-    rng: random.Random,
-    sample_s: float = SAMPLE_S,
-    warmup_s: float = WARMUP_S,
-    begin: Callable[[int | None], object] = lambda i: None,
-) -> Record:
-    """One sample of every arm a round, each round in a new random order.
-
-    A string in place of a forward is the reason why that arm can't run; an arm that raises is
-    left out from there on, without samples. ``begin`` is told which arm warms up, and at last
-    None, when the rounds begin.
-    """
-    timings = [Timing(error=f) if isinstance(f, str) else Timing() for f in forwards]
-    order: list[list[int]] = []
-
-    def attempt(i: int, work: Callable[[Forward], None]) -> None:
-        forward = forwards[i]
-        if timings[i].error or isinstance(forward, str):
-            return
-        try:
-            work(forward)
-        except Exception as error:
-            timings[i] = Timing(error=reason(error))
-
-    def warm(forward: Forward) -> None:
-        timings[i].calls = calibrate(forward, timer, sample_s, warmup_s)
-
-    def sample(forward: Forward) -> None:
-        calls = timings[i].calls
-        timings[i].seconds.append(timer(forward, calls) / calls)
-
-    for i in rng.sample(range(len(forwards)), len(forwards)):
-        begin(i)
-        attempt(i, warm)
-    begin(None)
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(rounds):
-            alive = [i for i, timing in enumerate(timings) if not timing.error]
-            order.append(rng.sample(alive, len(alive)))
-            for i in order[-1]:
-                attempt(i, sample)
-    finally:
-        gc.enable()
-    return Record(timings, order)
-
-
 def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
     """Build the arms in random order (so that none always gets the same memory) and time them.
 
@@ -179,7 +74,7 @@ def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
     rng = random.Random(session.seed)
     timer: Timer = cpu_timer
     if session.device.startswith("cuda"):
-        torch.cuda.set_device(torch.device(session.device))
+        torch.cuda.set_device(torch.device(session.device).index or 0)
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = session.precision == "tf32"
         torch.set_float32_matmul_precision("high" if session.precision == "tf32" else "highest")
@@ -217,11 +112,6 @@ def _forward(session: Session, module: str, variant: str) -> Forward:
             return model(images)
 
     return forward
-
-
-def reason(error: BaseException) -> str:
-    """An exception as one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def in_fresh_process(session: Session) -> Record:

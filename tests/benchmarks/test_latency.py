@@ -24,18 +24,9 @@ from benchmarks.latency import (
     one_timing_job,
     run_session,
 )
-from benchmarks.session import (
-    Record,
-    Session,
-    SessionDied,
-    Timing,
-    calibrate,
-    cpu_timer,
-    cuda_timer,
-    in_fresh_process,
-    interleave,
-)
+from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.stats import NOISY, SAME
+from benchmarks.timing import Record, Timing, calibrate, cpu_timer, cuda_timer, interleave
 
 ROOT = Path(__file__).resolve().parents[2]
 SE, ECA = ("se", ""), ("eca", "kernel_size=3")
