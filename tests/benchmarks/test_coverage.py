@@ -1,0 +1,147 @@
+"""Coverage against counts that follow from the architectures' definitions."""
+
+import pandas as pd
+import pytest
+import timm
+import torch
+from torch import nn
+
+import attn
+from benchmarks.cells import MODULES, Cell, Selection
+from benchmarks.coverage import (
+    EXCLUDED,
+    HYBRIDS,
+    SAMPLE,
+    CoverageBenchmark,
+    architectures,
+    family_file,
+    shares,
+)
+
+COVERAGE = CoverageBenchmark()
+
+
+def measure(backbone, module):
+    return COVERAGE.measure(Cell("coverage", backbone, module, device="meta"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "module", "inserted"),
+    [
+        ("resnet18", "se", 8),  # 2 + 2 + 2 + 2 blocks
+        ("resnet18", "sk", 8),
+        ("resnet18", "pam", 1),
+        ("resnet50", "eca", 16),  # 3 + 4 + 6 + 3 blocks
+        ("mobilenetv2_100", "coord", 16),  # the blocks with an expansion
+        ("convnext_atto", "cbam", 12),  # 2 + 2 + 6 + 2 blocks
+    ],
+)
+def test_every_block_gets_a_module_and_runs_it(backbone, module, inserted):
+    row = measure(backbone, module)
+    assert (row["inserted"], row["executed"]) == (inserted, inserted)
+    assert row["kind"] == "convolutional"
+    assert row["input_size"] == 224
+
+
+def test_a_row_has_every_column():
+    row = measure("resnet18", "cam")
+    assert list(row) and set(row) == {column.name for column in COVERAGE.columns}
+    assert (row["family"], row["slot"], row["params"]) == ("resnet", "last_stage", 11_689_512)
+    assert row["params_added"] == 1  # beta
+
+
+def test_one_group_measures_all_modules_of_a_backbone():
+    cells = [Cell("coverage", "resnet18", module, device="meta") for module in MODULES[1:]]
+    assert len({COVERAGE.group(cell) for cell in cells}) == 1
+    results = dict(COVERAGE.measure_group(cells))
+    assert list(results) == cells
+    assert all(isinstance(result, dict) for result in results.values())
+
+
+def test_a_failure_is_an_exception_of_its_own_cell_alone():
+    cells = [
+        Cell("coverage", "resnet18", "se", "reduction=4096", device="meta"),
+        Cell("coverage", "resnet18", "se", device="meta"),
+    ]
+    (_, bad), (_, good) = COVERAGE.measure_group(cells)
+    assert isinstance(bad, ValueError)
+    assert isinstance(good, dict)
+
+
+def test_a_module_that_does_not_run_fails(monkeypatch):
+    report = attn.Report("resnet18", "se", "se", ("nowhere",), 1, 0, 0)
+    monkeypatch.setattr(attn, "plug", lambda model, name, **options: report)
+    with pytest.raises(RuntimeError, match="1 modules inserted, but 0 executed"):
+        measure("resnet18", "se")
+
+
+class Enlarge(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+
+    def forward(self, x):
+        return torch.cat((x, x), dim=3)
+
+
+def test_a_module_that_changes_a_shape_fails():
+    with pytest.raises(RuntimeError, match="changed its shape"):
+        measure("vgg11_bn", f"{__name__}:Enlarge")
+
+
+def test_suites():
+    quick, cpu = list(COVERAGE.cells(Selection("quick"))), list(COVERAGE.cells(Selection("cpu")))
+    assert len(quick) == len(SAMPLE) * len(MODULES[1:])
+    assert len(set(cpu)) == len(cpu) == len(architectures()) * len(MODULES[1:])
+    assert set(quick) < set(cpu)
+    assert not list(COVERAGE.cells(Selection("gpu")))
+
+
+def test_a_selection_replaces_backbones_and_modules():
+    want = Selection("quick", modules=(("se", "bias=False"),), backbones=("resnet26",))
+    assert [str(cell) for cell in COVERAGE.cells(want)] == ["coverage · resnet26 · se bias=False"]
+
+
+def test_an_unknown_backbone_is_named_before_work():
+    with pytest.raises(ValueError, match="'resnet5O'.*resnet50"):
+        COVERAGE.check(list(COVERAGE.cells(Selection("quick", backbones=("resnet5O",)))))
+
+
+def test_lists_of_files_name_files_of_timm_once():
+    files = {family_file(name) for name in timm.list_models()}
+    assert set(EXCLUDED) <= files
+    assert files >= HYBRIDS
+    assert not HYBRIDS & set(EXCLUDED)
+
+
+def test_convolutional_nets_come_before_hybrids():
+    names = architectures()
+    assert {"resnet50", "convmixer_768_32", "mambaout_tiny", "coatnet_0_224"} <= set(names)
+    assert not {"vit_base_patch16_224", "swin_tiny_patch4_window7_224", "mixer_b16_224"} & {*names}
+    hybrid = [family_file(name) in HYBRIDS for name in names]
+    assert hybrid == sorted(hybrid)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    ["vit_tiny_patch16_224", "levit_128s", "pvt_v2_b0", "mixer_s32_224", "efficientvim_m1"],
+)
+def test_what_is_excluded_is_not_measured_as_convolutional(backbone):
+    with torch.device("meta"):
+        model = timm.create_model(backbone)
+    assert family_file(backbone) in EXCLUDED
+    assert attn.family(model).kind != "convolutional"
+
+
+def test_shares_count_failures_and_leave_hybrids_out():
+    rows = [
+        ("resnet50", "se", "ok", "convolutional"),
+        ("resnet50", "sk", "ok", "convolutional"),
+        ("mambaout", "se", "failed", None),
+        ("mambaout", "sk", "failed", None),
+        ("vgg", "se", "ok", "convolutional"),
+        ("vgg", "sk", "failed", None),
+        ("coatnet", "se", "ok", "hybrid"),
+        ("coatnet", "sk", "failed", None),
+    ]
+    table = pd.DataFrame(rows, columns=["backbone", "module", "status", "kind"])
+    assert shares(table) == {"se": (2, 3), "sk": (1, 3), "all": (1, 3)}
