@@ -1,0 +1,196 @@
+"""Whatever becomes of one cell, the others are measured, and no process is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from trouble import TROUBLE, Trouble, cell
+
+from benchmarks import engine
+from benchmarks.cells import ROOT
+
+HERE = Path(__file__).parent
+
+
+def no_note(cells):
+    pass
+
+
+def measured(groups, jobs=1, benchmark=TROUBLE, started=no_note):
+    return list(engine.measure(benchmark, groups, jobs, started))
+
+
+def children():
+    return {process.pid for process in psutil.Process().children(recursive=True)} - TRACKER
+
+
+TRACKER = set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracker():
+    """Python keeps one helper process for all spawned ones; it is not a worker."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()
+    TRACKER.add(resource_tracker._resource_tracker._pid)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    before = children()
+    yield
+    assert children() == before
+
+
+def gone(pid, seconds):
+    """Whether the process ends within this time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_values_come_back_as_they_were_measured():
+    (finished,) = measured([[cell("ok", 5)]])
+    assert finished.cell == cell("ok", 5)
+    assert (finished.status, finished.reason) == ("ok", "")
+    pid = finished.values.pop("pid")
+    assert finished.values == {"third": 5 / 3, "count": 2**60 + 5, "even": False, "word": "ok"}
+    assert pid != os.getpid()
+    assert 0 <= finished.seconds < 5
+
+
+def test_each_trouble_has_its_status_and_the_rest_goes_on():
+    recipes = ["fail", "ok", "diverge", "crash", "ok", "nothing", "exit", "unpicklable", "ok"]
+    cells = [cell(recipe, seed) for seed, recipe in enumerate(recipes)]
+    found = {finished.cell: finished for finished in measured([[c] for c in cells], jobs=2)}
+    assert set(found) == set(cells)
+    status = [found[c].status for c in cells]
+    assert status == [
+        "failed",
+        "ok",
+        "diverged",
+        "crashed",
+        "ok",
+        "failed",
+        "crashed",
+        "crashed",
+        "ok",
+    ]
+    assert found[cells[0]].reason == "RuntimeError: it went wrong, 'badly', \"twice\""
+    assert found[cells[0]].values == {}
+    assert found[cells[2]].reason == "the loss is nan\rin epoch 2"
+    assert found[cells[2]].values == {"third": 0.1, "count": 2}
+    assert "SIGSEGV" in found[cells[3]].reason
+    assert "None" in found[cells[5]].reason
+    assert "exit status 3" in found[cells[6]].reason
+
+
+def test_a_crash_takes_only_the_cells_of_its_group_that_were_not_back():
+    group = [cell("ok", 0, "g"), cell("crash", 1, "g"), cell("ok", 2, "g")]
+    found = measured([group, [cell("ok", 3)]])
+    assert [(f.cell.seed, f.status) for f in found] == [
+        (0, "ok"),
+        (1, "crashed"),
+        (2, "crashed"),
+        (3, "ok"),
+    ]
+
+
+def test_a_failure_takes_only_its_own_cell_of_a_group():
+    group = [cell("ok", 0, "g"), cell("fail", 1, "g"), cell("ok", 2, "g")]
+    assert [f.status for f in measured([group])] == ["ok", "failed", "ok"]
+
+
+def test_a_group_stays_in_one_process_and_order_is_kept():
+    group = [cell("ok", seed, "g") for seed in range(4)]
+    found = measured([group, [cell("ok", 9)]])
+    assert [f.cell for f in found] == [*group, cell("ok", 9)]
+    assert len({f.values["pid"] for f in found}) == 1
+
+
+def test_jobs_run_side_by_side():
+    cells = [[cell("slow", seed)] for seed in range(4)]
+    begun = []
+    found = measured(cells, jobs=2, started=begun.extend)
+    assert len({f.values["pid"] for f in found}) == 2
+    assert sorted(c.seed for c in begun) == [0, 1, 2, 3]
+
+
+def test_what_takes_too_long_is_stopped():
+    benchmark = Trouble()
+    benchmark.limit_seconds = 4.0
+    begin = time.monotonic()
+    found = measured([[cell("hang")], [cell("ok", 1)]], benchmark=benchmark)
+    assert [(f.cell.seed, f.status) for f in found] == [(0, "timeout"), (1, "ok")]
+    assert "4 s" in found[0].reason
+    assert found[0].seconds >= 4.0
+    assert time.monotonic() - begin < 30
+
+
+def test_closing_ends_the_workers():
+    results = engine.measure(TROUBLE, [[cell("ok", 0)], [cell("hang", 1)]], 2, no_note)
+    assert next(results).status == "ok"
+    assert len(children()) == 2
+    begin = time.monotonic()
+    results.close()
+    assert not children()
+    assert time.monotonic() - begin < 8
+
+
+def test_an_error_of_the_caller_ends_the_workers():
+    def started(cells):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measured([[cell("hang", 0)], [cell("hang", 1)]], jobs=2, started=started)
+    assert not children()
+
+
+def test_a_worker_that_was_killed_while_idle_is_replaced():
+    results = engine.measure(
+        TROUBLE, [[cell("ok", 0)], [cell("ok", 1)], [cell("ok", 2)]], 1, no_note
+    )
+    first = next(results)
+    time.sleep(0.3)  # its "none left" is on its way
+    os.kill(first.values["pid"], signal.SIGKILL)
+    assert gone(first.values["pid"], 5)
+    assert [(f.cell.seed, f.status) for f in results] == [(1, "ok"), (2, "ok")]
+
+
+def test_no_cells_start_no_process():
+    assert measured([], jobs=4) == []
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path):
+    code = (
+        "from trouble import TROUBLE, cell; from benchmarks import engine\n"
+        "groups = [[cell('hang', 0)], [cell('hang', 1)]]\n"
+        "list(engine.measure(TROUBLE, groups, 2, lambda cells: None))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    try:
+        workers = []
+        end = time.monotonic() + 30
+        while len(workers) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+            found = psutil.Process(parent.pid).children()
+            workers = [p.pid for p in found if "spawn_main" in " ".join(p.cmdline())]
+        assert len(workers) == 2
+        time.sleep(1.5)  # they are at work
+    finally:
+        parent.kill()
+        parent.wait()
+    assert all(gone(pid, 4.0) for pid in workers)
