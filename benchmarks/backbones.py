@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.models import register_model
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
+_GREY_28 = {"input_size": (1, 28, 28), "num_classes": 10, "pool_size": (2, 2)}
 
-def _small_resnet(
-    layers: tuple[int, ...], channels: tuple[int, ...], pretrained: bool, **kwargs: Any
-) -> ResNet:
+default_cfgs = generate_default_cfgs({"resnet10_small.untrained": _GREY_28})
+
+
+def _small_resnet(name: str, pretrained: bool, **kwargs: Any) -> ResNet:
     if pretrained:
-        raise ValueError("the small-image nets have no pretrained weights; pass pretrained=False")
-    for name in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
-        kwargs.pop(name, None)
-    stem_width = channels[0] // 2
-    model = ResNet(
-        BasicBlock, layers, channels=channels, stem_type="deep", stem_width=stem_width, **kwargs
-    )
+        raise ValueError(f"{name} has no pretrained weights; pass pretrained=False")
+    model = build_model_with_cfg(ResNet, name, pretrained=False, **kwargs)
     model.maxpool = nn.Identity()
     return model
 
@@ -31,4 +28,6 @@ def _small_resnet(
 @register_model
 def resnet10_small(pretrained: bool = False, **kwargs: Any) -> ResNet:
     """Basic blocks (1, 1, 1, 1), channels (16, 32, 64, 128): (N, C, 28, 28) -> (N, classes)."""
-    return _small_resnet((1, 1, 1, 1), (16, 32, 64, 128), pretrained, **kwargs)
+    shape = {"block": BasicBlock, "layers": (1, 1, 1, 1), "channels": (16, 32, 64, 128)}
+    stem = {"stem_type": "deep", "stem_width": 8}
+    return _small_resnet("resnet10_small", pretrained, **shape, **stem, **kwargs)
