@@ -232,10 +232,10 @@ def require_maps(model: nn.Module, traced: Trace) -> None:
     """Raise ValueError for a backbone whose last stage is not an NCHW map."""
     found = family(model, traced)
     if found.kind in ("tokens", "channels_last"):
-        what = "is a transformer or mixes tokens" if found.kind == "tokens" else "is NHWC"
         raise ValueError(
-            f"backbone {name_of(model)} {what}: {found.reason}, and the modules take (N, C, H, W);"
-            " choose a convolutional backbone, such as resnet50, mobilenetv2_100, convnext_tiny"
+            f"backbone {name_of(model)} has no NCHW feature maps, which the modules take:"
+            f" {found.reason}; choose a convolutional backbone, such as resnet50,"
+            " mobilenetv2_100 or convnext_tiny"
         )
 
 

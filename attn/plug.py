@@ -135,7 +135,7 @@ def plug(
         old = submodule(model, site.path)
         if site.appended and old is not None:
             raise ValueError(f"{name_of(model)} already has a module at {site.path!r}")
-        built.append(_build_for(model, site, spec, setting, old))
+        built.append(_build_for(model, site, spec, setting))
         replaced += is_gate(old)
     paths = [_insert(model, site, module) for site, module in zip(sites, built, strict=True)]
     _require_reached(model, spec, sites, built, paths, traced)
@@ -199,19 +199,25 @@ def _warn_if_large(model: nn.Module, spec: Spec, sites: list[Site], traced: Trac
         )
 
 
-def _build_for(
-    model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any], old: nn.Module | None
-) -> nn.Module:
+def _build_for(model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any]) -> nn.Module:
     reference = next(model.parameters())
-    with torch.device(reference.device):
-        if spec.replaces_conv and isinstance(old, nn.Conv2d):
-            module = _in_place_of(old, spec, setting)
-        else:
-            module = build(spec.name, site.map.shape[1], **setting)
+    channels = site.map.shape[1]
+    try:
+        with torch.device(reference.device):
+            if spec.replaces_conv:
+                module = _in_place_of(model, site, spec, setting)
+            else:
+                module = build(spec.name, channels, **setting)
+    except ValueError as error:
+        where = f"{name_of(model)}, {site.path} ({channels} channels)"
+        raise ValueError(f"module {spec.name!r} in {where}: {error}") from error
     return module.to(dtype=reference.dtype).train(model.training)
 
 
-def _in_place_of(conv: nn.Conv2d, spec: Spec, setting: dict[str, Any]) -> nn.Module:
+def _in_place_of(model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any]) -> nn.Module:
+    """A module with the shape of the convolution at `site` and, where they fit, its weights."""
+    conv = model.get_submodule(site.path)
+    assert isinstance(conv, nn.Conv2d)
     kernel, dilation = conv.kernel_size[0], conv.dilation[0]
     shape: dict[str, Any] = {
         "out_channels": conv.out_channels,
@@ -221,15 +227,20 @@ def _in_place_of(conv: nn.Conv2d, spec: Spec, setting: dict[str, Any]) -> nn.Mod
     if (kernel, dilation) != (3, 1):
         shape["branches"] = ((kernel, dilation), (kernel, 2 * dilation))
     module = build(spec.name, conv.in_channels, **{**shape, **setting})
-    for candidate in module.modules():
-        if isinstance(candidate, nn.Conv2d) and _same_convolution(candidate, conv):
-            with torch.no_grad():
-                candidate.weight.copy_(conv.weight)
-            break
+
+    new = list(module.modules())
+    first = next((m for m in new if isinstance(m, nn.Conv2d) and _same_shape(m, conv)), None)
+    norms = [m for m in new if isinstance(m, nn.BatchNorm2d)]
+    if first is not None:
+        with torch.no_grad():
+            first.weight.copy_(conv.weight)
+        old = [model.get_submodule(path) for path in site.absorbed]
+        if old and norms and norms[0].num_features == conv.out_channels:
+            norms[0].load_state_dict(old[0].state_dict(), strict=False)
     return module
 
 
-def _same_convolution(one: nn.Conv2d, other: nn.Conv2d) -> bool:
+def _same_shape(one: nn.Conv2d, other: nn.Conv2d) -> bool:
     same = (one.stride, one.dilation, one.groups) == (other.stride, other.dilation, other.groups)
     return same and one.weight.shape == other.weight.shape
 

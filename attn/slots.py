@@ -38,6 +38,7 @@ SLOTS: dict[str, Slot] = {
     # Residual nets: after the last norm, before the addition (SENet, CBAM, ECA).
     "resnet.BasicBlock": Slot(("se",), feeds=("bn2",), convs=("conv1",)),
     "resnet.Bottleneck": Slot(("se",), feeds=("bn3",), convs=("conv2",)),
+    "resnetv2.PreActBasic": Slot(("drop_path",), convs=("conv1",)),
     "res2net.Bottle2neck": Slot(("se",), feeds=("bn3",)),
     "resnest.ResNestBottleneck": Slot(after="bn3"),
     "senet.Bottleneck": Slot(("se_module",), convs=("conv2",)),
@@ -46,7 +47,7 @@ SLOTS: dict[str, Slot] = {
     "sknet.SelectiveKernelBottleneck": Slot(("se",), feeds=("conv3",)),
     "tresnet.BasicBlock": Slot(("se",), feeds=("conv2",), convs=("conv1",)),
     "tresnet.Bottleneck": Slot(("se",), feeds=("conv2",)),
-    "nfnet.NormFreeBlock": Slot(("attn_last", "attn"), feeds=("conv3",)),
+    "nfnet.NormFreeBlock": Slot(("attn_last", "attn"), feeds=("conv3",), convs=("conv2",)),
     "byobnet.BasicBlock": Slot(("attn_last", "attn"), convs=("conv1_kxk",)),
     "byobnet.BottleneckBlock": _BYOB,
     "byobnet.DarkBlock": _BYOB,

@@ -77,10 +77,15 @@ def is_nchw(tensor: Tensor | None) -> bool:
 
 
 def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:
-    """Paths of the modules in timm's `feature_info` that ran, without a stem, in that order."""
+    """Paths of the modules in timm's `feature_info` that ran, without a stem, in that order.
+
+    Empty without `feature_info`, or where its last stage does not give one tensor (HRNet).
+    """
     info = getattr(model, "feature_info", None) or []
-    paths = [entry["module"] for entry in getattr(info, "info", info) if "module" in entry]
-    paths = [path for path in dict.fromkeys(paths) if path in traced.index]
+    paths = [entry.get("module") for entry in getattr(info, "info", info)]
+    paths = [path for path in dict.fromkeys(paths) if path and path in traced.index]
+    if not paths or traced.output(paths[-1]) is None:
+        return []
     if len(paths) > 1 and _is_stem(model, paths[0]):
         paths = paths[1:]
     return paths
@@ -107,6 +112,9 @@ def family(model: nn.Module, traced: Trace | None = None) -> Family:
     else:
         path = last_map(model, traced)
         output = traced.output(path) if path else None
+        later = traced.calls[traced.index[path] + 1 :] if path else ()
+        tokens = [c.output for c in later if c.output is not None and c.output.dim() == 3]
+        output = tokens[-1] if tokens else output
     shape = "no tensor" if output is None else tuple(output.shape)
     if output is None or output.dim() != 4:
         return Family("tokens", f"its last stage gives {shape}, not an image-shaped map")
@@ -182,6 +190,5 @@ def _likely_sizes(model: nn.Module) -> list[tuple[int, int, int]]:
 
 
 def _is_stem(model: nn.Module, path: str) -> bool:
-    if "stem" in path:
-        return True
-    return not any(isinstance(m, nn.Conv2d) for m in model.get_submodule(path).modules())
+    convs = [m for m in model.get_submodule(path).modules() if isinstance(m, nn.Conv2d)]
+    return "stem" in path or len(convs) < 2
