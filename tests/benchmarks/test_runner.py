@@ -1,0 +1,218 @@
+"""What is measured is not measured twice, what has changed is known, failures stay visible."""
+
+import pytest
+from trouble import Trouble, cell
+
+from benchmarks import provenance, runner
+from benchmarks.cells import Cell, Selection
+from benchmarks.progress import duration
+from benchmarks.store import row
+
+WANT = Selection()
+
+
+class Quiet:
+    """Takes note of what begins and of what is done."""
+
+    def __init__(self):
+        self.begun = []
+        self.finished = []
+
+    def begin(self, cells):
+        self.begun += cells
+
+    def done(self, finished):
+        self.finished.append(finished)
+
+
+@pytest.fixture
+def code(tmp_path, trouble, monkeypatch):
+    """The file whose code decides the values; the function that it gives changes it."""
+    file = tmp_path / "code.py"
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(Trouble, "code", ("code.py",))
+
+    def change(text):
+        file.write_text(text)
+        provenance._normalised.cache_clear()
+
+    change("lr = 0.1")
+    return change
+
+
+@pytest.fixture
+def suite(trouble, store, code):
+    """Run the recipes that it is given; it returns what was measured."""
+
+    def run(*recipes, jobs=1, **how):
+        if recipes:
+            trouble.wanted = recipes
+        show = Quiet()
+        work = runner.plan(WANT, store, **how)
+        runner.run(work, store, jobs=jobs, show=show)
+        assert set(show.begun) == {finished.cell for finished in show.finished}
+        return [finished.cell.seed for finished in show.finished]
+
+    return run
+
+
+def test_a_second_run_measures_nothing(suite, store):
+    assert suite("ok", "ok", "ok") == [0, 1, 2]
+    before = store.table("trouble")
+    assert suite() == []
+    assert store.table("trouble").equals(before)
+    store.fold()
+    assert suite() == []
+
+
+def test_only_what_is_missing_is_measured(suite):
+    suite("ok", "ok")
+    assert suite("ok", "ok", "ok", "ok") == [2, 3]
+
+
+def test_again_measures_everything_and_keeps_one_row_each(suite, store):
+    suite("ok", "ok")
+    assert suite(again=True) == [0, 1]
+    assert len(store.table("trouble")) == 2
+
+
+def test_rows_carry_their_status_and_failures_wait_for_retry(suite, store):
+    recipes = ("ok", "fail", "diverge", "crash")
+    assert suite(*recipes) == [0, 1, 2, 3]
+    table = store.table("trouble").set_index("seed").sort_index()
+    assert table["status"].tolist() == ["ok", "failed", "diverged", "crashed"]
+    assert table.loc[2, "third"] == 0.1
+    assert (table["reason"] != "").tolist() == [False, True, True, True]
+    assert suite() == []
+    assert runner.plan(WANT, store).failed == [cell(r, s) for s, r in enumerate(recipes)][1:]
+    assert suite(retry=True) == [1, 2, 3]
+    assert len(store.table("trouble")) == 4
+
+
+def test_cheap_rows_of_older_code_are_measured_again(suite, store, code):
+    suite("ok", "ok")
+    code("# a comment\nlr = 0.1")
+    assert suite() == []
+    code("lr = 0.2")
+    old = set(store.table("trouble")["fingerprint"])
+    assert suite() == [0, 1]
+    assert not old & set(store.table("trouble")["fingerprint"])
+    assert suite() == []
+
+
+def test_trained_rows_of_older_code_are_kept_until_asked(suite, store, code, trouble):
+    trouble.trained = True
+    suite("ok", "ok")
+    before = store.table("trouble")
+    code("lr = 0.2")
+    assert suite() == []
+    assert store.table("trouble").equals(before)
+    plan = runner.plan(WANT, store)
+    assert (plan.stale, plan.current, plan.todo) == ([cell("ok", 0), cell("ok", 1)], 0, {})
+    assert suite(stale=True) == [0, 1]
+    assert runner.plan(WANT, store).current == 2
+
+
+def test_a_trained_row_that_failed_is_retried_when_its_code_was_mended(suite, code, trouble):
+    trouble.trained = True
+    suite("fail", "ok")
+    code("lr = 0.2")
+    assert suite(retry=True) == [0]
+
+
+def test_a_changed_configuration_makes_stale(suite, monkeypatch):
+    suite("ok")
+    monkeypatch.setattr(Trouble, "configuration", lambda self, cell: {"lr": 0.5})
+    assert suite() == [0]
+    assert suite() == []
+
+
+def test_a_file_that_changes_during_a_run_is_not_what_ran(suite, store, code, monkeypatch):
+    began = Quiet.begin
+
+    def begin(self, cells):
+        code("lr = 0.3")
+        began(self, cells)
+
+    monkeypatch.setattr(Quiet, "begin", begin)
+    suite("ok", "ok")
+    monkeypatch.setattr(Quiet, "begin", began)
+    assert runner.plan(WANT, store).current == 0
+    code("lr = 0.1")
+    assert runner.plan(WANT, store).current == 2
+
+
+def test_a_row_of_another_machine_counts_unless_it_must_be_this_one(
+    suite, store, monkeypatch, other_machine
+):
+    suite("ok")
+    other_machine()
+    assert suite() == []
+    monkeypatch.setattr(Trouble, "same_machine", lambda self, cell: True)
+    assert suite() == [0]
+    assert store.table("trouble")["machine"].nunique() == 2
+    assert suite() == []
+
+
+def test_cells_of_a_group_are_handed_over_together_in_their_order():
+    benchmark = Trouble()
+    cells = [cell("ok", 0, "a"), cell("ok", 1, "b"), cell("ok", 2, "a"), cell("ok", 3)]
+    assert runner.groups(benchmark, cells) == [[cells[0], cells[2]], [cells[1]], [cells[3]]]
+
+
+def test_an_exclusive_benchmark_has_one_process_at_a_time(suite, store, trouble):
+    trouble.exclusive = True
+    suite("ok", "ok", "ok", jobs=3)
+    assert store.table("trouble")["pid"].nunique() == 1
+
+
+def test_a_value_without_a_column_is_the_author_s_mistake(suite, trouble, monkeypatch):
+    monkeypatch.setattr(Trouble, "columns", Trouble.columns[1:])
+    with pytest.raises(KeyError, match=r"trouble measured \['third'\]"):
+        suite("ok")
+
+
+def test_finished_rows_are_kept_when_the_run_is_interrupted(suite, store, monkeypatch):
+    def done(self, finished):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Quiet, "done", done)
+        with pytest.raises(KeyboardInterrupt):
+            suite("ok", "ok", "ok")
+    assert store.table("trouble")["seed"].tolist() == [0]
+    assert suite() == [1, 2]
+
+
+def test_an_unknown_benchmark_is_answered_with_the_known_ones(trouble, store):
+    with pytest.raises(ValueError, match="unknown benchmark 'accurcy'; allowed: trouble"):
+        runner.plan(WANT, store, only=["accurcy"])
+
+
+def test_time_is_estimated_from_like_rows_then_from_the_backbone_then_guessed(trouble, store, code):
+    def known(module, seconds, seed, threads=None):
+        like = Cell("trouble", "net", module, recipe="r", seed=seed, threads=threads)
+        store.append("trouble", row(like, {}, "f", seconds=seconds))
+
+    for seed, seconds in enumerate([10.0, 30.0, 20.0]):
+        known("se", seconds, seed)
+    known("eca", 5.0, 0, threads=2)
+    wanted = {
+        Cell("trouble", "net", "se", recipe="r", seed=9): 20.0,
+        Cell("trouble", "net", "eca", recipe="r", seed=9, threads=2): 5.0,
+        Cell("trouble", "net", "sk", recipe="r", seed=9): 15.0,
+        Cell("trouble", "other", "sk", recipe="r", seed=9): 1.0,
+    }
+    trouble.cells = lambda want: iter(wanted)
+    plan = runner.plan(WANT, store)
+    assert plan.seconds == wanted
+    assert plan.wall_seconds(2) == sum(wanted.values()) / 2
+    trouble.exclusive = True
+    assert plan.wall_seconds(2) == sum(wanted.values())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(45, "45 s"), (180, "3 min"), (9000, "2.5 h"), (0, "0 s")]
+)
+def test_a_duration_is_said_as_people_say_it(seconds, words):
+    assert duration(seconds) == words
