@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.site.accuracy import about
+from benchmarks.site.coverage import share
 from benchmarks.site.origin import record
 from benchmarks.store import Store
 
@@ -16,7 +17,8 @@ COST_BACKBONE = "resnet50"
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
-    return {**_rows(store), **_accuracy(store), **_cost(store), **_latency(store), **_rules()}
+    parts = (_rows, _accuracy, _cost, _latency, _coverage)
+    return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
 
 def _rules() -> dict[str, str]:
@@ -118,6 +120,19 @@ def _latency(store: Store) -> dict[str, str]:
         for row in tables.latency_table(store, setting).itertuples():
             if row.arm in MODULES and display.given(row.ratio):
                 found[f"latency.{row.arm}"] = ratio(row)
+    return found
+
+
+def _coverage(store: Store) -> dict[str, str]:
+    arms = ("all", *(name for name in MODULES if name != "none"))
+    found = {f"coverage.{arm}": display.MISSING for arm in arms}
+    found["coverage.architectures"] = display.MISSING
+    frame = tables.coverage_table(store, "kind")
+    for row in frame[frame["kind"] == "convolutional"].itertuples():
+        if f"coverage.{row.arm}" in found:
+            found[f"coverage.{row.arm}"] = share(row.good, row.all)
+        if row.arm == "all":
+            found["coverage.architectures"] = display.whole(row.all)
     return found
 
 

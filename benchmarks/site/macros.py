@@ -1,7 +1,7 @@
 """Macros of the pages: what holds a number is read from ``docs/_gen``, never typed.
 
-``{{ r("key") }}`` is one fact, ``{{ table("name") }}`` a table, ``{{ figure("name") }}`` a figure.
-A key that was not generated fails the build.
+``{{ r("key") }}`` is one fact, ``{{ table("name") }}`` a table, ``{{ figure("name") }}`` a figure,
+``{{ download("name") }}`` a link to a table's CSV file. A key that was not generated fails the build.
 """
 
 from __future__ import annotations
@@ -63,10 +63,20 @@ def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
     return f"<figure>{images}<figcaption>{about['caption']}</figcaption></figure>\n"
 
 
+def download_html(folder: Path, name: str, up: str) -> str:
+    """A link to a table's file, or its name where there is none yet."""
+    if not (folder / "data" / f"{name}.csv").exists():
+        return f"<code>{name}.csv</code> (no rows yet)"
+    return f'<a href="{up}_gen/data/{name}.csv" download>{name}.csv</a>'
+
+
 def define_env(env: Any) -> None:
     """What mkdocs-macros calls: names the macros."""
     folder = Path(env.conf["docs_dir"]) / "_gen"
     facts = load(folder)
+
+    def up() -> str:
+        return "../" * env.page.url.removeprefix("./").count("/")
 
     @env.macro
     def r(key: str) -> str:
@@ -78,4 +88,8 @@ def define_env(env: Any) -> None:
 
     @env.macro
     def figure(name: str) -> str:
-        return figure_html(facts, name, "../" * env.page.url.removeprefix("./").count("/"))
+        return figure_html(facts, name, up())
+
+    @env.macro
+    def download(name: str) -> str:
+        return download_html(folder, name, up())
