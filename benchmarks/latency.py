@@ -90,7 +90,12 @@ class Latency(Benchmark):
         Column("rounds", "integer", "", "samples of every arm in a process"),
         Column("processes", "integer", "", "fresh processes"),
         Column("calls", "integer", "", "fewest forward passes in one sample"),
-        Column("load_average", "number", "processes", "load of the machine before the session"),
+        Column(
+            "load_average",
+            "number",
+            "processes",
+            "load of the machine over the minute before the session, an earlier session included",
+        ),
         Column("governor", "string", "", "frequency governor of the processor, if it can be read"),
         Column("cudnn_benchmark", "boolean", "", "whether cuDNN chose its algorithms by timing"),
     )
@@ -241,6 +246,8 @@ def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Ite
                 f"another timing job held {path} for {wait_s:.0f} s; two at a time would time "
                 "each other: run this again when it has ended"
             ) from None
+    except OSError as error:
+        raise TimingBusy(f"can't open the timing lock {path}: {error}; remove the file") from error
     try:
         yield
     finally:

@@ -282,6 +282,18 @@ def test_a_second_timing_job_waits_with_a_message_then_refuses(tmp_path, capsys)
     assert capsys.readouterr().err == ""
 
 
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
+    path = tmp_path / "timing.lock"
+    path.mkdir()
+    with pytest.raises(TimingBusy, match=r"timing\.lock"), one_timing_job(0.1, path):
+        pytest.fail("no lock was held")
+
+
+def test_reading_tables_needs_no_torch():
+    code = "import sys, benchmarks.latency; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """The quick cells of one backbone, with sessions that take no time."""
