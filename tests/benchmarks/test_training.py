@@ -1,0 +1,251 @@
+"""The training loop: a known schedule, a fair augmentation, one test at the end, equal orders."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks import data, training
+from benchmarks.cells import Diverged
+from benchmarks.recipes import RECIPES, Recipe
+from benchmarks.training import augment, lr_factor, train
+
+RECIPE = Recipe("test", 3, 64, 0.1, 5e-4)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def a_net(seed=0, *extra):
+    torch.manual_seed(seed)
+    conv1, conv2 = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1, stride=2)
+    fc = nn.Linear(256, 10)
+    norms = nn.BatchNorm2d(8), nn.BatchNorm2d(16)
+    body = (conv1, norms[0], nn.ReLU(), *extra, conv2, norms[1], nn.ReLU())
+    return nn.Sequential(*body, nn.Flatten(), fc)
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(10, 0.2), (100, 0.2), (1000, 0.05), (7, 0.5)])
+def test_the_rate_rises_to_its_peak_and_falls_to_zero_in_straight_lines(steps, warmup):
+    factors = [lr_factor(step, steps, warmup) for step in range(steps + 1)]
+    peak = round(warmup * steps)
+    assert factors[peak - 1] == factors[peak] == 1
+    assert factors[steps] == 0
+    assert min(factors[:steps]) > 0
+    for step in range(peak):
+        assert factors[step] == pytest.approx((step + 1) / peak)
+    for step in range(peak, steps + 1):
+        assert factors[step] == pytest.approx(1 - (step - peak) / (steps - peak))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_schedule_of_few_steps_stays_between_zero_and_one(steps):
+    for warmup in (0.0, 0.2, 1.0):
+        factors = [lr_factor(step, steps, warmup) for step in range(steps)]
+        assert all(0 < factor <= 1 for factor in factors)
+
+
+def test_the_rate_is_zero_when_training_ends(digits, monkeypatch):
+    optimizers, make = [], training._optimizer
+
+    def keep(model, recipe):
+        optimizers.append(make(model, recipe))
+        return optimizers[-1]
+
+    monkeypatch.setattr(training, "_optimizer", keep)
+    train(a_net(), digits, replace(RECIPE, epochs=1), seed=0)
+    assert [group["lr"] for group in optimizers[0].param_groups] == [0.0, 0.0]
+
+
+def windows(x, crop):
+    """Every shift of each image, (shifts, N, C, H, W), row by row."""
+    padded = F.pad(x, (crop,) * 4, mode="reflect")
+    height, width = x.shape[2:]
+    places = [(i, j) for i in range(2 * crop + 1) for j in range(2 * crop + 1)]
+    return torch.stack([padded[:, :, i : i + height, j : j + width] for i, j in places])
+
+
+@pytest.mark.parametrize("crop", [0, 1, 4])
+@pytest.mark.parametrize("flip", [False, True])
+def test_each_image_becomes_one_of_its_own_shifts_and_mirrors_equally_often(crop, flip):
+    n = 1620
+    x = torch.randn(n, 2, 6, 10, generator=torch.Generator().manual_seed(1))
+    kept = x.clone()
+    y = augment(x, crop, flip, torch.Generator().manual_seed(2))
+    assert torch.equal(x, kept)
+    assert y.shape == x.shape
+    choices = torch.cat([windows(x, crop), *([windows(x.flip(3), crop)] if flip else [])])
+    same = (choices == y).flatten(2).all(2)
+    assert (same.sum(0) == 1).all()
+    counts = same.sum(1).double()
+    expected = n / len(choices)
+    # chi-squared with k - 1 degrees of freedom has mean k - 1 and variance 2 (k - 1)
+    freedom = len(choices) - 1
+    statistic = ((counts - expected) ** 2 / expected).sum().item()
+    assert statistic <= freedom + 4 * math.sqrt(2 * freedom)
+
+
+def test_augmentation_without_shift_and_mirror_is_none():
+    x = torch.randn(5, 3, 4, 4)
+    assert torch.equal(augment(x, 0, False, torch.Generator()), x)
+
+
+def test_an_epoch_is_a_permutation_in_whole_batches():
+    generator = torch.Generator().manual_seed(0)
+    first = list(training._batches(10, 3, generator))
+    second = list(training._batches(10, 3, generator))
+    assert [len(batch) for batch in first] == [3, 3, 3]
+    assert len(set(torch.cat(first).tolist())) == 9
+    assert set(torch.cat(first).tolist()) <= set(range(10))
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+
+
+def test_it_learns_digits(digits):
+    outcome = train(a_net(), digits, RECIPE, seed=0)
+    assert outcome.top1 > 90
+    assert outcome.train_loss < 0.5
+    assert outcome.epochs == 3
+    assert outcome.images_per_second > 0
+    assert outcome.top1 * 397 / 100 == pytest.approx(round(outcome.top1 * 397 / 100), abs=1e-9)
+
+
+@pytest.mark.parametrize(("precision", "layout"), [("bf16", "nchw"), ("fp32", "nhwc")])
+def test_it_learns_in_other_precisions_and_layouts(digits, precision, layout):
+    recipe = replace(RECIPE, optimizer="adamw", lr=0.01)
+    outcome = train(a_net(), digits, recipe, seed=0, precision=precision, layout=layout)
+    assert outcome.top1 > 90
+
+
+def test_an_equal_seed_gives_an_equal_outcome(digits):
+    recipe = replace(RECIPE, epochs=1, crop=1)
+    models = [a_net(), a_net(), a_net()]
+    outcomes = [train(m, digits, recipe, seed=s) for m, s in zip(models, (1, 1, 2), strict=True)]
+    same, again, other = (replace(outcome, images_per_second=0) for outcome in outcomes)
+    assert same == again
+    assert same != other
+    for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_huge_rate_diverges_and_says_when(digits):
+    with pytest.raises(Diverged, match="the loss of epoch 1 of 3 is (nan|inf)") as caught:
+        train(a_net(), digits, replace(RECIPE, lr=1e6), seed=0)
+    assert caught.value.values == {"epochs": 1}
+
+
+class NotANumberWhenTested(nn.Module):
+    def forward(self, x):
+        return x if self.training else x * math.nan
+
+
+def test_a_test_loss_that_is_no_number_is_a_divergence(digits):
+    with pytest.raises(Diverged, match="test loss"):
+        train(a_net(0, NotANumberWhenTested()), digits, replace(RECIPE, epochs=1), seed=0)
+
+
+class Seen(nn.Module):
+    """Remembers what passes, and draws random numbers of its own if it is asked to."""
+
+    def __init__(self, draws=0):
+        super().__init__()
+        self.draws = draws
+        self.passed = []
+
+    def forward(self, x):
+        torch.rand(self.draws)
+        self.passed.append((self.training, x.detach().clone()))
+        return x
+
+
+def seen(digits, *between, draws=0):
+    eye = Seen(draws)
+    torch.manual_seed(draws)
+    net = nn.Sequential(eye, nn.Flatten(), *between, nn.Linear(64, 10))
+    images = replace(digits, flip=True)
+    train(net, images, replace(RECIPE, epochs=2, crop=1, flip=True), seed=5)
+    return eye.passed
+
+
+def test_all_arms_see_the_same_images_in_the_same_order(digits):
+    plain = seen(digits)
+    other = seen(digits, nn.Linear(64, 64), nn.Dropout(0.5), draws=17)
+    assert len(plain) == len(other) == 2 * (1400 // 64) + 1
+    for (_, a), (_, b) in zip(plain, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_test_images_are_seen_once_unchanged_and_after_training(digits):
+    passed = seen(digits)
+    training_mode = [mode for mode, _ in passed]
+    assert training_mode == [True] * (len(passed) - 1) + [False]
+    assert torch.equal(passed[-1][1], digits.normalised()[1])
+
+
+def test_test_images_and_labels_do_not_influence_training(digits):
+    recipe = replace(RECIPE, epochs=1)
+    net, blind = a_net(), a_net()
+    outcome = train(net, digits, recipe, seed=0)
+    noise = torch.randint(256, digits.test_x.shape, dtype=torch.uint8)
+    without = replace(digits, test_x=noise, test_y=digits.test_y.flip(0))
+    assert train(blind, without, recipe, seed=0).train_loss == outcome.train_loss
+    for a, b in zip(net.state_dict().values(), blind.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_fewer_images_than_a_batch_are_refused(digits):
+    with pytest.raises(ValueError, match="digits has 1400 training images, fewer .* 2000"):
+        train(a_net(), digits, replace(RECIPE, batch_size=2000), seed=0)
+
+
+def test_biases_and_norms_are_not_decayed():
+    optimizer = training._optimizer(a_net(), RECIPE)
+    decay = {
+        len(p.shape) > 1: group["weight_decay"]
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    assert decay == {True: 5e-4, False: 0.0}
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert all(group["nesterov"] and group["momentum"] == 0.9 for group in optimizer.param_groups)
+    adamw = training._optimizer(a_net(), replace(RECIPE, optimizer="adamw"))
+    assert isinstance(adamw, torch.optim.AdamW)
+
+
+class Constant(nn.Module):
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, x):
+        return self.logits.expand(len(x), -1)
+
+
+def test_accuracy_and_loss_of_a_constant_answer():
+    y = torch.tensor([0] * 7 + [1] * 4 + [2] * 1)
+    model = Constant(torch.tensor([1.0, 0.0, 0.0]))
+    top1, loss = training.evaluate(model, torch.zeros(12, 1, 2, 2), y, batch_size=5)
+    assert top1 == 100 * 7 / 12
+    assert loss == pytest.approx(math.log(math.e + 2) - 7 / 12)
+    assert training.evaluate(Constant(torch.zeros(10)), torch.zeros(12, 1), y)[1] == pytest.approx(
+        math.log(10)
+    )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_known_by_its_name(name):
+    recipe = RECIPES[name]
+    assert recipe.name == name
+    assert recipe.epochs > 0 and recipe.batch_size > 0 and 0 < recipe.warmup < 1
