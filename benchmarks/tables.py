@@ -196,14 +196,27 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
     table["cost_backbone"] = _reference(store.table("cost"), which.backbone)
     cost = cost_table(store, str(table["cost_backbone"].iloc[0]))
-    table = table.merge(cost[["arm", "macs", "macs_added"]], "left", "arm")
-    times = one_machine(store.table("latency"), machine)
-    times = times[times["device"] == which.device]
-    table["latency_backbone"] = _reference(times, which.backbone)
-    times = with_arm(times[times["backbone"] == table["latency_backbone"].iloc[0]])
-    times = times.sort_values(["threads", "batch_size"], kind="stable").drop_duplicates("arm")
-    kept = ok(times)[["arm", "ratio", "ratio_low", "ratio_high", "verdict"]]
-    return table.merge(kept.rename(columns={"verdict": "latency_verdict"}), "left", "arm")
+    cost = cost.rename(columns={"status": "cost_status"})
+    table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
+    setting = _latency_setting(store, which, machine)
+    table["latency_setting"] = setting_words(setting) if setting else ""
+    table["latency_backbone"] = setting["backbone"] if setting else which.backbone
+    times = latency_table(store, setting or {"backbone": which.backbone, "device": which.device})
+    times = times.rename(columns={"verdict": "latency_verdict", "status": "latency_status"})
+    kept = ["arm", "ratio", "ratio_low", "ratio_high", "latency_verdict", "latency_status"]
+    return table.merge(times[kept], "left", "arm")
+
+
+def _latency_setting(store: Store, which: Comparison, machine: str | None) -> dict[str, Any] | None:
+    """The setting of a comparison's times: fewest threads, or on a GPU as it was trained."""
+    found = latency_settings(store, machine, which.device)
+    backbones = [setting["backbone"] for setting in found]
+    wanted = (which.backbone, *REFERENCE_BACKBONES, *backbones)
+    backbone = next((b for b in wanted if b in backbones), None)
+    mine = [s for s in found if s["backbone"] == backbone]
+    trained = ("bf16", "nhwc") if which.device != "cpu" else ("fp32", "nchw")
+    mine.sort(key=lambda s: ((s["precision"], s["layout"]) != trained, s["threads"]))
+    return mine[0] if mine else None
 
 
 def coverage_rows(store: Store) -> pd.DataFrame:

@@ -20,7 +20,8 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
     done = tables.ok(rows)
     words = [f"recipe {which.recipe}", which.device]
     if which.recipe in RECIPES:
-        words.insert(1, f"{RECIPES[which.recipe].epochs} epochs")
+        epochs = RECIPES[which.recipe].epochs
+        words.insert(1, f"{epochs} epoch{'' if epochs == 1 else 's'}")
     if len(done):
         words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
         words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
@@ -36,14 +37,20 @@ def difference(row: Any) -> Entry:
 
 
 def seeds(row: Any) -> Entry:
-    note = f"{row.failed} failed" if row.failed else ""
-    return Entry(str(row.seeds), row.seeds, word=note and "failed: " + str(row.failed))
+    return Entry(str(row.seeds), row.seeds, word=f"failed: {row.failed}" if row.failed else "")
 
 
-def ratio(row: Any, verdict: str) -> Entry:
-    if row.arm == "none":
-        return Entry("1", 1.0) if display.given(row.ratio) else Entry(display.MISSING)
-    return estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, verdict)
+def ratio(row: Any) -> Entry:
+    """The ratio of times of a leaderboard's row."""
+    if row.arm == "none" and display.given(row.ratio):
+        return Entry(display.REFERENCE, 1.0)
+    ends = (row.ratio_low, row.ratio_high)
+    return estimate(display.ratio, row.ratio, *ends, row.latency_verdict, row.latency_status)
+
+
+def _start(setting: str) -> str:
+    """The first two words of a setting: device and threads, or device and precision."""
+    return ", ".join(setting.split(", ")[:2]) or display.MISSING
 
 
 def leaderboard(store: Store, which: Comparison) -> str:
@@ -58,7 +65,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         Head("Seeds"),
         Head("Parameters added", which.backbone),
         Head("Multiply-adds added", f"{cost}, one image"),
-        Head("Latency", f"{times}, times none [95 %]"),
+        Head("Latency, times none [95 %]", f"{times}, {_start(frame['latency_setting'].iloc[0])}"),
     )
     body = [
         (
@@ -67,8 +74,8 @@ def leaderboard(store: Store, which: Comparison) -> str:
             value(display.percent, row.top1),
             seeds(row),
             value(display.added, row.params_added),
-            value(display.added, row.macs_added),
-            ratio(row, row.latency_verdict),
+            value(display.added, row.macs_added, row.cost_status),
+            ratio(row),
         )
         for row in frame.itertuples()
     ]

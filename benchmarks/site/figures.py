@@ -182,7 +182,7 @@ def accuracy(store: Store) -> Figure:
     layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
-    size = {"width": 380, "height": {"step": 26}}
+    size = {"width": 380, "height": {"step": 26}, "padding": {"right": 200, "left": 40, "top": 5}}
     return Figure("accuracy", caption, f"Difference in points: {alt}", values, layers, size)
 
 

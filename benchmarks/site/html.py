@@ -42,7 +42,7 @@ def absent(what: str) -> str:
 def value(form: Callable[[Any], str], number: Any, status: Any = "ok") -> Entry:
     """A number by its format; a row that failed says so, one that is missing too."""
     if display.given(status) and status != "ok":
-        return Entry(str(status), word="failed")
+        return Entry(str(status))
     if not display.given(number):
         return Entry(display.MISSING)
     return Entry(form(number), number)

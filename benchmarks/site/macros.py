@@ -1,7 +1,7 @@
 """Macros of the pages: what holds a number is read from ``docs/_gen``, never typed.
 
 ``{{ r("key") }}`` is one fact, ``{{ table("name") }}`` a table, ``{{ figure("name") }}`` a figure,
-``{{ download("name") }}`` a link to a table's CSV file. A key that was not generated fails the build.
+``{{ download("name") }}`` a link to a table's CSV file. An unknown key fails the build.
 """
 
 from __future__ import annotations

@@ -54,12 +54,14 @@ def table(store: Store) -> str:
     frame = tables.leaderboard(store, found[0])
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     heads = ["Module", "Top-1 difference, points [95 %]", "Verdict", "Seeds", "Parameters added"]
-    heads += [f"Multiply-adds added ({cost})", f"Latency ({times}, 1 thread), times none"]
+    heads += [f"Multiply-adds added ({cost})", f"Latency ({times}), times none [95 %]"]
     lines = ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
     for row in frame.itertuples():
         time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
         if display.given(row.latency_verdict):
             time += f" {row.latency_verdict}"
+        elif display.given(row.latency_status) and row.latency_status != "ok":
+            time = str(row.latency_status)
         cells = [
             f"`{row.arm}`",
             difference(row),
