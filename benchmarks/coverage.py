@@ -97,6 +97,12 @@ SAMPLE = (
 )
 """One architecture of each of a dozen kinds, for the suite `quick`."""
 
+POINTWISE = frozenset(
+    ("elu", "gelu", "hardsigmoid", "hardswish", "leaky_relu", "mish")
+    + ("relu", "sigmoid", "silu", "softplus", "tanh")
+)
+"""Operators that give each element of their input a new value."""
+
 
 class CoverageBenchmark(Benchmark):
     """Where each module goes in every architecture of timm that is not a transformer."""
@@ -155,7 +161,7 @@ class CoverageBenchmark(Benchmark):
         from attn.trace import family, trace
 
         model = _built(cells[0].backbone)
-        with _cheap_norms():
+        with _shapes_only():
             traced = trace(model)
         bare = {
             "family": family_file(cells[0].backbone),
@@ -214,7 +220,7 @@ def _plugged(model: nn.Module, cell: Cell, bare: Trace) -> dict[str, Any]:
     from attn.trace import trace
 
     options = attn.parse_options(cell.variant)
-    with _cheap_norms(), warnings.catch_warnings():
+    with _shapes_only(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # large attention maps: nothing is allocated
         report = attn.plug(model, cell.module, per_stage=options.pop("per_stage", None), **options)
         traced = trace(model, bare.input_size)
@@ -231,23 +237,33 @@ def _plugged(model: nn.Module, cell: Cell, bare: Trace) -> dict[str, Any]:
     }
 
 
-def _cheap_norms() -> Any:
-    """Batch normalisation on meta is decomposed in Python, two thirds of the time: skip that."""
+def _shapes_only() -> Any:
+    """A mode in which operators that keep their input's shape are not worked out on meta.
+
+    torch decomposes them in Python there, which is two thirds of the time of a forward pass.
+    """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class CheapNorms(TorchDispatchMode):
+    class ShapesOnly(TorchDispatchMode):
         def __torch_dispatch__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
         ) -> Any:
-            if func is not torch.ops.aten.native_batch_norm.default:
-                return func(*args, **(kwargs or {}))
-            x, weight = args[0], args[1]
-            if weight is not None and weight.numel() != x.shape[1]:
-                raise RuntimeError(f"a norm of {weight.numel()} channels was given {x.shape[1]}")
-            return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
+            name = func.overloadpacket.__name__
+            if name in POINTWISE:
+                return torch.empty_like(args[0])
+            if name.removesuffix("_") in POINTWISE:
+                return args[0]
+            if name == "native_layer_norm":
+                return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+            if name == "native_batch_norm":
+                x, weight = args[0], args[1]
+                if weight is not None and weight.numel() != x.shape[1]:
+                    raise RuntimeError(f"a norm of {weight.numel()} channels got {x.shape[1]}")
+                return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
+            return func(*args, **(kwargs or {}))
 
-    return CheapNorms()
+    return ShapesOnly()
 
 
 def _require_equal_shapes(bare: Trace, traced: Trace, where: tuple[str, ...]) -> None:
