@@ -1,0 +1,161 @@
+"""Arms are paired: equal shared weights, equal seeds, one recipe; nothing is tuned on the test."""
+
+from dataclasses import replace
+from itertools import groupby
+
+import pytest
+import torch
+
+from benchmarks import accuracy, data
+from benchmarks.accuracy import Accuracy, build, run_seed
+from benchmarks.cells import MODULES, SUITES, Cell, Diverged, Selection
+from benchmarks.data import DataError
+from benchmarks.recipes import RECIPES
+
+ACCURACY = Accuracy()
+CELL = Cell("accuracy", "resnet10_small", data="digits", recipe="smoke", seed=0, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"module": "se"}, {"variant": "reduction=8"}, {"device": "cuda", "precision": "bf16"}],
+)
+def test_the_random_seed_is_that_of_every_arm(change):
+    assert run_seed(replace(CELL, **change)) == run_seed(CELL)
+
+
+def test_random_seeds_differ_between_repetitions_data_backbones_and_recipes():
+    others = [replace(CELL, seed=seed) for seed in range(1, 100)]
+    others += [replace(CELL, data="cifar10"), replace(CELL, recipe="short")]
+    others += [replace(CELL, backbone="resnet18")]
+    seeds = {run_seed(cell) for cell in (CELL, *others)}
+    assert len(seeds) == 1 + len(others)
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def tensors(model):
+    """The parameters and buffers of a model as a set of values."""
+    return {(t.shape, t.numpy().tobytes()) for t in model.state_dict().values()}
+
+
+@pytest.fixture(scope="module")
+def bare():
+    return build(CELL, 10, 1)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_shared_layers_start_alike_for_every_module(bare, module):
+    model = build(replace(CELL, module=module), 10, 1)
+    assert tensors(bare) <= tensors(model)
+    state = model.state_dict()
+    for name in ("fc.weight", "conv1.0.weight"):
+        assert torch.equal(state[name], bare.state_dict()[name])
+    if module != "none":
+        assert sum(p.numel() for p in model.parameters()) > sum(
+            p.numel() for p in bare.parameters()
+        )
+
+
+def test_another_repetition_starts_from_other_weights(bare):
+    other = build(replace(CELL, seed=1), 10, 1)
+    assert not torch.equal(other.fc.weight, bare.fc.weight)
+    assert torch.equal(build(CELL, 10, 1).fc.weight, bare.fc.weight)
+
+
+def test_a_variant_reaches_the_module(bare):
+    sizes = {
+        variant: sum(
+            p.numel()
+            for p in build(replace(CELL, module="se", variant=variant), 10, 1).parameters()
+        )
+        - sum(p.numel() for p in bare.parameters())
+        for variant in ("reduction=4 bias=False", "reduction=8 bias=False")
+    }
+    # an SE gate without biases has 2 C^2 / r weights; the blocks have 16, 32, 64 and 128 channels
+    squares = 16**2 + 32**2 + 64**2 + 128**2
+    assert sizes == {
+        "reduction=4 bias=False": 2 * squares // 4,
+        "reduction=8 bias=False": 2 * squares // 8,
+    }
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return ACCURACY.measure(CELL)
+
+
+def test_a_cell_learns_digits_and_says_what_it_used(measured):
+    assert measured["top1"] > 90
+    assert (measured["train_images"], measured["test_images"]) == (1400, 397)
+    assert measured["epochs"] == RECIPES["smoke"].epochs
+    assert set(measured) == {column.name for column in ACCURACY.columns}
+
+
+def test_a_cell_measured_again_gives_the_same(measured):
+    again = ACCURACY.measure(CELL)
+    speed = {"images_per_second": 0}
+    assert {**again, **speed} == {**measured, **speed}
+
+
+def test_a_divergence_keeps_what_is_known(monkeypatch):
+    wild = replace(RECIPES["smoke"], name="wild", lr=1e12, warmup=0.01)
+    monkeypatch.setitem(RECIPES, "wild", wild)
+    with pytest.raises(Diverged) as caught:
+        ACCURACY.measure(replace(CELL, recipe="wild"))
+    assert caught.value.values["train_images"] == 1400
+    assert caught.value.values["params"] > 0
+    assert caught.value.values["epochs"] >= 1
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_repetition_has_every_arm_and_is_finished_before_the_next(suite):
+    cells = list(ACCURACY.cells(Selection(suite, device=SUITES[suite].device)))
+    assert cells
+    seeds = [(seed, list(group)) for seed, group in groupby(cells, key=lambda cell: cell.seed)]
+    assert [seed for seed, _ in seeds] == list(range(len(seeds)))
+    for _, group in seeds:
+        assert [cell.module for cell in group] == list(MODULES)
+        assert len({run_seed(cell) for cell in group}) == 1
+    assert {cell.recipe for cell in cells} <= set(RECIPES)
+    assert {cell.data for cell in cells} <= set(data.DATASETS)
+
+
+def test_a_quick_run_is_a_preview_of_this_machine():
+    cells = list(ACCURACY.cells(Selection("quick")))
+    assert {cell.recipe for cell in cells} == {"preview"}
+    assert all(ACCURACY.same_machine(cell) for cell in cells)
+    assert not any(ACCURACY.same_machine(cell) for cell in ACCURACY.cells(Selection("cpu")))
+
+
+def test_a_processor_runs_one_thread_a_process_and_a_gpu_bf16():
+    assert {cell.threads for cell in ACCURACY.cells(Selection("cpu"))} == {1}
+    (how,) = {(c.precision, c.layout) for c in ACCURACY.cells(Selection("gpu", device="cuda"))}
+    assert how == ("bf16", "nhwc")
+
+
+def test_missing_data_is_an_error_before_training(monkeypatch):
+    def missing(name):
+        raise DataError("nowhere")
+
+    monkeypatch.setattr(data, "load", missing)
+    accuracy._images.cache_clear()
+    with pytest.raises(DataError, match="nowhere"):
+        ACCURACY.check([CELL])
+
+
+@pytest.mark.parametrize("module", ["none", "se", "sk"])
+def test_the_layers_of_a_model_decide_its_fingerprint_the_same_way_everywhere(module):
+    recipe, layers = ACCURACY.configuration(replace(CELL, module=module))
+    assert recipe["lr"] == RECIPES["smoke"].lr
+    assert " at 0x" not in layers
+    assert "Conv2d" in layers
+    _, others = ACCURACY.configuration(replace(CELL, module="eca", variant="kernel_size=7"))
+    assert others != layers
