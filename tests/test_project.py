@@ -52,6 +52,17 @@ def script_metadata() -> dict:
     return tomllib.loads(re.sub(r"(?m)^# ?", "", block[1]))
 
 
+def imports_of(path: Path) -> set[str]:
+    """The top-level names of everything that a file imports, anywhere in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
 def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
@@ -78,6 +89,19 @@ def test_reading_tables_installs_neither_torch_nor_timm():
     for group in ("tables", "docs"):
         names = " ".join(item for item in groups[group] if isinstance(item, str))
         assert not re.search(r"\b(torch|timm|fvcore)", names)
+
+
+def test_what_the_code_imports_is_declared():
+    distributions = {"sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
+    groups = PROJECT["dependency-groups"]
+    library = PROJECT["project"]["dependencies"]
+    suite = [item for item in groups["tables"] + groups["bench"] if isinstance(item, str)]
+    for folder, requirements in (("attn", library), ("benchmarks", library + suite)):
+        declared = {re.split(r"[<>=\[]", item)[0] for item in requirements}
+        for path in (ROOT / folder).rglob("*.py"):
+            imported = imports_of(path) - sys.stdlib_module_names - {"attn", "benchmarks"}
+            missing = {distributions.get(name, name) for name in imported} - declared
+            assert not missing, f"{path.relative_to(ROOT)} imports {missing}"
 
 
 def test_citation_is_complete_and_cannot_go_stale():
