@@ -45,9 +45,11 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
         if not sites and at == "auto":
             sites = _stage_sites(model, traced)
     if not sites:
+        hint = "use at='stages' or a list of paths from model.named_modules()"
+        if spec.replaces_conv:
+            hint = "it replaces convolutions with an odd square kernel above 1 and same padding"
         raise ValueError(
-            f"{name_of(model)} has no place for module {spec.name!r} with at={at!r};"
-            f" use at='stages' or a list of paths from model.named_modules()"
+            f"{name_of(model)} has no place for module {spec.name!r} with at={at!r}; {hint}"
         )
     return sorted(sites, key=lambda site: site.order)
 
