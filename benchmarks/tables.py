@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,20 @@ class Comparison:
     def preview(self) -> bool:
         """Too short and too few to be a result."""
         return self.recipe == "preview"
+
+
+class Snapshot(Store):
+    """A store whose tables are read once: for readers that ask for them again and again."""
+
+    def __init__(self, root: Path | str) -> None:
+        super().__init__(root)
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    def table(self, name: str) -> pd.DataFrame:
+        """As ``Store.table``, as it was when first asked for."""
+        if name not in self._tables:
+            self._tables[name] = super().table(name)
+        return self._tables[name].copy()
 
 
 def arm(module: str, variant: str) -> str:
@@ -264,7 +279,7 @@ def text_summary(store: Store, suite: str) -> str:
     """The summary that a run ends with; see ``summary``."""
     from benchmarks import summary
 
-    return summary.text_summary(store, suite)
+    return summary.text_summary(Snapshot(store.root), suite)
 
 
 def _by_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from benchmarks.site import (
 )
 from benchmarks.site.figures import Figure
 from benchmarks.store import RESULTS, Store, StoreError
+from benchmarks.tables import Snapshot
 
 SCHEMES = ("light", "dark")
 
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readme", action="store_true", help="fill the README instead")
     parser.add_argument("--check", action="store_true", help="with --readme: write nothing")
     options = parser.parse_args(arguments)
-    store = Store(options.results)
+    store = Snapshot(options.results)
     try:
         if options.readme or options.check:
             return readme.update(store, ROOT, check=options.check)

@@ -54,6 +54,9 @@ COLOURS = {
 }
 INK = {"light": "#222222", "dark": "#e6e6e6"}
 GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
+PADDING = {"left": 30, "right": 200, "top": 5, "bottom": 16}
+"""Room for words that a reader's font sets wider than the one they were measured with."""
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 
@@ -182,7 +185,7 @@ def accuracy(store: Store) -> Figure:
     layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
-    size = {"width": 380, "height": {"step": 26}, "padding": {"right": 200, "left": 40, "top": 5}}
+    size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
     return Figure("accuracy", caption, f"Difference in points: {alt}", values, layers, size)
 
 

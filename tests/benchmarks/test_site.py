@@ -1,0 +1,280 @@
+"""The site shows what the tables hold: no typed number, no unknown key, nothing hidden."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+import trial
+
+from benchmarks import tables
+from benchmarks.cells import MODULES, ROOT
+from benchmarks.site import __main__ as site
+from benchmarks.site import facts, figures, latency, macros, readme
+from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.store import Store
+
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if "_gen" not in p.parts)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tables.Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+
+
+@pytest.fixture(scope="module")
+def fragments(store):
+    return site.fragments(store)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("empty"))
+
+
+def page_id(page):
+    return str(page.relative_to(DOCS))
+
+
+def without_code_and_maths(text: str) -> str:
+    """A page's prose: no code, equation, macro, link target or front matter."""
+    patterns = (
+        r"\A---\n.*?\n---\n",
+        r"(?ms)^ *```.*?^ *```",
+        r"`[^`\n]*`",
+        r"(?s)\\\[.*?\\\]",
+        r"(?s)\\\(.*?\\\)",
+        r"\{\{.*?\}\}",
+        r"\]\([^)]*\)",
+    )
+    for pattern in patterns:
+        text = re.sub(pattern, " ", text)
+    return text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_no_decimal_is_typed_into_a_page(page):
+    prose = without_code_and_maths(page.read_text(encoding="utf-8"))
+    assert re.findall(r"\d+[.,]\d+|\d+ ?%", prose) == []
+
+
+def test_a_typed_decimal_would_be_found():
+    assert "1.5" in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
+    assert "2.5" not in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
+
+
+def keys_of(macro: str) -> set[str]:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    return set(re.findall(rf'\{{\{{ {macro}\("([^"]+)"\) \}}\}}', text))
+
+
+@pytest.mark.parametrize("which", ["store", "empty"])
+def test_every_key_of_the_pages_is_generated_with_and_without_results(which, request):
+    results = request.getfixturevalue(which)
+    assert keys_of("r") and keys_of("r") <= set(facts.facts(results))
+    assert keys_of("table") and keys_of("table") <= set(site.fragments(results))
+    assert keys_of("figure") <= {figure.name for figure in figures.figures(results)}
+
+
+def test_an_unknown_fact_fails_and_names_the_closest(tmp_path):
+    known = {"facts": {"accuracy.se": "higher"}, "figures": {}}
+    assert macros.fact(known, "accuracy.se") == "higher"
+    with pytest.raises(macros.UnknownFact, match=r"accuracy\.sf.*did you mean accuracy\.se"):
+        macros.fact(known, "accuracy.sf")
+    with pytest.raises(macros.UnknownFact, match="no generated figure"):
+        macros.figure_html(known, "none", "")
+    with pytest.raises(macros.UnknownFact, match="no generated table"):
+        macros.table_text(tmp_path, "none")
+
+
+def test_pages_without_generated_facts_say_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m benchmarks.site"):
+        macros.load(tmp_path)
+
+
+class Tags(HTMLParser):
+    """Fails on a tag that is closed out of order; collects the tags and their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag != "img":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_tables_are_accessible(fragments):
+    for name, text in fragments.items():
+        tags = Tags()
+        tags.feed(text)
+        assert tags.open == [], name
+        kinds = [tag for tag, _ in tags.seen]
+        assert kinds.count("caption") == kinds.count("table"), name
+        heads = [attributes for tag, attributes in tags.seen if tag == "th"]
+        assert all(h["scope"] in ("col", "row") for h in heads), name
+        boxes = [a for tag, a in tags.seen if tag == "div"]
+        assert all(b["tabindex"] == "0" and b["aria-label"] for b in boxes), name
+
+
+def test_text_from_rows_is_escaped():
+    heads = (Head("Module", number=False), Head("Value"))
+    made = table("a & b", "", heads, [(Entry("<script>"), value(str, 1, "<b>"))], "")
+    assert "<script>" not in made and "<b>" not in made and "a &amp; b" in made
+
+
+def test_a_value_that_is_missing_and_one_that_failed_are_told_apart():
+    assert value(str, None) == Entry("not measured")
+    assert value(str, None, "failed") == Entry("failed")
+    assert estimate(str, 1, None, None, None) == Entry("1", 1)
+    assert estimate(str, 1, 0, 2, "higher") == Entry("1", 1, "[0, 2]", "higher")
+
+
+def row_of(text: str, arm: str) -> str:
+    return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
+
+
+def test_the_leaderboard_shows_differences_failures_and_gaps(fragments):
+    board = fragments["main"]
+    assert "+1.00" in row_of(board, "se") and ">higher<" in row_of(board, "se")
+    assert "−1.00" in row_of(board, "coord") and ">lower<" in row_of(board, "coord")
+    assert "failed: 1" in row_of(board, "sk")
+    assert "not enough seeds" in row_of(board, "cbam")
+    assert row_of(board, "danet").count("not measured") == 5
+    assert "60,000 training images" in board and "Preview" not in board
+    assert "Preview, not a result" in fragments["leaderboards"]
+
+
+def test_every_failed_row_is_on_a_page(fragments):
+    assert fragments["failures"].count("no memory [left]") == 3
+    assert "4 rows without a value" not in fragments["failures"]
+    assert "3 rows without a value" in fragments["coverage-reasons"]
+
+
+def test_a_latency_table_is_of_one_machine_and_says_which(tmp_path):
+    results = Store(tmp_path)
+    trial.latency(results)
+    elsewhere = replace(trial.LATENCY, module="eca")
+    trial.append(results, elsewhere, trial.times(7.0, "slower"), machine="elsewhere")
+    trial.append(
+        results,
+        replace(trial.LATENCY, module="cam"),
+        trial.times(7.0, "slower"),
+        machine="elsewhere",
+    )
+    text = latency.latency(results)
+    assert text.count("<table") == 1
+    assert "7.000" in text and "1.250" not in text, "the machine with most rows is shown"
+    assert "elsewhere, 4 rows" in text and text.count(" rows)") == 1
+
+
+def test_what_no_gpu_measured_is_said(fragments):
+    assert "Latency on a GPU: not measured" in fragments["latency"]
+    assert "Training on a GPU: not measured" in fragments["accuracy"]
+    assert "ImageNet: not measured" in fragments["accuracy"]
+
+
+def test_facts_are_sentences(store):
+    found = facts.facts(store)
+    assert found["accuracy.se"].startswith("higher by 1.00 points (95 % interval +1.00 to +1.00")
+    assert found["accuracy.cbam"].startswith("not enough seeds for a verdict")
+    assert found["accuracy.eca"].startswith("no measurable difference (0.00 points")
+    assert found["accuracy.danet"] == "not measured"
+    assert found["accuracy.summary"] == (
+        "of 5 modules, 2 higher, 1 lower, 1 no measurable difference, 1 not enough seeds"
+    )
+    assert found["latency.se"].startswith("slower: 1.250 times the bare backbone")
+    assert found["coverage.all"] == "50.0 %"
+
+
+def test_facts_without_results_are_not_measured(empty):
+    found = facts.facts(empty)
+    assert {found[f"accuracy.{m}"] for m in MODULES} == {"not measured"}
+    assert found["rows.total"] == "0"
+
+
+def test_a_module_has_a_shape_and_a_colour_of_its_own():
+    assert len(set(figures.SHAPES)) == len(MODULES)
+    for colours in figures.COLOURS.values():
+        assert len(set(colours)) == len(MODULES)
+
+
+def test_figures_draw_what_the_tables_hold(store, empty):
+    drawn = {figure.name: figure for figure in figures.figures(store)}
+    se = next(v for v in drawn["accuracy"].values if v["arm"] == "se")
+    assert se["difference"] == pytest.approx(1) and se["verdict"] == "higher"
+    assert [v["arm"] for v in drawn["latency"].values] == ["se"]
+    assert "se +1.00, higher" in drawn["accuracy"].alt
+    for figure in drawn.values():
+        for scheme in ("light", "dark"):
+            assert "@" not in json.dumps(figure.spec(scheme)).replace("@2x", "")
+    assert all(not figure.values for figure in figures.figures(empty))
+
+
+def test_everything_is_written(store, tmp_path):
+    pytest.importorskip("vl_convert")
+    site.generate(store, tmp_path / "_gen")
+    facts_file = json.loads((tmp_path / "_gen" / "facts.json").read_text(encoding="utf-8"))
+    assert facts_file["figures"]["accuracy"]["drawn"]
+    for scheme in ("light", "dark"):
+        svg = (tmp_path / "_gen" / "figures" / f"accuracy-{scheme}.svg").read_text()
+        assert svg.startswith("<svg") and "no measurable difference" in svg
+    assert (tmp_path / "_gen" / "data" / "latency.csv").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    marks = "".join(f"<!-- {n}:begin -->\n<!-- {n}:end -->\n" for n in ("table", "figure"))
+    (tmp_path / "README.md").write_text(f"before\n{marks}after\n", encoding="utf-8")
+    drawing = "<svg><!-- {0.digest} --></svg>"
+    monkeypatch.setattr(figures.Figure, "svg", lambda self, scheme: drawing.format(self))
+    return tmp_path
+
+
+def test_the_readme_is_filled_and_its_age_is_checked(store, checkout, capsys):
+    assert readme.update(store, checkout, check=True) == 1
+    assert "README.md is stale" in capsys.readouterr().err
+    assert readme.update(store, checkout, check=False) == 0
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "| `se` | +1.00 [+1.00, +1.00] | higher | 10 |" in text
+    assert "9 (+ 1 failed)" in text and "not measured" in text
+    assert readme.update(store, checkout, check=True) == 0
+
+
+def test_a_new_row_makes_the_readme_stale(checkout, tmp_path):
+    results = Store(tmp_path / "results")
+    trial.accuracy(results)
+    readme.update(results, checkout, check=False)
+    trial.append(results, replace(trial.ACCURACY, module="danet", seed=0), trial.outcome(91.0))
+    assert readme.update(results, checkout, check=True) == 1
+
+
+def test_a_readme_without_marks_is_named(checkout, store):
+    (checkout / "README.md").write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks the marks <!-- table:begin -->"):
+        readme.update(store, checkout, check=False)
+
+
+def test_a_damaged_table_is_an_error_with_a_message(tmp_path, capsys):
+    (tmp_path / "accuracy.csv").write_text("not,a table\n", encoding="utf-8")
+    assert site.main(["--results", str(tmp_path), "--out", str(tmp_path / "_gen")]) == 2
+    assert "accuracy.csv" in capsys.readouterr().err
+
+
+def test_the_site_loads_nothing_from_elsewhere():
+    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert "font: false" in config and "generator: false" in config
+    listed = re.search(r"extra_css:.*?plugins:", config, re.DOTALL)[0]
+    paths = re.findall(r"- (assets/\S+)", listed)
+    assert paths and all((DOCS / path).is_file() for path in paths)
+    for path in (DOCS / "assets").rglob("*.css"):
+        for url in re.findall(r"url\(([^)]*)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / url).is_file(), (path, url)

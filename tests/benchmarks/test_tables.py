@@ -1,0 +1,178 @@
+"""Tables pair arms with the bare backbone, keep machines apart and hide nothing."""
+
+import subprocess
+import sys
+
+import pytest
+import trial
+
+from benchmarks import display, stats, tables
+from benchmarks.cells import ROOT
+from benchmarks.store import Store
+from benchmarks.tables import Comparison
+
+SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return trial.everything(tmp_path_factory.mktemp("trial"))
+
+
+@pytest.fixture(scope="module")
+def accuracy(store):
+    return tables.accuracy_table(store, SHORT).set_index("arm")
+
+
+def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
+    assert accuracy["difference"]["se"] == pytest.approx(1)
+    assert (accuracy["low"]["se"], accuracy["high"]["se"]) == pytest.approx((1, 1))
+    assert accuracy["difference"]["coord"] == pytest.approx(-1)
+    assert accuracy["difference"]["eca"] == pytest.approx(0, abs=1e-12)
+    assert accuracy["difference"]["sk"] == pytest.approx(2)
+
+
+def test_the_p_value_is_exact_and_adjusted_for_the_family(accuracy):
+    # Five arms have pairs; with one sign in all ten seeds p is 2/1024 and three arms share rank 1.
+    assert accuracy["pairs"].notna().sum() == 5
+    assert accuracy["p_holm"]["se"] == pytest.approx(5 * 2 / 1024)
+    assert accuracy["p_holm"]["eca"] == 1
+
+
+def test_verdict_words(accuracy):
+    expected = {
+        "se": "higher",
+        "coord": "lower",
+        "eca": "no measurable difference",
+        "cbam": "not enough seeds",
+        "sk": "higher",
+    }
+    assert {arm: accuracy["verdict"][arm] for arm in expected} == expected
+    assert accuracy["pairs"]["cbam"] == 5
+
+
+def test_seeds_that_the_bare_backbone_lacks_are_not_compared(accuracy):
+    assert accuracy["seeds"]["pam"] == 10
+    assert not display.given(accuracy["difference"]["pam"])
+    assert not display.given(accuracy["verdict"]["pam"])
+
+
+def test_a_failed_run_is_counted_and_leaves_the_mean(accuracy):
+    assert (accuracy["seeds"]["sk"], accuracy["failed"]["sk"]) == (9, 1)
+    assert accuracy["pairs"]["sk"] == 9
+    assert accuracy["top1"]["sk"] == pytest.approx(92 + 1.25)
+
+
+def test_an_arm_that_was_not_run_has_a_line_without_values(accuracy):
+    assert accuracy["seeds"]["danet"] == 0
+    assert not display.given(accuracy["top1"]["danet"])
+
+
+def test_arms_are_listed_in_the_order_of_the_papers():
+    arms = ["mine:Gate", "coord", "se reduction=8", "none", "se"]
+    assert tables.in_order(arms) == ["none", "se", "coord", "mine:Gate", "se reduction=8"]
+
+
+def test_latencies_of_two_machines_are_never_in_one_table(store):
+    for machine, arms in ((tables.here(), {"none", "se", "sk"}), ("elsewhere", {"none", "cbam"})):
+        (setting,) = tables.latency_settings(store, machine)
+        table = tables.latency_table(store, setting)
+        assert set(table.loc[table["status"].notna(), "arm"]) == arms
+        assert set(table["machine"].dropna()) == {machine}
+
+
+def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
+    board = tables.leaderboard(store, SHORT).set_index("arm")
+    assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
+    assert set(board["latency_setting"]) == {"cpu, 1 thread, fp32, nchw, batch 1, 224 px"}
+    assert board["macs_added"]["se"] == 87_040
+    assert board["ratio"]["se"] == 1.25 and board["latency_verdict"]["se"] == "slower"
+    assert board["latency_status"]["sk"] == "failed"
+    assert not display.given(board["ratio"]["cbam"])
+
+
+def test_coverage_counts_architectures_of_one_kind(store):
+    counted = tables.coverage_table(store, "kind").set_index(["kind", "arm"])
+    shares = {key: (row.good, row.all) for key, row in zip(counted.index, counted.itertuples())}  # noqa: B905
+    assert shares[("convolutional", "se")] == (3, 4)
+    assert shares[("convolutional", "sk")] == (2, 4)
+    assert shares[("convolutional", "all")] == (2, 4)
+    assert shares[("hybrid", "all")] == (1, 1)
+
+
+def test_a_failed_row_of_coverage_belongs_to_the_family_of_its_architecture(store):
+    counted = tables.coverage_table(store, "family").set_index(["family", "arm"])
+    assert tuple(counted.loc[("b", "sk")]) == (0, 1)
+    assert tuple(counted.loc[("unknown", "se")]) == (0, 1)
+
+
+@pytest.fixture(scope="module")
+def text(store):
+    return tables.text_summary(store, "cpu")
+
+
+def line_of(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.split()[:1] == [start])
+
+
+def test_the_summary_holds_differences_verdicts_and_failures(text):
+    assert "+1.00 [+1.00, +1.00]" in line_of(text, "se")
+    assert line_of(text, "se").endswith("higher")
+    assert line_of(text, "cbam").endswith("not enough seeds")
+    assert "9 + 1 failed" in line_of(text, "sk")
+    assert line_of(text, "danet").endswith("not measured")
+    assert "RuntimeError: no memory [left]" in text
+    assert "accuracy · resnet10_small · sk · fashion-mnist · short · seed 0" in text
+    assert "latency · resnet18 · sk" in text
+
+
+def test_the_summary_is_at_most_100_columns_wide(store):
+    for suite in ("quick", "cpu"):
+        assert max(map(len, tables.text_summary(store, suite).splitlines())) <= 100
+
+
+def test_a_preview_calls_itself_a_preview(store, text):
+    assert "preview" in tables.text_summary(store, "quick")
+    assert "preview" not in text
+
+
+def test_nothing_measured_says_so(tmp_path):
+    text = tables.text_summary(Store(tmp_path), "quick")
+    for name in ("Accuracy", "Cost", "Latency", "Coverage"):
+        assert f"{name}: not measured" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (48, "48"),
+        (9_999, "9,999"),
+        (89_080, "89.08 k"),
+        (25_557_032, "25.56 M"),
+        (4_089_184_256, "4.09 G"),
+        (-1_500_000, "−1.50 M"),
+    ],
+)
+def test_counts_use_powers_of_1000(number, text):
+    assert display.count(number) == text
+
+
+def test_small_and_missing_values_are_told_apart():
+    assert display.points(-0.001) == "0.00"
+    assert display.shown(display.points, None) == "not measured"
+    assert display.shown(display.points, float("nan")) == "not measured"
+    assert display.interval(display.ratio, 1.5, 1.4, 1.6) == "1.500 [1.400, 1.600]"
+
+
+def test_the_seeds_that_a_family_needs_are_named(store):
+    needed = stats.seeds_needed(5)
+    assert f"at least {needed} paired seeds" in tables.text_summary(store, "cpu")
+
+
+def test_tables_are_read_without_torch_and_timm(store):
+    code = (
+        "import sys; from benchmarks import tables; from benchmarks.store import Store; "
+        f"tables.text_summary(Store({str(store.root)!r}), 'cpu'); "
+        "sys.exit(bool({'torch', 'timm', 'attn'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
