@@ -30,9 +30,12 @@ BACKBONES = (
     "regnetx_004",
     "convnext_tiny",
 )
-"""The backbones of every table of costs and latencies."""
+"""The backbones of every table of costs."""
 
 IMAGE_SIZE = 224
+
+SMALL = {"resnet10_small": 28}
+"""Nets for small images and their input size: what the trained benchmarks train."""
 
 ABLATIONS = (
     ("se", "reduction=8"),
@@ -71,15 +74,17 @@ class CostBenchmark(Benchmark):
     code = (
         "benchmarks/cost.py",
         "benchmarks/elementwise.py",
+        "attn/places.py",
         "attn/plug.py",
-        "attn/slots.py",
         "attn/registry.py",
+        "attn/slots.py",
+        "attn/trace.py",
     )
     default_seconds = 1.0
     columns = (
         Column("slot", "string", "", "where the module was placed"),
         Column("inserted", "integer", "", "modules placed in the backbone"),
-        Column("params", "integer", "", "parameters of the whole model, 1000 classes"),
+        Column("params", "integer", "", "parameters of the whole model, its classifier included"),
         Column("params_added", "integer", "", "parameters more than the bare backbone"),
         Column("macs", "integer", "MAC", "multiply-adds of convolution, matmul and attention"),
         Column("macs_added", "integer", "MAC", "multiply-adds more than the bare backbone"),
@@ -96,15 +101,18 @@ class CostBenchmark(Benchmark):
     def cells(self, want: Selection) -> Iterator[Cell]:
         if want.suite not in ("quick", "cpu"):
             return
-        backbones = want.backbones or BACKBONES
+        backbones = want.backbones or (*BACKBONES, *SMALL)
         arms = [(backbone, arm) for backbone in backbones for arm in want.arms()]
         if want.suite == "cpu" and want.modules is None and ABLATED in backbones:
             arms += [(ABLATED, arm) for arm in ABLATIONS]
         for backbone, (module, variant) in arms:
-            yield Cell(self.name, backbone, module, variant, device="meta", image_size=IMAGE_SIZE)
+            size = SMALL.get(backbone, IMAGE_SIZE)
+            yield Cell(self.name, backbone, module, variant, device="meta", image_size=size)
 
     def check(self, cells: Sequence[Cell]) -> None:
         import timm
+
+        from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 
         for backbone in {cell.backbone for cell in cells}:
             choose(backbone, timm.list_models(), "backbone")
@@ -138,6 +146,7 @@ def plugged(backbone: str, module: str, variant: str) -> tuple[nn.Module, str, i
     import torch
 
     import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 
     with torch.device("meta"):
         model = timm.create_model(backbone).eval()
@@ -152,9 +161,14 @@ def measured(model: nn.Module, slot: str, inserted: int, image_size: int | None)
     """The cost of a model that lies on the meta device, for one image."""
     import torch
 
-    size = image_size or IMAGE_SIZE
     params = sum(p.numel() for p in model.parameters())
-    return Cost(params, slot, inserted, count(model, torch.empty(1, 3, size, size, device="meta")))
+    image = torch.empty(_shape(model, image_size), device="meta")
+    return Cost(params, slot, inserted, count(model, image))
+
+
+def _shape(model: Any, image_size: int | None) -> tuple[int, int, int, int]:
+    size = image_size or IMAGE_SIZE
+    return 1, model.pretrained_cfg["input_size"][0], size, size
 
 
 @lru_cache(maxsize=8)
@@ -173,11 +187,10 @@ def fvcore_total(model: nn.Module, image_size: int | None) -> tuple[int, str]:
         warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts functions at import
         from fvcore.nn import FlopCountAnalysis
 
-    size = image_size or IMAGE_SIZE
     model.to_empty(device="cpu")
     for tensor in model.state_dict().values():
         tensor.zero_()
-    analysis = FlopCountAnalysis(model, torch.zeros(1, 3, size, size))
+    analysis = FlopCountAnalysis(model, torch.zeros(_shape(model, image_size)))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     with torch.no_grad():
         total = int(analysis.tracer_warnings("none").total())

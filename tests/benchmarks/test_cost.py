@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.cells import Cell, Selection
-from benchmarks.cost import ABLATIONS, BACKBONES, CostBenchmark, measured, plugged
+from benchmarks.cost import ABLATIONS, BACKBONES, SMALL, CostBenchmark, measured, plugged
 
 COST = CostBenchmark()
 
@@ -88,9 +88,20 @@ def test_the_bare_backbone_adds_nothing():
     assert set(added.values()) == {0}
 
 
+def test_a_small_image_net_is_counted_on_its_own_images():
+    (cell,) = [c for c in COST.cells(Selection("quick", modules=())) if c.backbone in SMALL][:1]
+    row = COST.measure(cell)
+    stem = 14**2 * 9 * (1 * 8 + 8 * 8 + 8 * 16)  # one grey channel, stride 2
+    stages = 14**2 * 9 * 2 * 16**2
+    for width, size in ((32, 7), (64, 4), (128, 2)):  # 3x3, 3x3 and the 1x1 of the shortcut
+        stages += size**2 * (9 * width // 2 * width + 9 * width**2 + width // 2 * width)
+    assert cell.image_size == 28
+    assert row["macs"] == stem + stages + 128 * 10
+
+
 def test_suites():
     quick, cpu = list(COST.cells(Selection("quick"))), list(COST.cells(Selection("cpu")))
-    assert len({cell.key for cell in quick}) == len(quick) == 9 * len(BACKBONES)
+    assert len({cell.key for cell in quick}) == len(quick) == 9 * (len(BACKBONES) + len(SMALL))
     assert set(quick) < set(cpu)
     assert len(cpu) == len(quick) + len(ABLATIONS)
     assert not list(COST.cells(Selection("gpu")))
