@@ -119,6 +119,8 @@ def _work(options: argparse.Namespace, want: Selection, store: Store):
 
 def _check_names(want: Selection) -> None:
     """Names first, before the cells are listed: a wrong one must not start anything."""
+    if not want.modules and not want.backbones:
+        return
     import attn
     from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 
@@ -175,7 +177,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         cells = len(work.seconds)
         console.print(
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
-            f"{duration(work.wall_seconds(options.jobs))} with {options.jobs} processes"
+            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
         )
         with Show(work, options.jobs, console) as show:
             counts = runner.run(work, store, jobs=options.jobs, show=show)

@@ -89,7 +89,7 @@ class Accuracy(Benchmark):
 
     def configuration(self, cell: Cell) -> Any:
         """The recipe and the layers of the model: what a changed slot or backbone would change."""
-        return asdict(RECIPES[cell.recipe]), _layers(cell.backbone, cell.module, cell.variant)
+        return asdict(RECIPES[cell.recipe]), layers(cell.backbone, cell.module, cell.variant)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
@@ -144,7 +144,8 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
 
 
 @cache
-def _layers(backbone: str, module: str, variant: str) -> str:
+def layers(backbone: str, module: str, variant: str) -> str:
+    """The layers of an arm as torch prints them: which module sits where, with what sizes."""
     import attn
     from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -157,6 +157,16 @@ def _leave_with(parent: int) -> None:
 
 
 def _measure(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:
+    """Outcomes as they come; cells that are timed side by side share their time evenly."""
+    if benchmark.exclusive:
+        together = list(_one_by_one(benchmark, cells))
+        seconds = sum(finished.seconds for finished in together) / len(cells)
+        yield from (replace(finished, seconds=seconds) for finished in together)
+        return
+    yield from _one_by_one(benchmark, cells)
+
+
+def _one_by_one(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:
     begin = time.monotonic()
     left = list(cells)
     try:

@@ -30,8 +30,10 @@ PROCESSES = 3
 LOCK_WAIT_S = 1800.0
 PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
-BACKBONES = ("resnet18", "mobilenetv2_100", "efficientnet_b0", "resnet50")
-QUICK_BACKBONES = ("resnet18", "mobilenetv2_100")
+BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100", "efficientnet_b0", "resnet50")
+QUICK_BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100")
+SMALL_IMAGES = {"resnet10_small": (28, 32)}
+"""Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
 
 Arm = tuple[str, str]
 BASELINE: Arm = ("none", "")
@@ -51,12 +53,13 @@ class Latency(Benchmark):
     name: ClassVar[str] = "latency"
     title: ClassVar[str] = "Latency"
     code: ClassVar[tuple[str, ...]] = (
-        "benchmarks/latency.py",
+        "benchmarks/latency.py::run_session",
+        "benchmarks/latency.py::evaluate",
         "benchmarks/session.py",
-        "benchmarks/stats.py",
+        "benchmarks/stats.py::fastest",
+        "benchmarks/stats.py::latency_verdict",
+        "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
-        "attn/plug.py",
-        "attn/registry.py",
     )
     exclusive: ClassVar[bool] = True
     default_seconds: ClassVar[float] = 10.0
@@ -102,9 +105,7 @@ class Latency(Benchmark):
 
     def cells(self, want: Selection) -> Iterator[Cell]:
         """On a processor one image at 1 thread and at all cores (``quick``: at 1), else a batch
-        of 64 in both layouts and every precision."""
-        if want.suite == "imagenet":
-            return
+        of 64 in both layouts and every precision. Small-image nets get a batch of small images."""
         quick = want.suite == "quick"
         backbones = want.backbones or (QUICK_BACKBONES if quick else BACKBONES)
         common = Cell("latency", "", device=want.device, image_size=224, threads=1)
@@ -117,8 +118,12 @@ class Latency(Benchmark):
                 for layout, precision in product(LAYOUTS, PRECISIONS)
             ]
         for backbone, setting in product(backbones, settings):
+            size, batch = SMALL_IMAGES.get(backbone, (setting.image_size, setting.batch_size))
+            if want.device != "cpu":
+                batch = setting.batch_size
+            mine = replace(setting, backbone=backbone, image_size=size, batch_size=batch)
             for module, variant in want.arms():
-                yield replace(setting, backbone=backbone, module=module, variant=variant)
+                yield replace(mine, module=module, variant=variant)
 
     def check(self, cells: Sequence[Cell]) -> None:
         """ValueError for an unknown layout or precision, or a device that is not there."""
@@ -128,6 +133,12 @@ class Latency(Benchmark):
             choose(precision, PRECISIONS, "precision")
         for device in sorted({c.device for c in cells}):
             _check_device(device)
+
+    def configuration(self, cell: Cell) -> Any:
+        """The layers of the model."""
+        from benchmarks.accuracy import layers
+
+        return layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""

@@ -97,11 +97,13 @@ def _forward(session: Session, module: str, variant: str) -> Forward:
     import torch
 
     import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 
     model = attn.create_model(session.backbone, module, options=attn.parse_options(variant))
     layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
     model = model.eval().to(session.device, memory_format=layout)  # pyright: ignore
-    size = (session.batch_size, 3, session.image_size, session.image_size)
+    channels = model.pretrained_cfg["input_size"][0]
+    size = (session.batch_size, channels, session.image_size, session.image_size)
     images = torch.randn(size, device=session.device).to(memory_format=layout)
     kind = torch.device(session.device).type
     if session.precision != "bf16":

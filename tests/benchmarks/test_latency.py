@@ -354,8 +354,8 @@ def test_suites():
     gpu = list(bench.cells(Selection("gpu", device="cuda")))
     settings = {(c.layout, c.precision, c.batch_size) for c in gpu}
     assert settings == {(a, p, 64) for a in ("nchw", "nhwc") for p in ("fp32", "tf32", "bf16")}
-    assert len({bench.group(c) for c in gpu}) == 4 * 6
-    assert len({c.key for c in gpu}) == len(gpu) == 4 * 6 * len(MODULES)
+    assert len({bench.group(c) for c in gpu}) == len(latency.BACKBONES) * 6
+    assert len({c.key for c in gpu}) == len(gpu) == len(latency.BACKBONES) * 6 * len(MODULES)
     assert all(bench.same_machine(c) for c in quick)
 
 
