@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attn.registry import Spec, did_you_mean
 from attn.slots import Slot, slot_of
-from attn.trace import Trace, family, is_nchw, last_map, stage_outputs
+from attn.trace import Trace, family, is_nchw, last_map, name_of, stage_outputs
 
 WHERE = ("auto", "blocks", "stages", "last_stage")
 CHILD = "attn"
@@ -34,7 +34,7 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
     if spec.replaces_conv:
         sites = _conv_sites(model, traced, at, spec)
     elif not isinstance(at, str):
-        sites = [_site_at(model, traced, path) for path in at]
+        sites = [_site_at(model, traced, path) for path in dict.fromkeys(at)]
     elif at == "last_stage" or (at == "auto" and spec.place == "last_stage"):
         sites = _stage_sites(model, traced)[-1:]
         sites = [Site(s.path, "last_stage", s.map, s.order, s.appended) for s in sites]
@@ -250,12 +250,6 @@ def submodule(model: nn.Module, path: str) -> nn.Module | None:
     """The module at a path whose last name may be missing or None."""
     parent, _, name = path.rpartition(".")
     return getattr(model.get_submodule(parent), name, None)
-
-
-def name_of(model: nn.Module) -> str:
-    """The architecture's name in timm, else the class's."""
-    config = getattr(model, "pretrained_cfg", None) or {}
-    return config.get("architecture") or type(model).__name__
 
 
 def _is_under(path: str, region: str) -> bool:

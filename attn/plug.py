@@ -22,13 +22,12 @@ from attn.places import (
     Site,
     find_sites,
     is_gate,
-    name_of,
     require_maps,
     stage_indices,
     submodule,
 )
 from attn.registry import BARE, Spec, build, check_options, did_you_mean, get
-from attn.trace import Trace, trace
+from attn.trace import Trace, name_of, trace
 
 # One position-attention map of one image, float32; above this `plug` warns.
 LARGE_MAP_MIB = 16.0
@@ -103,8 +102,8 @@ def plug(
       a residual block, on the expanded features of a mobile block. A built-in gate in that place
       (the SE of RegNetY, EfficientNet, MobileNetV3) is removed, and blocks of the same class that
       had none get the module too. A depthwise separable block, which expands nothing, gets one
-      only where it had a gate, so coordinate attention sits in 16 blocks of MobileNetV2 as in
-      its paper.
+      only where it had a gate or where there are no other blocks, so coordinate attention sits
+      in 16 blocks of MobileNetV2 as in its official code.
     - `"stages"`, `"last_stage"`: after the stages of timm's `feature_info`, or the last of them.
     - a list of paths from `model.named_modules()`: the place of those blocks, or the output of
       any other module.
@@ -251,8 +250,9 @@ def _insert(model: nn.Module, site: Site, module: nn.Module) -> str:
     parent = model.get_submodule(above)
     old = getattr(parent, name, None)
     path = site.path
-    if name == "drop_path" and not is_gate(old):
-        module = nn.Sequential(module, old or nn.Identity())
+    if name == "drop_path":
+        drop = old[-1] if isinstance(old, nn.Sequential) else old
+        module = nn.Sequential(module, nn.Identity() if drop is None else drop)
         path += ".0"
     if hasattr(parent, name) and name not in parent._modules:
         delattr(parent, name)

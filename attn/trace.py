@@ -61,14 +61,25 @@ def trace(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> T
 
     Without `input_size` the size is the one in the model's timm configuration; the number of
     channels is then that of the first convolution if the configured one does not fit.
+    Raises ValueError, with the model's own complaint, if it does not run.
     """
     sizes = [input_size] if input_size else _likely_sizes(model)
-    for size in sizes[:-1]:
+    problems: list[Exception] = []
+    for size in sizes:
         try:
             return _trace(model, size)
-        except (RuntimeError, AssertionError, ValueError):
-            continue
-    return _trace(model, sizes[-1])
+        except Exception as error:
+            problems.append(error)
+    raise ValueError(
+        f"{name_of(model)} does not run on the meta device with an input of {sizes[0]}:"
+        f" {problems[0]}"
+    ) from problems[0]
+
+
+def name_of(model: nn.Module) -> str:
+    """The architecture's name in timm, else the class's."""
+    config = getattr(model, "pretrained_cfg", None) or {}
+    return config.get("architecture") or type(model).__name__
 
 
 def is_nchw(tensor: Tensor | None) -> bool:
