@@ -44,12 +44,12 @@ class Plan:
 
 @cache
 def _module_file(module: str) -> Path | None:
+    if module == "none":
+        return None
     import inspect
 
     import attn
 
-    if module == "none":
-        return None
     found = inspect.getsourcefile(inspect.unwrap(attn.get(module).factory))
     return Path(found) if found else None
 
@@ -130,10 +130,11 @@ def check(work: Plan, want: Selection) -> None:
 
 
 def _check_device(device: str) -> None:
+    if choose(device, ["cpu", "cuda"], "device") == "cpu":
+        return
     import torch
 
-    choose(device, ["cpu", "cuda"], "device")
-    if device == "cuda" and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         raise ValueError(
             "device cuda was asked for, but torch sees no CUDA GPU here; "
             "choose --device cpu, or install a CUDA build of torch and a driver"

@@ -187,7 +187,7 @@ class Store:
         return json.dumps(package, indent=2) + "\n"
 
     def _replace(self, path: Path, text: str) -> None:
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(part, "w", encoding="utf-8", newline="") as file:
