@@ -347,7 +347,7 @@ def test_a_full_disk_is_reported_and_what_was_written_stays(store, monkeypatch):
             store.append("trouble", a_row(1))
         with pytest.raises(StoreError, match="disk is full"):
             store.fold()
-    assert not list(store.root.glob("**/*.part"))
+    assert not list(store.root.glob("**/*.tmp"))
     assert store.table("trouble")["seed"].tolist()[0] == 0
     store.append("trouble", a_row(2))
     store.fold()

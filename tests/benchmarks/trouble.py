@@ -1,4 +1,4 @@
-"""A benchmark that goes wrong on demand; `python trouble.py run ...` is a suite with it alone.
+"""A benchmark that goes wrong on demand; `python trouble.py run ...` is the suite with it.
 
 The recipe of a cell says what becomes of it, see `Trouble.measure`.
 """
@@ -77,6 +77,5 @@ if __name__ == "__main__":
 
     from benchmarks import __main__ as command_line
 
-    cells.FILES = ()
     cells._BENCHMARKS["trouble"] = trouble.TROUBLE
     sys.exit(command_line.main())

@@ -1,0 +1,295 @@
+"""What a user types wrongly is answered before work starts; what a user stops goes on later."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import torch
+
+from benchmarks import __main__ as command_line
+from benchmarks import data
+from benchmarks.cells import ROOT
+from benchmarks.data import DataError
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def answer(results, capsys):
+    """Run a command in this process; gives its exit status and what it printed."""
+
+    def run(*arguments):
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            status = command_line.main([*arguments, "--results", str(results)])
+        except SystemExit as stop:
+            status = stop.code
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        printed = capsys.readouterr()
+        return status, printed.out, " ".join(printed.err.split())
+
+    return run
+
+
+def no_rows(results):
+    return not list(results.rglob("*.csv")) and not list(results.rglob("*.jsonl"))
+
+
+ONE = ("--only", "cost", "--backbone", "resnet18")
+
+BAD = {
+    "an unknown suite": (["--suite", "quik"], ["'quik'", "quick, cpu, gpu", "Did you mean quick"]),
+    "an unknown benchmark": (["--only", "accurcy"], ["'accurcy'", "cost", "Did you mean accuracy"]),
+    "an unknown device": ([*ONE, "--device", "tpu"], ["'tpu'", "cpu, cuda"]),
+    "no process": ([*ONE, "--jobs", "0"], ["--jobs 0", "at least 1"]),
+    "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs -3", "at least 1"]),
+    "a word for a number": ([*ONE, "--jobs", "many"], ["--jobs", "'many'"]),
+    "an unknown module": ([*ONE, "--module", "cbmm"], ["'cbmm'", "cbam", "did you mean"]),
+    "no module": ([*ONE, "--module", ""], ["''", "cbam"]),
+    "an unknown option": ([*ONE, "--module", "se reductoin=8"], ["'reductoin'", "reduction"]),
+    "a bad value": ([*ONE, "--module", "se reduction=x"], ["'x'", "literal"]),
+    "no value": ([*ONE, "--module", "se reduction"], ["'reduction'", "option=value"]),
+    "a reduction of more than the channels": (
+        [*ONE, "--module", "se reduction=999"],
+        ["reduction", "999", "64"],
+    ),
+    "options for the bare backbone": ([*ONE, "--module", "none reduction=8"], ["reduction"]),
+    "an unknown backbone": (["--backbone", "resnet19"], ["'resnet19'", "resnet18"]),
+    "a transformer": (
+        ["--only", "cost", "--backbone", "vit_small_patch16_224", "--module", "se"],
+        ["vit_small_patch16_224", "feature maps"],
+    ),
+    "a package that is not there": ([*ONE, "--module", "no_pkg:Gate"], ["no_pkg", "looked in"]),
+    "a class that is not there": ([*ONE, "--module", "attn.se:Gate"], ["attn.se", "Gate"]),
+}
+
+
+@pytest.mark.parametrize("mistake", BAD)
+def test_a_mistake_is_answered_with_what_is_allowed_before_work(answer, results, mistake):
+    arguments, words = BAD[mistake]
+    status, out, errors = answer("run", *arguments)
+    assert status == 2, out
+    for word in words:
+        assert word in errors
+    assert "Traceback" not in errors
+    assert no_rows(results)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("arguments", [[*ONE, "--device", "cuda"], ["--suite", "gpu"]])
+def test_a_gpu_that_is_not_there_is_not_used(answer, results, arguments):
+    status, _, errors = answer("run", *arguments)
+    assert status == 2
+    assert "no CUDA GPU" in errors
+    assert "--device cpu" in errors
+    assert no_rows(results)
+
+
+@pytest.mark.parametrize("command", [[], ["rum"], ["run", "--colour"]])
+def test_an_unknown_command_or_option_is_refused(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        command_line.main(command)
+    assert stop.value.code == 2
+    assert "usage: python -m benchmarks" in capsys.readouterr().err
+
+
+def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
+    def missing(name):
+        raise DataError(f"{name} was found nowhere; install it")
+
+    from benchmarks import accuracy
+
+    accuracy._images.cache_clear()
+    monkeypatch.setattr(data, "load", missing)
+    status, _, errors = answer("run", "--only", "accuracy", "--module", "se")
+    assert status == 2
+    assert "fashion-mnist was found nowhere; install it" in errors
+    assert no_rows(results)
+
+
+def test_results_that_cannot_be_written_are_reported_before_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    bad = str(tmp_path / "file" / "results")
+    assert command_line.main(["run", *ONE, "--results", bad]) == 2
+    errors = capsys.readouterr().err
+    assert "can't write to" in errors
+    assert "--results" in errors
+
+
+@pytest.mark.parametrize("command", [["run", *ONE], ["plan", *ONE], ["status"], ["table", "cost"]])
+def test_a_damaged_table_is_named(answer, results, command):
+    results.mkdir()
+    (results / "cost.csv").write_text("<<<<<<< HEAD\nnothing\n")
+    status, _, errors = answer(*command)
+    assert status == 2
+    assert str(results / "cost.csv") in errors.replace(" ", "")
+    assert "git checkout" in errors
+    assert (results / "cost.csv").read_text() == "<<<<<<< HEAD\nnothing\n"
+
+
+def test_an_unknown_table_is_answered_with_the_known_ones(answer):
+    status, _, errors = answer("table", "costs")
+    assert status == 2
+    assert "Did you mean cost?" in errors
+
+
+def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):
+    status, out, _ = answer("plan", *ONE, "--module", "eca kernel_size=5")
+    assert status == 0
+    assert "cost: 2 cells" in out
+    assert "eca kernel_size=5" in out
+    assert not results.exists()
+
+
+def test_the_citation_is_printed(capsys):
+    assert command_line.main(["cite"]) == 0
+    assert "cff-version" in capsys.readouterr().out
+
+
+GATE = '''
+from torch import nn
+
+class MyGate(nn.Module):
+    """A factor a channel."""
+
+    def __init__(self, channels, *, device=None, dtype=None):
+        super().__init__()
+        self.scale = nn.Conv2d(channels, channels, 1, groups=channels, bias=False,
+                               device=device, dtype=dtype)
+
+    def forward(self, x):
+        return self.scale(x)
+'''
+
+
+def test_a_module_of_the_user_is_measured_beside_the_bare_backbone(
+    tmp_path, results, answer, monkeypatch
+):
+    (tmp_path / "my_pkg.py").write_text(GATE)
+    command = ["run", *ONE, "--module", "my_pkg:MyGate", "--jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *command, "--results", str(results)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(results / "cost.csv", keep_default_na=False).set_index("module")
+    assert set(table["status"]) == {"ok"}
+    assert table.loc["none", "params"] == 11_689_512
+    # resnet18 has two blocks of each of these widths
+    assert table.loc["my_pkg:MyGate", "params"] == 11_689_512 + 2 * (64 + 128 + 256 + 512)
+    before = (results / "cost.csv").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    status, out, _ = answer(*command)
+    assert status == 0
+    assert "0 cells to measure, 2 current" in " ".join(out.split())
+    assert (results / "cost.csv").read_bytes() == before
+
+
+@pytest.fixture
+def suite(results, tmp_path):
+    """Start the suite with `trouble.py` in a process group of its own."""
+    running = []
+
+    def start(recipes, *arguments):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}",
+            "TROUBLE": recipes,
+            "TROUBLE_HANGS": str(tmp_path / "hangs"),
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "trouble.py"), "run", "--only", "trouble", *arguments]
+            + ["--results", str(results), "--jobs", "1"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def wait_for(path):
+    end = time.monotonic() + 60
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.05)
+    return int(path.read_text())
+
+
+def gone(pid, seconds):
+    end = time.monotonic() + seconds
+    while psutil.pid_exists(pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not psutil.pid_exists(pid)
+
+
+def rows(results):
+    table = pd.read_csv(results / "trouble.csv", keep_default_na=False)
+    return dict(zip(table["seed"], table["status"], strict=True))
+
+
+def stop(process, how):
+    """Stop a run as a terminal, a system that shuts down, or a lack of memory does."""
+    if how == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM if how == "a polite end" else signal.SIGKILL)
+
+
+def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results, tmp_path):
+    for done, how in enumerate(["a kill", "Ctrl-C", "a polite end"], 1):
+        (tmp_path / "hangs").unlink(missing_ok=True)
+        process = suite("ok " * done + "hang ok")
+        worker = wait_for(tmp_path / "hangs")
+        stop(process, how)
+        out, errors = process.communicate(timeout=120)
+        assert "Traceback" not in errors, errors
+        assert gone(worker, 8), how
+        if how != "a kill":
+            assert process.returncode == 130
+            assert "Finished rows are kept; the same command goes on from there" in out
+            assert rows(results) == dict.fromkeys(range(done), "ok")
+            assert not list((results / ".journal").glob("*.jsonl"))
+
+    process = suite("ok ok ok ok")
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, out + errors
+    assert "1 cells to measure, 3 current" in " ".join(out.split())
+    assert rows(results) == dict.fromkeys(range(4), "ok")
+
+
+def test_cells_that_go_wrong_are_shown_and_the_exit_status_says_so(suite, results):
+    process = suite("ok fail crash diverge ok")
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, out + errors
+    assert "Traceback" not in errors
+    assert "failed: trouble" in out
+    assert "it went wrong" in out
+    for status in ("failed", "crashed", "diverged"):
+        assert f"1 cells {status}" in out
+    assert rows(results) == {0: "ok", 1: "failed", 2: "crashed", 3: "diverged", 4: "ok"}
