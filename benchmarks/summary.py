@@ -65,7 +65,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
             difference(row),
             verdict(row),
         )
-        for row in table.itertuples()
+        for row in tables.records(table)
     ]
     _print(console, ("module", "top-1 %", "seeds", "difference to none [95 %]", "verdict"), rows)
     if which.preview:
@@ -112,7 +112,7 @@ def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:
             _or_status(display.count, row.macs, row.status),
             _or_status(display.added, row.macs_added, row.status),
         )
-        for row in tables.cost_table(store, backbone).itertuples()
+        for row in tables.records(tables.cost_table(store, backbone))
     ]
     _print(console, ("module", "parameters", "added", "multiply-adds", "added"), rows)
     console.print()
@@ -184,7 +184,7 @@ def _failures(console: Console, store: Store, suite_recipes: set[str] | None) ->
     if rows.empty:
         return
     console.print(f"Rows without a value: {len(rows)}")
-    for row in rows.itertuples():
+    for row in tables.records(rows):
         seed = f"seed {row.seed}" if display.given(row.seed) else ""
         threads = f"threads {row.threads}" if display.given(row.threads) else ""
         words = [row.benchmark, row.backbone, row.arm, row.data, row.recipe, seed, threads]

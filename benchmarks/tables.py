@@ -64,6 +64,11 @@ def with_arm(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns="arm", errors="ignore").assign(arm=names)
 
 
+def records(rows: pd.DataFrame) -> list[Any]:
+    """The rows as objects with the columns as attributes."""
+    return list(rows.itertuples())
+
+
 def ok(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that were measured."""
     return rows[rows["status"] == "ok"]
@@ -213,7 +218,7 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     cost = cost_table(store, str(table["cost_backbone"].iloc[0]))
     cost = cost.rename(columns={"status": "cost_status"})
     table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
-    setting = _latency_setting(store, which, machine)
+    setting = latency_setting(store, which, machine)
     table["latency_setting"] = setting_words(setting) if setting else ""
     table["latency_backbone"] = setting["backbone"] if setting else which.backbone
     times = latency_table(store, setting or {"backbone": which.backbone, "device": which.device})
@@ -222,8 +227,13 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     return table.merge(times[kept], "left", "arm")
 
 
-def _latency_setting(store: Store, which: Comparison, machine: str | None) -> dict[str, Any] | None:
-    """The setting of a comparison's times: fewest threads, or on a GPU as it was trained."""
+def latency_setting(
+    store: Store, which: Comparison, machine: str | None = None
+) -> dict[str, Any] | None:
+    """The setting of a comparison's times: fewest threads, or on a GPU as it was trained.
+
+    None if there are no times.
+    """
     found = latency_settings(store, machine, which.device)
     backbones = [setting["backbone"] for setting in found]
     wanted = (which.backbone, *REFERENCE_BACKBONES, *backbones)
@@ -257,7 +267,7 @@ def coverage_table(store: Store, by: str) -> pd.DataFrame:
     if by == "family":
         rows = rows[rows["kind"] == "convolutional"]
     rows = rows.assign(good=rows["status"] == "ok")
-    every = rows.groupby([by, "backbone"], as_index=False)["good"].all().assign(arm="all")
+    every = rows.groupby([by, "backbone"])["good"].all().reset_index().assign(arm="all")
     both = pd.concat([rows[[by, "arm", "good"]], every[[by, "arm", "good"]]], ignore_index=True)
     counted = both.groupby([by, "arm"], sort=False)["good"].agg(["sum", "size"])
     return counted.rename(columns={"sum": "good", "size": "all"}).reset_index()

@@ -77,10 +77,15 @@ def leaderboard(store: Store, which: Comparison) -> str:
             value(display.added, row.macs_added, row.cost_status),
             ratio(row),
         )
-        for row in frame.itertuples()
+        for row in tables.records(frame)
     ]
     caption = f"{which.backbone} on {which.data}"
-    return table(caption, about(rows, which), heads, body, origin(store, rows, "accuracy"))
+    places = origin(store, rows, "accuracy")
+    setting = tables.latency_setting(store, which)
+    if setting:
+        timed = tables.latency_table(store, setting).assign(device=setting["device"])
+        places += f"<br>Latency: {origin(store, timed, 'latency')}"
+    return table(caption, about(rows, which), heads, body, places)
 
 
 def leaderboards(store: Store) -> str:
@@ -119,7 +124,7 @@ def accuracy(store: Store) -> str:
                 seeds(row),
                 value(display.whole, row.params),
             )
-            for row in tables.accuracy_table(store, which).itertuples()
+            for row in tables.records(tables.accuracy_table(store, which))
         ]
         title = f"{which.backbone} on {which.data}, {which.recipe}, {which.device}"
         note = about(rows, which)

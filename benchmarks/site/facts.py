@@ -65,7 +65,7 @@ def _accuracy(store: Store) -> dict[str, str]:
         least, most = int(pairs.min()), int(pairs.max())
         found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
     found["accuracy.summary"] = verdict_counts(table["verdict"].dropna().tolist())
-    for row in table.itertuples():
+    for row in tables.records(table):
         if row.arm in MODULES:
             found[f"accuracy.{row.arm}"] = comparison(row)
     return found
@@ -117,7 +117,7 @@ def _latency(store: Store) -> dict[str, str]:
             found["latency.machine"] = f"{machine['processor']}, {machine['cores']} cores"
         if setting["backbone"] != LATENCY_BACKBONE or setting["threads"] != 1:
             continue
-        for row in tables.latency_table(store, setting).itertuples():
+        for row in tables.records(tables.latency_table(store, setting)):
             if row.arm in MODULES and display.given(row.ratio):
                 found[f"latency.{row.arm}"] = ratio(row)
     return found
@@ -128,7 +128,7 @@ def _coverage(store: Store) -> dict[str, str]:
     found = {f"coverage.{arm}": display.MISSING for arm in arms}
     found["coverage.architectures"] = display.MISSING
     frame = tables.coverage_table(store, "kind")
-    for row in frame[frame["kind"] == "convolutional"].itertuples():
+    for row in tables.records(frame[frame["kind"] == "convolutional"]):
         if f"coverage.{row.arm}" in found:
             found[f"coverage.{row.arm}"] = share(row.good, row.all)
         if row.arm == "all":

@@ -16,7 +16,7 @@ def failures(store: Store) -> str:
     heads = [Head(title, number=False) for title in titles]
     body = [
         [Entry(str(v)) for v in (r.benchmark, r.backbone, r.arm, r.status, r.reason)]
-        for r in rows.itertuples()
+        for r in tables.records(rows)
     ]
     note = f"{len(rows)} rows"
     return table("Rows without a value", note, heads, body, "From all tables of results/.")

@@ -224,7 +224,7 @@ def tradeoff(store: Store) -> Figure:
     """What a module adds in multiply-adds against what it adds in time."""
     values = []
     costs = tables.with_arm(tables.ok(store.table("cost")))
-    added = {(r.arm, r.backbone): r for r in costs.itertuples()}
+    added = {(r.arm, r.backbone): r for r in tables.records(costs)}
     for value in latency(store).values:
         row: Any = added.get((value["arm"], value["backbone"]))
         if row is not None and row.macs:

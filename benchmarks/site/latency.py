@@ -35,7 +35,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
         heads.append(Head(f"Times none, {_short(setting)}", f"[95 %]; noise floor {floor(frame)}"))
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
     arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
-    columns = [{row.arm: row for row in frame.itertuples()} for frame in frames]
+    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
     body = [
         (
             Entry(arm),

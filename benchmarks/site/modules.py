@@ -28,53 +28,55 @@ def module(store: Store, family: str) -> str:
     costs = tables.with_arm(store.table("cost"))
     costs = costs[costs["module"].isin(members)]
     heads = (
-        Head("Module", number=False),
-        Head("Backbone", number=False),
+        Head("Module and backbone", number=False),
         Head("Parameters added"),
         Head("Multiply-adds added", "one image of 224 px"),
         Head("Latency", "CPU, 1 thread, times none [95 %]"),
     )
-    times = {}
-    for setting in tables.latency_settings(store, device="cpu"):
-        if setting["threads"] == 1:
-            for row in tables.latency_table(store, setting).itertuples():
-                times[(row.arm, setting["backbone"])] = row
+    settings = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
+    timed = [tables.latency_table(store, setting).dropna(subset="status") for setting in settings]
+    times = {(row.arm, row.backbone): row for frame in timed for row in tables.records(frame)}
     order = {name: i for i, name in enumerate(tables.in_order(costs["arm"]))}
-    ranked = sorted(costs.itertuples(), key=lambda row: (order[row.arm], row.backbone))
+    pairs = [((row.arm, row.backbone) not in times, row) for row in tables.records(costs)]
+    pairs.sort(key=lambda pair: (order[pair[1].arm], pair[0], pair[1].backbone))
     body = [
         (
-            Entry(row.arm),
-            Entry(row.backbone, row.backbone),
+            Entry(f"{row.arm} in {row.backbone}"),
             value(display.added, row.params_added, row.status),
             value(display.added, row.macs_added, row.status),
             time(times.get((row.arm, row.backbone))),
         )
-        for row in ranked
+        for _, row in pairs
     ]
     if not body:
         return absent("Cost and latency")
-    return table("Cost and latency", "", heads, body, origin(store, costs, "cost"))
+    places = origin(store, costs, "cost")
+    if times:
+        rows = pd.concat(timed, ignore_index=True)
+        mine = rows[rows["arm"].isin(costs["arm"])]
+        places += f"<br>Latency: {origin(store, mine, 'latency')}"
+    return table("Cost and latency", "", heads, body, places)
 
 
 def module_accuracy(store: Store, family: str) -> str:
     """The accuracy of one paper's modules in every comparison."""
     heads = (
         Head("Module", number=False),
-        Head("Compared on", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
         Head("Top-1", "%, mean"),
         Head("Seeds"),
+        Head("Compared on", number=False),
     )
     body, used = [], []
     for which in tables.ranked(tables.comparisons(store)):
         frame = tables.accuracy_table(store, which)
         used.append(tables.accuracy_rows(store, which))
         where = f"{which.backbone}, {which.data}, {which.recipe}"
-        for row in frame.itertuples():
+        for row in tables.records(frame):
             if row.arm.split()[0] in FAMILIES[family]:
                 name = f"{where} (preview)" if which.preview else where
                 top1 = value(display.percent, row.top1)
-                body.append((Entry(row.arm), Entry(name), difference(row), top1, seeds(row)))
+                body.append((Entry(row.arm), difference(row), top1, seeds(row), Entry(name)))
     if not body:
         return absent("Accuracy")
     rows = pd.concat(used, ignore_index=True)

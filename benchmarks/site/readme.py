@@ -56,7 +56,7 @@ def table(store: Store) -> str:
     heads = ["Module", "Top-1 difference, points [95 %]", "Verdict", "Seeds", "Parameters added"]
     heads += [f"Multiply-adds added ({cost})", f"Latency ({times}), times none [95 %]"]
     lines = ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
-    for row in frame.itertuples():
+    for row in tables.records(frame):
         time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
         if display.given(row.latency_verdict):
             time += f" {row.latency_verdict}"
