@@ -104,7 +104,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.seen.append((tag, dict(attrs)))
-        if tag != "img":
+        if tag not in ("img", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
