@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -37,20 +36,6 @@ class Comparison:
     def preview(self) -> bool:
         """Too short and too few to be a result."""
         return self.recipe == "preview"
-
-
-class Snapshot(Store):
-    """A store whose tables are read once: for readers that ask for them again and again."""
-
-    def __init__(self, root: Path | str) -> None:
-        super().__init__(root)
-        self._tables: dict[str, pd.DataFrame] = {}
-
-    def table(self, name: str) -> pd.DataFrame:
-        """As ``Store.table``, as it was when first asked for."""
-        if name not in self._tables:
-            self._tables[name] = super().table(name)
-        return self._tables[name].copy()
 
 
 def arm(module: str, variant: str) -> str:
@@ -288,6 +273,7 @@ def failures(store: Store, names: Sequence[str] = ("cost", "latency", "accuracy"
 def text_summary(store: Store, suite: str) -> str:
     """The summary that a run ends with; see ``summary``."""
     from benchmarks import summary
+    from benchmarks.snapshot import Snapshot
 
     return summary.text_summary(Snapshot(store.root), suite)
 

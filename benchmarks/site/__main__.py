@@ -27,8 +27,8 @@ from benchmarks.site import (
     readme,
 )
 from benchmarks.site.figures import Figure
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import RESULTS, Store, StoreError
-from benchmarks.tables import Snapshot
 
 SCHEMES = ("light", "dark")
 

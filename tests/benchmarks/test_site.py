@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import pytest
 import trial
 
-from benchmarks import tables
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import facts, figures, latency, macros, readme
 from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
 DOCS = ROOT / "docs"
@@ -21,7 +21,7 @@ PAGES = sorted(p for p in DOCS.rglob("*.md") if "_gen" not in p.parts)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return tables.Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
 
 
 @pytest.fixture(scope="module")
