@@ -40,6 +40,7 @@ EXCLUDED = {
     "davit": _WINDOWS,
     "deepseek_vit": _TOKENS,
     "deit": _TOKENS,
+    "efficientformer": "transformer on tokens in its last stage",
     "efficientvim": "mixes tokens by a state space",
     "efficientvit_msra": _WINDOWS,
     "eva": _TOKENS,
@@ -74,8 +75,8 @@ EXCLUDED = {
 
 HYBRIDS = frozenset(
     (
-        *("byoanet", "cpubone", "csatv2", "edgenext", "efficientformer", "efficientformer_v2"),
-        *("efficientvit_mit", "fastvit", "iformer", "lowformer", "maxxvit", "mobilevit"),
+        *("byoanet", "cpubone", "csatv2", "edgenext", "efficientformer_v2", "efficientvit_mit"),
+        *("fastvit", "iformer", "lowformer", "maxxvit", "mobilevit"),
         *("mobilenetv5", "nextvit", "shvit", "swiftformer", "tiny_vit"),
     )
 )
