@@ -148,7 +148,15 @@ def _check_models(cells: Iterable[Cell]) -> None:
 
     for backbone, module, variant in sorted({(c.backbone, c.module, c.variant) for c in cells}):
         options = attn.parse_options(variant)
-        attn.create_model(backbone, module, options=options, device="meta")
+        try:
+            attn.create_model(backbone, module, options=options, device="meta")
+        except (ValueError, TypeError):
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"module {module!r} can't be built into {backbone}: {type(error).__name__}: "
+                f"{error}; attn.build({module!r}, 64) shows where it goes wrong"
+            ) from error
 
 
 def groups(benchmark: Benchmark, cells: Iterable[Cell]) -> list[list[Cell]]:

@@ -63,7 +63,8 @@ class Store:
     def table(self, name: str) -> pd.DataFrame:
         """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates."""
         schema = columns(benchmarks()[name])
-        frames = [f for f in (self._read_csv(name, schema), self._read_journal(name)) if len(f)]
+        parts = (self._read_csv(name, schema), self._read_journal(name, schema))
+        frames = [frame for frame in parts if len(frame)]
         if not frames:
             return typed(pd.DataFrame(columns=[c.name for c in schema]), schema)
         rows = typed(pd.concat([f.astype(object) for f in frames], ignore_index=True), schema)
@@ -91,7 +92,7 @@ class Store:
                 f"`git checkout -- {path.name}` in {self.root}, then run again"
             ) from error
 
-    def _read_journal(self, name: str) -> pd.DataFrame:
+    def _read_journal(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
         path = self._journal_path(name)
         if not path.exists():
             return pd.DataFrame()
@@ -102,7 +103,13 @@ class Store:
                 rows.append(json.loads(line))
             except ValueError:
                 continue  # only a line cut off by a kill or a full disk: it was never whole
-        return pd.DataFrame(rows, dtype=object)
+        try:
+            return typed(pd.DataFrame(rows, dtype=object), schema)
+        except ValueError as error:
+            raise StoreError(
+                f"{path} holds a row of another version of the suite ({error}); "
+                "finish that run with its version, or move the file away"
+            ) from error
 
     def append(self, name: str, row: dict[str, Any]) -> None:
         """Write one finished row to the journal and to the disk, before returning.
