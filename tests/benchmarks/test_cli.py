@@ -49,6 +49,26 @@ def no_rows(results):
 
 ONE = ("--only", "cost", "--backbone", "resnet18")
 
+BROKEN = """
+from torch import nn
+
+class Broken(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.width = self.nothing
+"""
+
+
+def test_a_broken_module_of_the_user_is_named(answer, results, tmp_path, monkeypatch):
+    (tmp_path / "broken_pkg.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)
+    status, _, errors = answer("run", *ONE, "--module", "broken_pkg:Broken")
+    assert status == 2
+    for words in ("'broken_pkg:Broken'", "resnet18", "no attribute 'nothing'"):
+        assert words in errors
+    assert no_rows(results)
+
+
 BAD = {
     "an unknown suite": (["--suite", "quik"], ["'quik'", "quick, cpu, gpu", "Did you mean quick"]),
     "an unknown benchmark": (["--only", "accurcy"], ["'accurcy'", "cost", "Did you mean accuracy"]),

@@ -17,6 +17,13 @@ from benchmarks.cells import ROOT
 HERE = Path(__file__).parent
 
 
+class Exclusive(Trouble):
+    """Trouble that is timed: nothing beside it."""
+
+    name = ""
+    exclusive = True
+
+
 def no_note(cells):
     pass
 
@@ -118,6 +125,15 @@ def test_a_group_stays_in_one_process_and_order_is_kept():
     found = measured([group, [cell("ok", 9)]])
     assert [f.cell for f in found] == [*group, cell("ok", 9)]
     assert len({f.values["pid"] for f in found}) == 1
+
+
+def test_cells_that_are_timed_together_share_their_time_evenly():
+    benchmark = Exclusive()
+    group = [cell("slow", 0, "g"), cell("ok", 1, "g"), cell("fail", 2, "g"), cell("ok", 3, "g")]
+    found = measured([group], benchmark=benchmark)
+    assert [f.status for f in found] == ["ok", "ok", "failed", "ok"]
+    (seconds,) = {f.seconds for f in found}
+    assert 0.25 <= seconds < 0.5
 
 
 def test_jobs_run_side_by_side():

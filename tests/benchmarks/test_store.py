@@ -7,12 +7,13 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from trouble import TROUBLE, cell
+from trouble import TROUBLE, Trouble, cell
 
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell
 from benchmarks.schema import ROW_COLUMNS, columns
@@ -76,6 +77,15 @@ def test_a_line_cut_anywhere_loses_only_itself(store):
     assert store.table("trouble")["seed"].tolist() == [0, 1, 2]
     store.append("trouble", a_row(7))
     assert store.table("trouble")["seed"].tolist() == [0, 1, 2, 7]
+
+
+def test_a_journal_of_another_version_is_named_and_kept(store, monkeypatch):
+    store.append("trouble", a_row(0, values={"word": "much"}))
+    changed = [replace(column, type="number") for column in Trouble.columns]
+    monkeypatch.setattr(Trouble, "columns", tuple(changed))
+    with pytest.raises(StoreError, match=r"trouble\.jsonl holds .*column word: .*'much'"):
+        store.fold()
+    assert store._journal_path("trouble").exists()
 
 
 def test_zeros_that_a_power_cut_leaves_in_the_journal_hide_no_row(store):
