@@ -133,7 +133,7 @@ def test_cells_that_are_timed_together_share_their_time_evenly():
     found = measured([group], benchmark=benchmark)
     assert [f.status for f in found] == ["ok", "ok", "failed", "ok"]
     (seconds,) = {f.seconds for f in found}
-    assert 0.25 <= seconds < 0.5
+    assert 0.25 <= seconds < 1.0
 
 
 def test_jobs_run_side_by_side():
@@ -146,13 +146,14 @@ def test_jobs_run_side_by_side():
 
 def test_what_takes_too_long_is_stopped():
     benchmark = Trouble()
-    benchmark.limit_seconds = 4.0
-    begin = time.monotonic()
-    found = measured([[cell("hang")], [cell("ok", 1)]], benchmark=benchmark)
-    assert [(f.cell.seed, f.status) for f in found] == [(0, "timeout"), (1, "ok")]
-    assert "4 s" in found[0].reason
-    assert found[0].seconds >= 4.0
-    assert time.monotonic() - begin < 30
+    benchmark.limit_seconds = 1.0
+    results = engine.measure(benchmark, [[cell("hang")] * 2, [cell("ok", 1)]], 1, no_note)
+    first = next(results)
+    benchmark.limit_seconds = 60.0
+    found = [first, *results]
+    assert [(f.cell.seed, f.status) for f in found] == [(0, "timeout"), (0, "timeout"), (1, "ok")]
+    assert "2 s" in first.reason  # one second for each cell of the group
+    assert 2.0 <= first.seconds < 10
 
 
 def test_closing_ends_the_workers():
