@@ -41,6 +41,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-modules": coverage.by_module,
     "coverage-families": coverage.by_family,
     "coverage-reasons": coverage.reasons,
+    "coverage-left-out": coverage.left_out,
     "failures": failures.failures,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""

@@ -79,7 +79,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         )
         for row in tables.records(frame)
     ]
-    caption = f"{which.backbone} on {which.data}"
+    caption = f"{which.backbone} on {which.data}, {which.recipe}, {which.device}"
     places = origin(store, rows, "accuracy")
     setting = tables.latency_setting(store, which)
     if setting:

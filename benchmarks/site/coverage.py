@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
+from benchmarks.coverage import EXCLUDED
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -87,3 +88,10 @@ def reasons(store: Store) -> str:
     heads += [Head(t, number=False) for t in ("Kind", "Modules", "Which", "Reason")]
     note = f"{len(rows)} rows without a value"
     return table("Where a module does not go", note, heads, body, origin(store, rows, "coverage"))
+
+
+def left_out(store: Store) -> str:
+    """The files of timm that coverage leaves out, and why; the same for every store."""
+    heads = [Head("File of timm", number=False), Head("Why", number=False)]
+    body = [[Entry(name), Entry(why)] for name, why in sorted(EXCLUDED.items())]
+    return table("Left out", f"{len(body)} files", heads, body, "A choice, not a measurement.")

@@ -50,8 +50,9 @@ def _rows(store: Store) -> dict[str, str]:
 
 
 def _accuracy(store: Store) -> dict[str, str]:
-    keys = ("what", "how", "seeds", "summary", *MODULES)
+    keys = ("what", "how", "seeds", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys}
+    found["accuracy.summary"] = verdict_counts([])
     ranked = tables.ranked(tables.comparisons(store))
     if not ranked:
         return found
@@ -71,13 +72,24 @@ def _accuracy(store: Store) -> dict[str, str]:
     return found
 
 
+COUNTED = {
+    "higher": ("is higher", "are higher"),
+    "lower": ("is lower", "are lower"),
+    stats.SAME: ("shows no measurable difference", "show no measurable difference"),
+    stats.TOO_FEW: (
+        "has not enough seeds for a verdict",
+        "have not enough seeds for a verdict",
+    ),
+}
+
+
 def verdict_counts(verdicts: list[str]) -> str:
-    """``of 8 modules, 2 higher, 1 lower, 5 no measurable difference``."""
+    """``Of 8 modules, 2 are higher, 1 is lower, 5 show no measurable difference.``"""
     if not verdicts:
-        return display.MISSING
-    order = ("higher", "lower", stats.SAME, stats.TOO_FEW)
-    words = [f"{verdicts.count(word)} {word}" for word in order if word in verdicts]
-    return f"of {len(verdicts)} modules, {', '.join(words)}"
+        return f"Accuracy is {display.MISSING}."
+    counts = {word: verdicts.count(word) for word in COUNTED if word in verdicts}
+    words = [f"{n} {COUNTED[word][n > 1]}" for word, n in counts.items()]
+    return f"Of {len(verdicts)} modules, {', '.join(words)}."
 
 
 def comparison(row: Any) -> str:

@@ -7,6 +7,8 @@ function renderMaths(element) {
     output: "htmlAndMathml",
     throwOnError: false,
   });
+  // A long equation scrolls, so the keyboard has to reach it.
+  if (display) element.querySelector(".katex-display").tabIndex = 0;
 }
 
 // Numbers come from data-sort; a value that was not measured is below every number.
@@ -29,6 +31,7 @@ function makeSortable(table) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
   document.querySelectorAll(".arithmatex").forEach(renderMaths);
   document.querySelectorAll("table[data-sortable]").forEach(makeSortable);
 });

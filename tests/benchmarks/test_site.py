@@ -188,7 +188,8 @@ def test_facts_are_sentences(store):
     assert found["accuracy.eca"].startswith("no measurable difference (0.00 points")
     assert found["accuracy.danet"] == "not measured"
     assert found["accuracy.summary"] == (
-        "of 5 modules, 2 higher, 1 lower, 1 no measurable difference, 1 not enough seeds"
+        "Of 5 modules, 2 are higher, 1 is lower, 1 shows no measurable difference, "
+        "1 has not enough seeds for a verdict."
     )
     assert found["latency.se"].startswith("slower: 1.250 times the bare backbone")
     assert found["coverage.all"] == "50.0 %"
