@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -129,11 +130,16 @@ def paired_differences(rows: pd.DataFrame, value: str = "top1") -> dict[str, lis
     return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
 
 
+@lru_cache(maxsize=64)
+def _verdicts(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
+    return stats.paired(dict(differences))
+
+
 def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
     """One row an arm: seeds, failures, mean and deviation of top1, paired difference, verdict."""
     rows = accuracy_rows(store, which, machine)
     differences = paired_differences(rows)
-    verdicts = stats.paired({name: differences[name] for name in in_order(differences)})
+    verdicts = _verdicts(tuple((n, tuple(differences[n])) for n in in_order(differences)))
     table = []
     for name in in_order([*MODULES, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
