@@ -78,3 +78,8 @@ def interval(form: Callable[[Any], str], value: Any, low: Any, high: Any) -> str
     if not (given(low) and given(high)):
         return form(value)
     return f"{form(value)} [{form(low)}, {form(high)}]"
+
+
+def share(good: int, total: int) -> str:
+    """``98.2 %``, rounded down so that 100 % means all."""
+    return "100 %" if good == total else f"{int(1000 * good / total) / 10:.1f} %"

@@ -171,10 +171,14 @@ def _coverage(console: Console, store: Store) -> None:
         console.print("Coverage: not measured\n")
         return
     good = int((rows["status"] == "ok").sum())
-    console.print(
-        f"Coverage: {good} of {len(rows)} pairs of architecture and module work "
-        f"({rows['backbone'].nunique()} architectures of timm)\n"
-    )
+    counted = tables.coverage_table(store, "kind")
+    every = counted[(counted["kind"] == "convolutional") & (counted["arm"] == "all")]
+    for row in tables.records(every):
+        console.print(
+            f"Coverage: {row.good} of {row.all} convolutional architectures take every module "
+            f"({display.share(row.good, row.all)})"
+        )
+    console.print(f"Coverage: {good} of {len(rows)} pairs of architecture and module work\n")
 
 
 def _failures(console: Console, store: Store, suite_recipes: set[str] | None) -> None:

@@ -13,16 +13,11 @@ from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
 
-def share(good: int, total: int) -> str:
-    """``98.2 %``, rounded down so that 100 % means all."""
-    return "100 %" if good == total else f"{int(1000 * good / total) / 10:.1f} %"
-
-
 def _entry(counts: dict[tuple[str, str], tuple[int, int]], where: str, arm: str) -> Entry:
     if (where, arm) not in counts:
         return Entry(display.MISSING)
     good, total = counts[(where, arm)]
-    return Entry(share(good, total), good / total, f"{good} of {total}")
+    return Entry(display.share(good, total), good / total, f"{good} of {total}")
 
 
 def _counts(store: Store, by: str) -> dict[tuple[str, str], tuple[int, int]]:

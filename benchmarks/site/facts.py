@@ -7,7 +7,6 @@ from typing import Any
 from benchmarks import display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.site.accuracy import about
-from benchmarks.site.coverage import share
 from benchmarks.site.origin import record
 from benchmarks.store import Store
 
@@ -142,7 +141,7 @@ def _coverage(store: Store) -> dict[str, str]:
     frame = tables.coverage_table(store, "kind")
     for row in tables.records(frame[frame["kind"] == "convolutional"]):
         if f"coverage.{row.arm}" in found:
-            found[f"coverage.{row.arm}"] = share(row.good, row.all)
+            found[f"coverage.{row.arm}"] = display.share(row.good, row.all)
         if row.arm == "all":
             found["coverage.architectures"] = display.whole(row.all)
     return found
