@@ -22,6 +22,9 @@ SHORT = {stats.SAME: "same", stats.NOISY: "too noisy"}
 FEWEST_FOR_INTERVAL = 3
 """Pairs below which an interval would only repeat the values."""
 
+MOST_LISTED = 12
+"""Architectures without a module that are named; the table has all."""
+
 PREVIEW = (
     "This is a preview: so few epochs and seeds show that everything runs, not which module is "
     "better. The suite cpu measures results."
@@ -178,7 +181,15 @@ def _coverage(console: Console, store: Store) -> None:
             f"Coverage: {row.good} of {row.all} convolutional architectures take every module "
             f"({display.share(row.good, row.all)})"
         )
-    console.print(f"Coverage: {good} of {len(rows)} pairs of architecture and module work\n")
+    console.print(f"Coverage: {good} of {len(rows)} pairs of architecture and module work")
+    without = tables.failed(tables.coverage_rows(store)).groupby("backbone", sort=True)
+    for i, (backbone, mine) in enumerate(without):
+        if i == MOST_LISTED:
+            more = without.ngroups - MOST_LISTED
+            console.print(f"  and {more} more: python -m benchmarks table coverage")
+            break
+        console.print(f"  {backbone} without {', '.join(tables.in_order(mine['arm']))}")
+    console.print()
 
 
 def _failures(console: Console, store: Store, suite_recipes: set[str] | None) -> None:

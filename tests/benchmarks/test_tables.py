@@ -124,6 +124,8 @@ def test_the_summary_holds_differences_verdicts_and_failures(text):
     assert "RuntimeError: no memory [left]" in text
     assert "accuracy · resnet10_small · sk · fashion-mnist · short · seed 0" in text
     assert "latency · resnet18 · sk" in text
+    assert "2 of 4 convolutional architectures take every module (50.0 %)" in text
+    assert "b1 without sk" in text and "c1 without se, sk" in text
 
 
 def test_the_summary_is_at_most_100_columns_wide(store):
