@@ -25,6 +25,7 @@ from benchmarks.site import (
     latency,
     modules,
     readme,
+    suites,
 )
 from benchmarks.site.figures import Figure
 from benchmarks.snapshot import Snapshot
@@ -43,6 +44,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-reasons": coverage.reasons,
     "coverage-left-out": coverage.left_out,
     "failures": failures.failures,
+    "suites": suites.suites,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 
