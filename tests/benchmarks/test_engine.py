@@ -186,6 +186,12 @@ def test_a_worker_that_was_killed_while_idle_is_replaced():
     assert [(f.cell.seed, f.status) for f in results] == [(1, "ok"), (2, "ok")]
 
 
+def test_workers_leave_ctrl_c_to_their_parent():
+    results = engine.measure(TROUBLE, [[cell("ok", 0, "g"), cell("slow", 1, "g")]], 1, no_note)
+    os.kill(next(results).values["pid"], signal.SIGINT)
+    assert [finished.status for finished in results] == ["ok"]
+
+
 def test_no_cells_start_no_process():
     assert measured([], jobs=4) == []
 
