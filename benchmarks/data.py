@@ -186,9 +186,9 @@ def _cifar(name: str, num_classes: int) -> Images:
 def _digits() -> Images:
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    x = torch.from_numpy(digits.images * 255 / 16).round().to(torch.uint8).unsqueeze(1)
-    y = torch.from_numpy(digits.target).long()
+    pixels, labels = load_digits(return_X_y=True)
+    grey = torch.from_numpy(np.asarray(pixels) * 255 / 16).round().to(torch.uint8)
+    x, y = grey.view(-1, 1, 8, 8), torch.from_numpy(np.asarray(labels)).long()
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     train, test = order[:1400], order[1400:]
     return Images("digits", x[train], y[train], x[test], y[test], num_classes=10, flip=False)

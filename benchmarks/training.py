@@ -93,7 +93,7 @@ def train(
             f"{recipe.batch_size}; choose a recipe with a smaller batch"
         )
     memory_format = torch.channels_last if layout == "nhwc" else torch.contiguous_format
-    model.to(device=device, memory_format=memory_format).train()
+    model.to(device=device, memory_format=memory_format).train()  # pyright: ignore[reportCallIssue]
     train_x, test_x = (x.to(device) for x in images.normalised())
     train_y, test_y = images.train_y.to(device), images.test_y.to(device)
     generator = torch.Generator().manual_seed(seed)
