@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells failed, 2 for bad input, 130 after Ctrl-C."""
     console = Console(width=None if sys.stdout.isatty() else 100)
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
+        signal.signal(number, _interrupt)
     try:
         return options.command(options, console)
     except KeyboardInterrupt:
@@ -96,12 +97,13 @@ def _selection(options: argparse.Namespace) -> Selection:
     suite = SUITES[choose(options.suite, list(SUITES), "suite")]
     if options.jobs < 1:
         raise ValueError(f"--jobs {options.jobs} was asked for; at least 1 is needed")
+    device = choose(options.device or suite.device, ["cpu", "cuda"], "device")
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
         modules = tuple((name, " ".join(rest.split())) for name, _, rest in split)
     backbones = tuple(options.backbone) if options.backbone else None
-    return Selection(suite.name, modules, backbones, options.device or suite.device)
+    return Selection(suite.name, modules, backbones, device)
 
 
 def _work(options: argparse.Namespace, want: Selection, store: Store):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.elementwise import Work, count
+from benchmarks.provenance import versions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +73,8 @@ class CostBenchmark(Benchmark):
     name = "cost"
     title = "Parameters, multiply-adds and memory traffic"
     code = (
+        "attn/arguments.py",
+        "benchmarks/backbones.py",
         "benchmarks/cost.py",
         "benchmarks/elementwise.py",
         "attn/places.py",
@@ -108,6 +111,10 @@ class CostBenchmark(Benchmark):
         for backbone, (module, variant) in arms:
             size = SMALL.get(backbone, IMAGE_SIZE)
             yield Cell(self.name, backbone, module, variant, device="meta", image_size=size)
+
+    def configuration(self, cell: Cell) -> Any:
+        """The libraries that build and count: another release may do either differently."""
+        return versions("timm", "torch")
 
     def check(self, cells: Sequence[Cell]) -> None:
         import timm

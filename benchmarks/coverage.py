@@ -20,9 +20,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.provenance import versions
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
     from attn.trace import Trace
@@ -111,6 +111,7 @@ class CoverageBenchmark(Benchmark):
     name = "coverage"
     title = "Which timm architectures take the modules"
     code = (
+        "attn/arguments.py",
         "benchmarks/coverage.py",
         "attn/places.py",
         "attn/plug.py",
@@ -140,6 +141,10 @@ class CoverageBenchmark(Benchmark):
             for module, variant in want.arms():
                 if module != "none":
                     yield Cell(self.name, backbone, module, variant, device="meta")
+
+    def configuration(self, cell: Cell) -> Any:
+        """The libraries that build and count: another release may do either differently."""
+        return versions("timm", "torch")
 
     def check(self, cells: Sequence[Cell]) -> None:
         import timm
@@ -191,20 +196,6 @@ def family_file(backbone: str) -> str:
     import timm
 
     return timm.model_entrypoint(backbone).__module__.rpartition(".")[2]
-
-
-def shares(table: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Architectures with the module in place, and all, by module: over convolutional ones.
-
-    `"all"` counts architectures that take every module of the table.
-    """
-    hybrids = set(table.loc[table["kind"] == "hybrid", "backbone"])
-    rows = table[~table["backbone"].isin(hybrids)]
-    done = rows.assign(ok=rows["status"] == "ok")
-    by_module = done.groupby("module")["ok"].agg(["sum", "size"])
-    found = {str(m): (int(ok), int(n)) for m, ok, n in by_module.itertuples()}
-    every = done.groupby("backbone")["ok"].all()
-    return {**found, "all": (int(every.sum()), len(every))}
 
 
 def _built(backbone: str) -> nn.Module:

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 from subprocess import SubprocessError
@@ -149,6 +150,12 @@ def _download(url: str) -> bytes:
 
 
 def _from_debian(file: str) -> bytes:
+    return _debian_files()[file]
+
+
+@cache
+def _debian_files() -> dict[str, bytes]:
+    """The files of Debian's package, fetched and unpacked once."""
     if shutil.which("apt-get") is None:
         raise FileNotFoundError("apt-get")
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +164,8 @@ def _from_debian(file: str) -> bytes:
             ["sh", "-c", f"dpkg-deb -x {DEBIAN_PACKAGE}_*.deb ."],
         ):
             subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
-        return (Path(folder) / DEBIAN_FOLDER.relative_to("/") / file).read_bytes()
+        unpacked = Path(folder) / DEBIAN_FOLDER.relative_to("/")
+        return {path.name: path.read_bytes() for path in unpacked.glob("*.gz")}
 
 
 def _cifar(name: str, num_classes: int) -> Images:

@@ -18,9 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import Benchmark, Cell, Diverged
+from benchmarks.cells import ROOT, Benchmark, Cell, Diverged
 
 POLL_SECONDS = 0.5
 
@@ -185,5 +186,10 @@ def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) ->
     if not isinstance(result, dict):
         what = f"{type(result).__name__}: {result}"
         reason = what if isinstance(result, Exception) else f"it gave no values but {what}"
-        return Finished(cell, {}, "failed", " ".join(reason.split()), seconds)
+        return Finished(cell, {}, "failed", _public(" ".join(reason.split())), seconds)
     return Finished(cell, result, "ok", "", seconds)
+
+
+def _public(reason: str) -> str:
+    """A reason without the folders of this machine: tables are published."""
+    return reason.replace(str(ROOT), ".").replace(str(Path.home()), "~")

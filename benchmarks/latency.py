@@ -20,6 +20,7 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
+from benchmarks import stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.stats import fastest, latency_verdict, ratio_interval
@@ -57,6 +58,8 @@ class Latency(Benchmark):
         "benchmarks/latency.py::evaluate",
         "benchmarks/session.py",
         "benchmarks/stats.py::fastest",
+        "benchmarks/stats.py::floor_of",
+        "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::latency_verdict",
         "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
@@ -135,10 +138,11 @@ class Latency(Benchmark):
             _check_device(device)
 
     def configuration(self, cell: Cell) -> Any:
-        """The layers of the model."""
+        """The layers of the model, and the constants of the protocol."""
         from benchmarks.accuracy import layers
 
-        return layers(cell.backbone, cell.module, cell.variant)
+        protocol = (ROUNDS, PROCESSES, stats.MAX_FLOOR, stats.CONFIDENCE)
+        return protocol, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""

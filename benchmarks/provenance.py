@@ -98,13 +98,20 @@ def _gpus() -> list[str]:
 @cache
 def environment() -> dict[str, Any]:
     """Versions of Python and of the libraries that a measurement can depend on."""
-    versions: dict[str, Any] = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
+    return {"python": platform.python_version(), **versions(*LIBRARIES)}
+
+
+def versions(*names: str) -> dict[str, str | None]:
+    """The installed version of each distribution, None for one that is not there."""
+    return {name: _version(name) for name in names}
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def now() -> str:
@@ -124,6 +131,11 @@ def fingerprint(sources: Iterable[str | Path], configuration: Any = None) -> str
         parts.append([Path(file).name, name, _normalised(Path(file), name)])
     parts.sort(key=lambda part: part[:2])  # not by folder: a checkout may lie anywhere
     return digest([parts, configuration])
+
+
+def forget() -> None:
+    """Read the sources again at the next fingerprint."""
+    _normalised.cache_clear()
 
 
 @cache

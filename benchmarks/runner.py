@@ -6,6 +6,8 @@ measured again: cheap benchmarks at the next run, trained ones only when asked.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +19,7 @@ import pandas as pd
 from benchmarks import engine, provenance
 from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.schema import columns
-from benchmarks.store import Store, row
+from benchmarks.store import Store, StoreError, row
 
 
 @dataclass
@@ -44,22 +46,34 @@ class Plan:
 
 @cache
 def _module_file(module: str) -> Path | None:
-    if module == "none":
-        return None
-    import inspect
-
     import attn
 
-    found = inspect.getsourcefile(inspect.unwrap(attn.get(module).factory))
-    return Path(found) if found else None
+    if module == "none":
+        return None
+    factory = inspect.unwrap(attn.get(module).factory)
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    try:
+        found = inspect.getsourcefile(factory)
+    except TypeError:
+        found = inspect.getsourcefile(type(factory))
+    if found is None:
+        raise ValueError(
+            f"module {module!r} has no source file, so its rows could not say what made them; "
+            "define it in a file and name it as my_file:MyGate"
+        )
+    return Path(found)
+
+
+def sources(benchmark: Benchmark, cell: Cell) -> list[str]:
+    """The code that decides the value of a cell: the benchmark's and the module's."""
+    module = _module_file(cell.module)
+    return [f"{ROOT}/{name}" for name in benchmark.code] + ([str(module)] if module else [])
 
 
 def fingerprint(benchmark: Benchmark, cell: Cell) -> str:
-    """Hash of what decides the value of a cell: the benchmark's code, the module's, the model."""
-    sources: list[str | Path] = [f"{ROOT}/{name}" for name in benchmark.code]
-    module = _module_file(cell.module)
-    configuration = benchmark.configuration(cell)
-    return provenance.fingerprint([*sources, *([module] if module else [])], configuration)
+    """Hash of what decides the value of a cell: the code and the benchmark's configuration."""
+    return provenance.fingerprint(sources(benchmark, cell), benchmark.configuration(cell))
 
 
 def plan(
@@ -71,7 +85,10 @@ def plan(
     retry: bool = False,
     again: bool = False,
 ) -> Plan:
-    """Compare the selection with the store. Raises ValueError for an unknown benchmark name."""
+    """Compare the selection with the store. Raises ValueError for an unknown benchmark name.
+
+    What is timed side by side is timed again as a whole.
+    """
     known = benchmarks()
     for name in only:
         choose(name, list(known), "benchmark")
@@ -84,7 +101,8 @@ def plan(
         rows = {(r.key, r.machine): r for r in table.itertuples(index=False)}
         by_key = {key: r for (key, _), r in rows.items()}
         cells = list(dict.fromkeys(benchmark.cells(want)))
-        todo = []
+        todo: list[Cell] = []
+        current: set[Cell] = set()
         for cell in cells:
             found = rows.get((cell.key, here)) or (
                 None if benchmark.same_machine(cell) else by_key.get(cell.key)
@@ -97,7 +115,11 @@ def plan(
             elif found.status != "ok":
                 result.failed.append(cell)
             else:
-                result.current += 1
+                current.add(cell)
+        if todo and benchmark.exclusive:
+            again_too = {benchmark.group(cell) for cell in todo}
+            todo = [cell for cell in cells if benchmark.group(cell) in again_too]
+        result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
             result.seconds.update(_estimates(benchmark, todo, table))
@@ -171,7 +193,8 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
     """Measure what the plan holds and store each row as it comes; returns counts by status.
 
     ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. The code
-    is fingerprinted before the first measurement: a file that changes later is not what ran.
+    is fingerprinted before the first measurement. Raises StoreError when it changes later: what a
+    worker then ran is unknown, so that row is not stored.
     """
     provenance.commit()  # kept from now on, as the fingerprints are
     provenance.dirty()
@@ -181,8 +204,10 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
         for name, cells in work.todo.items()
         for cell in cells
     }
+    watch = _Watch()
     for name, cells in work.todo.items():
         benchmark = benchmarks()[name]
+        watch.add(source for cell in cells for source in sources(benchmark, cell))
         allowed = {c.name for c in columns(benchmark)}
         processes = 1 if benchmark.exclusive else jobs
         results = engine.measure(benchmark, groups(benchmark, cells), processes, show.begin)
@@ -191,6 +216,7 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
                 unknown = set(finished.values) - allowed
                 if unknown:
                     raise KeyError(f"{name} measured {sorted(unknown)}, which are no columns of it")
+                watch.check()
                 store.append(
                     name,
                     row(
@@ -207,3 +233,29 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
         finally:
             results.close()
     return counts
+
+
+class _Watch:
+    """Notices that code changed while it was measured."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, tuple[int, str]] = {}
+
+    def add(self, sources: Iterable[str]) -> None:
+        for source in set(sources) - set(self.seen):
+            self.seen[source] = self._state(source)
+
+    def _state(self, source: str) -> tuple[int, str]:
+        return Path(source.partition("::")[0]).stat().st_mtime_ns, provenance.fingerprint([source])
+
+    def check(self) -> None:
+        for source, (written, before) in self.seen.items():
+            if Path(source.partition("::")[0]).stat().st_mtime_ns == written:
+                continue
+            provenance.forget()
+            self.seen[source] = now = self._state(source)
+            if now[1] != before:
+                raise StoreError(
+                    f"{source} changed while it was measured; the rows so far are kept, and the "
+                    "same command measures the rest with the code as it is now"
+                )

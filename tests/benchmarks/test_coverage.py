@@ -1,6 +1,5 @@
 """Coverage against counts that follow from the architectures' definitions."""
 
-import pandas as pd
 import pytest
 import timm
 import torch
@@ -15,7 +14,6 @@ from benchmarks.coverage import (
     CoverageBenchmark,
     architectures,
     family_file,
-    shares,
 )
 
 COVERAGE = CoverageBenchmark()
@@ -130,18 +128,3 @@ def test_what_is_excluded_is_not_measured_as_convolutional(backbone):
         model = timm.create_model(backbone)
     assert family_file(backbone) in EXCLUDED
     assert attn.family(model).kind != "convolutional"
-
-
-def test_shares_count_failures_and_leave_hybrids_out():
-    rows = [
-        ("resnet50", "se", "ok", "convolutional"),
-        ("resnet50", "sk", "ok", "convolutional"),
-        ("mambaout", "se", "failed", None),
-        ("mambaout", "sk", "failed", None),
-        ("vgg", "se", "ok", "convolutional"),
-        ("vgg", "sk", "failed", None),
-        ("coatnet", "se", "ok", "hybrid"),
-        ("coatnet", "sk", "failed", None),
-    ]
-    table = pd.DataFrame(rows, columns=["backbone", "module", "status", "kind"])
-    assert shares(table) == {"se": (2, 3), "sk": (1, 3), "all": (1, 3)}

@@ -6,7 +6,7 @@ from trouble import Trouble, cell
 from benchmarks import provenance, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.progress import duration
-from benchmarks.store import row
+from benchmarks.store import StoreError, row
 
 WANT = Selection()
 
@@ -127,7 +127,7 @@ def test_a_changed_configuration_makes_stale(suite, monkeypatch):
     assert suite() == []
 
 
-def test_a_file_that_changes_during_a_run_is_not_what_ran(suite, store, code, monkeypatch):
+def test_code_that_changes_during_a_run_stops_it_and_makes_no_row(suite, store, code, monkeypatch):
     began = Quiet.begin
 
     def begin(self, cells):
@@ -135,10 +135,24 @@ def test_a_file_that_changes_during_a_run_is_not_what_ran(suite, store, code, mo
         began(self, cells)
 
     monkeypatch.setattr(Quiet, "begin", begin)
-    suite("ok", "ok")
+    with pytest.raises(StoreError, match="changed while it was measured"):
+        suite("ok", "ok")
     monkeypatch.setattr(Quiet, "begin", began)
-    assert runner.plan(WANT, store).current == 0
+    assert len(store.table("trouble")) == 0
+    code("lr = 0.1  # a comment changes nothing")
+    assert suite("ok", "ok") == [0, 1]
+
+
+def test_a_comment_that_changes_during_a_run_does_not_stop_it(suite, store, code, monkeypatch):
     code("lr = 0.1")
+    began = Quiet.begin
+
+    def begin(self, cells):
+        code("lr = 0.1  # a comment")
+        began(self, cells)
+
+    monkeypatch.setattr(Quiet, "begin", begin)
+    assert suite("ok", "ok") == [0, 1]
     assert runner.plan(WANT, store).current == 2
 
 
