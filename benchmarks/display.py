@@ -83,3 +83,26 @@ def interval(form: Callable[[Any], str], value: Any, low: Any, high: Any) -> str
 def share(good: int, total: int) -> str:
     """``98.2 %``, rounded down so that 100 % means all."""
     return "100 %" if good == total else f"{int(1000 * good / total) / 10:.1f} %"
+
+
+def difference(row: Any) -> str:
+    """A trained arm's paired difference with its interval; the bare backbone is the reference."""
+    if row.arm == "none":
+        return REFERENCE
+    if not given(row.difference):
+        return row.gap
+    return interval(points, row.difference, row.low, row.high)
+
+
+def verdict(row: Any) -> str:
+    """A trained arm's verdict, or why there is none; the bare backbone has no word."""
+    if row.arm == "none":
+        return ""
+    return row.verdict if given(row.verdict) else row.gap
+
+
+def measured(form: Callable[[Any], str], value: Any, status: Any) -> str:
+    """The value by its format; a row that failed says so, one that is missing too."""
+    if given(status) and status != "ok":
+        return str(status)
+    return shown(form, value)

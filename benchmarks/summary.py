@@ -6,29 +6,20 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import display, stats, tables
+from benchmarks import compare, display, stats, tables
+from benchmarks.compare import Comparison
 from benchmarks.store import Store
-from benchmarks.tables import Comparison
 
 WIDTH = 100
 SHORT = {stats.SAME: "same", stats.NOISY: "too noisy"}
 """Verdicts of latency in narrow columns: ``same`` is no measurable difference."""
 
-FEWEST_FOR_INTERVAL = 3
-"""Pairs below which an interval would only repeat the values."""
-
 MOST_LISTED = 12
 """Architectures without a module that are named; the table has all."""
-
-PREVIEW = (
-    "This is a preview: so few epochs and seeds show that everything runs, not which module is "
-    "better. The suite cpu measures results."
-)
 
 
 def text_summary(store: Store, suite: str) -> str:
@@ -42,7 +33,7 @@ def text_summary(store: Store, suite: str) -> str:
         markup=False,
     )
     machine = tables.here()
-    found = tables.comparisons(store, suite)
+    found = compare.comparisons(store, suite)
     if not found:
         console.print("Accuracy: not measured")
     for which in found:
@@ -50,48 +41,36 @@ def text_summary(store: Store, suite: str) -> str:
     _cost(console, store, found)
     _latency(console, store, machine)
     _coverage(console, store)
-    _failures(console, store, tables.recipes(suite))
+    _failures(console, store, compare.recipes(suite))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     lines = (line.rstrip().replace(display.MINUS, "-") for line in text.splitlines())
     return "\n".join(lines).strip("\n") + "\n"
 
 
 def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -> None:
-    table = tables.accuracy_table(store, which, machine)
-    title = f"Accuracy: {which.backbone} on {which.data}, recipe {which.recipe}, {which.device}"
-    console.print(f"{title} (preview)" if which.preview else title)
+    table = compare.accuracy_table(store, which, machine)
+    preview = compare.preview_words(table, which)
+    if preview:
+        console.print(f"{preview}. It shows that everything runs, not which module is better.")
+    console.print(f"Accuracy: {which.title}")
     rows = [
         (
             row.arm,
-            display.shown(display.percent, row.top1),
+            display.percent(row.top1) if display.given(row.top1) else row.no_value,
             _seeds(row.seeds, row.failed),
-            difference(row),
-            verdict(row),
+            display.difference(row),
+            display.verdict(row),
         )
         for row in tables.records(table)
     ]
     _print(console, ("module", "top-1 %", "seeds", "difference to none [95 %]", "verdict"), rows)
-    if which.preview:
-        console.print(PREVIEW)
-    elif table["verdict"].eq(stats.TOO_FEW).any():
+    if table["verdict"].eq(stats.TOO_FEW).any():
         needed = stats.seeds_needed(int(table["pairs"].notna().sum()))
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
+    old = compare.left_out(store, which)
+    if old:
+        console.print(f"{old} row{'' if old == 1 else 's'} of older code left out.")
     console.print()
-
-
-def difference(row: Any) -> str:
-    """The paired difference with its interval; the bare backbone is the reference."""
-    if row.arm == "none":
-        return display.REFERENCE
-    ends = (row.low, row.high) if row.pairs >= FEWEST_FOR_INTERVAL else (None, None)
-    return display.interval(display.points, row.difference, *ends)
-
-
-def verdict(row: Any) -> str:
-    """The verdict word; the bare backbone has none."""
-    if row.arm == "none":
-        return ""
-    return display.shown(str, row.verdict)
 
 
 def _seeds(done: int, failed: int) -> str:
@@ -101,30 +80,25 @@ def _seeds(done: int, failed: int) -> str:
 def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:
     measured = set(store.table("cost")["backbone"])
     wanted = [*(which.backbone for which in found), *tables.REFERENCE_BACKBONES]
-    backbone = next((b for b in wanted if b in measured), None)
-    if backbone is None:
+    if not measured:
         console.print("Cost: not measured\n")
         return
+    backbone = next((b for b in wanted if b in measured), min(measured))
+    table = tables.cost_table(store, backbone)
     others = f"; {len(measured) - 1} more backbones in the table" if len(measured) > 1 else ""
-    console.print(f"Cost: {backbone}, 224 px, one image{others}")
+    console.print(f"Cost: {backbone}, {tables.pixels(table)}, one image{others}")
     rows = [
         (
             row.arm,
-            _or_status(display.whole, row.params, row.status),
-            _or_status(display.added, row.params_added, row.status),
-            _or_status(display.count, row.macs, row.status),
-            _or_status(display.added, row.macs_added, row.status),
+            display.measured(display.whole, row.params, row.status),
+            display.measured(display.added, row.params_added, row.status),
+            display.measured(display.count, row.macs, row.status),
+            display.measured(display.added, row.macs_added, row.status),
         )
-        for row in tables.records(tables.cost_table(store, backbone))
+        for row in tables.records(table)
     ]
     _print(console, ("module", "parameters", "added", "multiply-adds", "added"), rows)
     console.print()
-
-
-def _or_status(form, value: object, status: object) -> str:
-    if display.given(status) and status != "ok":
-        return str(status)
-    return display.shown(form, value)
 
 
 def _latency(console: Console, store: Store, machine: str) -> None:
@@ -144,7 +118,7 @@ def _latency(console: Console, store: Store, machine: str) -> None:
         for name in arms:
             cells = [t.loc[name] if name in t.index else None for t in columns.values()]
             rows.append([name, *(_ratio(name, cell) for cell in cells)])
-        floors = [floor(table) for table in columns.values()]
+        floors = [tables.noise_floor(table) for table in columns.values()]
         _print(console, ("module", *columns), [*rows, ["(noise floor)", *floors]])
         console.print("same: no measurable difference, that is, within the noise floor of 1\n")
 
@@ -157,15 +131,6 @@ def _ratio(name: str, cell: Any) -> str:
     if name == "none":
         return f"{display.milliseconds(cell['latency_ms'])} ms"
     return f"{display.ratio(cell['ratio'])} {SHORT.get(cell['verdict'], cell['verdict'])}"
-
-
-def floor(table: pd.DataFrame) -> str:
-    """The noise floor of a latency table as ``+-1.2 %``, or ``not measured``."""
-    ends = table[["floor_low", "floor_high"]].dropna()
-    if ends.empty:
-        return display.MISSING
-    low, high = ends.iloc[0]
-    return f"{100 * stats.floor_of(stats.Interval(1.0, low, high)):.1f} %"
 
 
 def _coverage(console: Console, store: Store) -> None:

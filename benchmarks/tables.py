@@ -1,20 +1,19 @@
-"""Store tables as frames that people read: one row an arm, differences paired, nothing hidden.
+"""Store tables as frames that people read: one row an arm, one machine a table, nothing hidden.
 
-The frames hold numbers; ``text_summary`` and the site turn them into words with ``display``.
+The frames hold numbers; ``summary`` and the site turn them into words with ``display``.
+Trained arms are compared in ``compare``.
 Neither torch nor timm is imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import display, provenance, stats
-from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
+from benchmarks.cells import MODULES, benchmarks
 from benchmarks.store import Store
 
 REFERENCE_BACKBONES = ("resnet18", "resnet50", "mobilenetv2_100")
@@ -22,21 +21,6 @@ REFERENCE_BACKBONES = ("resnet18", "resnet50", "mobilenetv2_100")
 
 SETTING = ("backbone", "device", "precision", "layout", "image_size", "batch_size", "threads")
 """What latencies have in common that may stand in one table, beside the machine."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Training runs that may be compared: one data set, backbone, recipe and device."""
-
-    data: str
-    backbone: str
-    recipe: str
-    device: str = "cpu"
-
-    @property
-    def preview(self) -> bool:
-        """Too short and too few to be a result."""
-        return self.recipe == "preview"
 
 
 def arm(module: str, variant: str) -> str:
@@ -87,85 +71,23 @@ def here() -> str:
     return provenance.digest(provenance.machine())
 
 
-def recipes(suite: str) -> set[str]:
-    """The training recipes of a suite."""
-    want = Selection(suite=suite, device=SUITES[suite].device)
-    return {cell.recipe for cell in benchmarks()["accuracy"].cells(want)}
-
-
-def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
-    """The comparisons that have rows, those of one suite or all."""
-    rows = store.table("accuracy")
-    if suite is not None:
-        rows = rows[rows["recipe"].isin(recipes(suite))]
-    found = rows[["data", "backbone", "recipe", "device"]].drop_duplicates()
-    return [Comparison(*row) for row in found.itertuples(index=False, name=None)]
-
-
-def ranked(found: Iterable[Comparison]) -> list[Comparison]:
-    """Results before previews, processors before GPUs."""
-    return sorted(found, key=lambda c: (c.preview, c.device != "cpu", c.data, c.backbone))
-
-
-def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
-    """The rows of one comparison, one an arm and seed. A preview is of one machine only."""
-    rows = with_arm(store.table("accuracy"))
-    for name in ("data", "backbone", "recipe", "device"):
-        rows = rows[rows[name] == getattr(which, name)]
-    if which.preview:
-        return one_machine(rows, machine)
-    rank = (rows["machine"] == (machine or "")).astype(int) + 2 * (rows["status"] == "ok").astype(
-        int
-    )
-    best = rows.assign(rank=rank).sort_values("rank", kind="stable")
-    return best.drop_duplicates("key", keep="last").drop(columns="rank").sort_index()
-
-
-def paired_differences(rows: pd.DataFrame, value: str = "top1") -> dict[str, list[float]]:
-    """Arm minus bare backbone for every seed that both finished, arm by arm."""
-    wide = ok(rows).pivot_table(index="seed", columns="arm", values=value, aggfunc="last")
-    if "none" not in wide:
-        return {}
-    differences = {name: (wide[name] - wide["none"]).dropna() for name in wide if name != "none"}
-    return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
-
-
-@lru_cache(maxsize=64)
-def _verdicts(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
-    return stats.paired(dict(differences))
-
-
-def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
-    """One row an arm: seeds, failures, mean and deviation of top1, paired difference, verdict."""
-    rows = accuracy_rows(store, which, machine)
-    differences = paired_differences(rows)
-    verdicts = _verdicts(tuple((n, tuple(differences[n])) for n in in_order(differences)))
-    table = []
-    for name in in_order([*MODULES, *rows["arm"]]):
-        mine = rows[rows["arm"] == name]
-        done = ok(mine)
-        entry: dict[str, Any] = {
-            "arm": name,
-            "seeds": len(done),
-            "failed": len(failed(mine)),
-            "top1": done["top1"].mean() if len(done) else None,
-            "top1_sd": done["top1"].std() if len(done) > 1 else None,
-            "params": done["params"].iloc[0] if len(done) else None,
-        }
-        if name in verdicts:
-            paired = verdicts[name]
-            entry |= {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
-            entry |= {"low": paired.low, "high": paired.high, "verdict": paired.verdict}
-        table.append(entry)
-    columns = ("arm", "seeds", "failed", "top1", "top1_sd", "pairs", "difference", "low", "high")
-    return _frame(table, (*columns, "p_holm", "verdict", "params"))
-
-
 def cost_table(store: Store, backbone: str) -> pd.DataFrame:
     """One row an arm of a backbone: parameters, multiply-adds, element-wise work, fvcore."""
     rows = with_arm(store.table("cost"))
     rows = rows[rows["backbone"] == backbone]
-    return _by_arm(rows, [c.name for c in benchmarks()["cost"].columns])
+    return _by_arm(rows, ["image_size", *(c.name for c in benchmarks()["cost"].columns)])
+
+
+def pixels(table: pd.DataFrame) -> str:
+    """The image sizes of a cost table: ``224 px``."""
+    sizes = sorted({int(size) for size in table["image_size"].dropna()})
+    return f"{', '.join(map(str, sizes))} px" if sizes else display.MISSING
+
+
+def reference(rows: pd.DataFrame, backbone: str) -> str:
+    """The backbone if it has rows, else the first of ``REFERENCE_BACKBONES`` that has."""
+    measured = set(rows["backbone"])
+    return next((b for b in (backbone, *REFERENCE_BACKBONES) if b in measured), backbone)
 
 
 def latency_settings(
@@ -196,43 +118,17 @@ def latency_table(store: Store, setting: dict[str, Any]) -> pd.DataFrame:
     return _by_arm(rows, [c.name for c in benchmarks()["latency"].columns])
 
 
-def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
-    """``accuracy_table`` with what the arm adds in parameters, multiply-adds and time.
+def noise_floor(table: pd.DataFrame) -> str:
+    """The largest noise floor of a latency table's rows: ``1.2 %``, or ``not measured``.
 
-    ``cost_backbone`` and ``latency_backbone`` name where the last two were measured: the
-    comparison's own backbone if it has rows, else the first of ``REFERENCE_BACKBONES`` that has.
+    Rows of one table may come from several sessions, each with a floor of its own.
     """
-    table = accuracy_table(store, which, machine)
-    bare = table.loc[table["arm"] == "none", "params"]
-    table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
-    table["cost_backbone"] = _reference(store.table("cost"), which.backbone)
-    cost = cost_table(store, str(table["cost_backbone"].iloc[0]))
-    cost = cost.rename(columns={"status": "cost_status"})
-    table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
-    setting = latency_setting(store, which, machine)
-    table["latency_setting"] = setting_words(setting) if setting else ""
-    table["latency_backbone"] = setting["backbone"] if setting else which.backbone
-    times = latency_table(store, setting or {"backbone": which.backbone, "device": which.device})
-    times = times.rename(columns={"verdict": "latency_verdict", "status": "latency_status"})
-    kept = ["arm", "ratio", "ratio_low", "ratio_high", "latency_verdict", "latency_status"]
-    return table.merge(times[kept], "left", "arm")
-
-
-def latency_setting(
-    store: Store, which: Comparison, machine: str | None = None
-) -> dict[str, Any] | None:
-    """The setting of a comparison's times: fewest threads, or on a GPU as it was trained.
-
-    None if there are no times.
-    """
-    found = latency_settings(store, machine, which.device)
-    backbones = [setting["backbone"] for setting in found]
-    wanted = (which.backbone, *REFERENCE_BACKBONES, *backbones)
-    backbone = next((b for b in wanted if b in backbones), None)
-    mine = [s for s in found if s["backbone"] == backbone]
-    trained = ("bf16", "nhwc") if which.device != "cpu" else ("fp32", "nchw")
-    mine.sort(key=lambda s: ((s["precision"], s["layout"]) != trained, s["threads"]))
-    return mine[0] if mine else None
+    ends = table[["floor_low", "floor_high"]].dropna()
+    if ends.empty:
+        return display.MISSING
+    pairs = ends.itertuples(index=False, name=None)
+    largest = max(stats.floor_of(stats.Interval(1.0, low, high)) for low, high in pairs)
+    return f"{100 * largest:.1f} %"
 
 
 def coverage_rows(store: Store) -> pd.DataFrame:
@@ -290,14 +186,3 @@ def _by_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     kept = ["backbone", *columns, "status", "reason", "measured_at", "machine", "environment"]
     table = latest.set_index("arm").reindex(order)[kept]
     return table.rename_axis("arm").reset_index()
-
-
-def _reference(rows: pd.DataFrame, backbone: str) -> str:
-    measured = set(rows["backbone"])
-    return next((b for b in (backbone, *REFERENCE_BACKBONES) if b in measured), backbone)
-
-
-def _frame(entries: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(entries, columns=list(columns)).astype(
-        {name: "float64" for name in columns if name not in ("arm", "verdict", "seeds", "failed")}
-    )

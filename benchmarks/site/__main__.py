@@ -50,10 +50,14 @@ TABLES: dict[str, Callable[[Store], str]] = {
 
 
 def generate(store: Store, folder: Path) -> list[Path]:
-    """Write everything that the pages need into a fresh folder; returns the files written."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Write everything that the pages need; returns the files written.
+
+    Files that an earlier call wrote are removed, those of anyone else stay.
+    """
+    for old in _written_before(folder):
+        old.unlink(missing_ok=True)
     for name in ("tables", "figures", "data"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in fragments(store).items():
         written.append(_write(folder / "tables" / f"{name}.md", text))
@@ -65,8 +69,20 @@ def generate(store: Store, folder: Path) -> list[Path]:
     for path in sorted(store.root.glob("*.csv")):
         written.append(Path(shutil.copy(path, folder / "data" / path.name)))
     about = {"facts": facts.facts(store), "figures": {f.name: _about(f) for f in drawn}}
+    about["files"] = [path.relative_to(folder).as_posix() for path in written]
     text = json.dumps(about, indent=1, ensure_ascii=False, sort_keys=True)
     return [*written, _write(folder / "facts.json", text + "\n")]
+
+
+def _written_before(folder: Path) -> list[Path]:
+    """The files that the facts of an earlier call list."""
+    path = folder / "facts.json"
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return []
+    kinds = ("tables", "figures", "data")
+    return [folder / n for n in names if Path(n).parent.as_posix() in kinds]
 
 
 def fragments(store: Store) -> dict[str, str]:

@@ -4,36 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from benchmarks import display, tables
+from benchmarks import compare, display, tables
+from benchmarks.compare import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
-from benchmarks.summary import FEWEST_FOR_INTERVAL
-from benchmarks.tables import Comparison
 
 
-def about(rows: pd.DataFrame, which: Comparison) -> str:
-    """One line on how the runs of a comparison were trained."""
+def about(store: Store, which: Comparison) -> str:
+    """One line on how the runs of a comparison were trained; a preview begins with the word."""
+    rows = compare.accuracy_rows(store, which)
     done = tables.ok(rows)
     words = [f"recipe {which.recipe}", which.device]
     if which.recipe in RECIPES:
-        epochs = RECIPES[which.recipe].epochs
-        words.insert(1, f"{epochs} epoch{'' if epochs == 1 else 's'}")
+        words.insert(1, _many(RECIPES[which.recipe].epochs, "epoch"))
     if len(done):
         words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
         words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
-    text = ", ".join(words)
-    return f"Preview, not a result: {text}" if which.preview else text
+    old, crossed = compare.left_out(store, which), compare.crossed(rows)
+    if old:
+        words.append(f"{_many(old, 'row')} of older code left out")
+    if crossed:
+        words.append(f"{_many(crossed, 'pair')} across two machines")
+    preview = compare.preview_words(compare.accuracy_table(store, which), which)
+    return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def difference(row: Any) -> Entry:
     if row.arm == "none":
         return Entry(display.REFERENCE, 0.0)
-    low, high = (row.low, row.high) if row.pairs >= FEWEST_FOR_INTERVAL else (None, None)
-    return estimate(display.points, row.difference, low, high, row.verdict)
+    if not display.given(row.difference):
+        return Entry(row.gap)
+    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
+
+
+def top1(row: Any) -> Entry:
+    return value(display.percent, row.top1) if display.given(row.top1) else Entry(row.no_value)
 
 
 def seeds(row: Any) -> Entry:
@@ -55,8 +66,8 @@ def _start(setting: str) -> str:
 
 def leaderboard(store: Store, which: Comparison) -> str:
     """Accuracy, size, operations and time of every arm in one table."""
-    frame = tables.leaderboard(store, which)
-    rows = tables.accuracy_rows(store, which)
+    frame = compare.leaderboard(store, which)
+    rows = compare.accuracy_rows(store, which)
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     heads = (
         Head("Module", number=False),
@@ -64,14 +75,14 @@ def leaderboard(store: Store, which: Comparison) -> str:
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
-        Head("Multiply-adds added", f"{cost}, one image"),
+        Head("Multiply-adds added", f"{cost}, one image of {frame['cost_size'].iloc[0]}"),
         Head("Latency, times none [95 %]", f"{times}, {_start(frame['latency_setting'].iloc[0])}"),
     )
     body = [
         (
             Entry(row.arm),
             difference(row),
-            value(display.percent, row.top1),
+            top1(row),
             seeds(row),
             value(display.added, row.params_added),
             value(display.added, row.macs_added, row.cost_status),
@@ -79,24 +90,23 @@ def leaderboard(store: Store, which: Comparison) -> str:
         )
         for row in tables.records(frame)
     ]
-    caption = f"{which.backbone} on {which.data}, {which.recipe}, {which.device}"
     places = origin(store, rows, "accuracy")
-    setting = tables.latency_setting(store, which)
+    setting = compare.latency_setting(store, which)
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
         places += f"<br>Latency: {origin(store, timed, 'latency')}"
-    return table(caption, about(rows, which), heads, body, places)
+    return table(which.title, about(store, which), heads, body, places)
 
 
 def leaderboards(store: Store) -> str:
     """One leaderboard a comparison, results first."""
-    found = tables.ranked(tables.comparisons(store))
+    found = compare.ranked(compare.comparisons(store))
     return "\n".join(leaderboard(store, c) for c in found) or absent("Accuracy")
 
 
 def main_leaderboard(store: Store) -> str:
     """The leaderboard of the first comparison alone."""
-    found = tables.ranked(tables.comparisons(store))
+    found = compare.ranked(compare.comparisons(store))
     return leaderboard(store, found[0]) if found else absent("Accuracy")
 
 
@@ -112,24 +122,23 @@ def accuracy(store: Store) -> str:
         Head("Parameters"),
     )
     parts = []
-    for which in tables.ranked(tables.comparisons(store)):
-        rows = tables.accuracy_rows(store, which)
+    for which in compare.ranked(compare.comparisons(store)):
+        rows = compare.accuracy_rows(store, which)
         body = [
             (
                 Entry(row.arm),
                 difference(row),
                 Entry(display.REFERENCE, 1.0) if row.arm == "none" else value(_p, row.p_holm),
-                value(display.percent, row.top1),
+                top1(row),
                 value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
                 seeds(row),
                 value(display.whole, row.params),
             )
-            for row in tables.records(tables.accuracy_table(store, which))
+            for row in tables.records(compare.accuracy_table(store, which))
         ]
-        title = f"{which.backbone} on {which.data}, {which.recipe}, {which.device}"
-        note = about(rows, which)
-        parts.append(f"\n### {title}\n")
-        parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))
+        note = about(store, which)
+        parts.append(f"\n### {which.title}\n")
+        parts.append(table(which.title, note, heads, body, origin(store, rows, "accuracy")))
     return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])
 
 

@@ -48,7 +48,7 @@ def _overview(
         if arm != "none"
     ]
     heads = [Head("Module", number=False), *(Head(b) for b in backbones)]
-    note = "default options, one image of 224 px"
+    note = "default options, one image at the size that the backbone is counted at"
     return table(title, note, heads, body, origin(store, rows, "cost"))
 
 
@@ -78,5 +78,5 @@ def _cost(store: Store, backbone: str) -> str:
             entries.append(Entry("–") if empty else value(form, row[column], row["status"]))
         body.append(entries)
     heads = [Head("Module", number=False), *(head for head, _, _ in COST_COLUMNS)]
-    note = "one image of 224 px, 1000 classes; the same on every machine"
+    note = f"one image of {tables.pixels(frame)}; the same on every machine"
     return table(f"Cost of {backbone}", note, heads, body, origin(store, frame, "cost"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import display, stats, tables
+from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
@@ -52,22 +52,24 @@ def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", "how", "seeds", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys}
     found["accuracy.summary"] = verdict_counts([])
-    ranked = tables.ranked(tables.comparisons(store))
+    ranked = compare.ranked(compare.comparisons(store))
     if not ranked:
         return found
     which = ranked[0]
-    table = tables.accuracy_table(store, which)
-    rows = tables.accuracy_rows(store, which)
+    table = compare.accuracy_table(store, which)
+    preview = compare.preview_words(table, which)
     pairs = table["pairs"].dropna()
     found["accuracy.what"] = f"{which.backbone} on {which.data}"
-    found["accuracy.how"] = about(rows, which)
+    found["accuracy.how"] = about(store, which)
     if len(pairs):
         least, most = int(pairs.min()), int(pairs.max())
         found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
-    found["accuracy.summary"] = verdict_counts(table["verdict"].dropna().tolist())
+    counts = verdict_counts(table["verdict"].dropna().tolist())
+    found["accuracy.summary"] = f"{preview}. {counts}" if preview else counts
     for row in tables.records(table):
         if row.arm in MODULES:
-            found[f"accuracy.{row.arm}"] = comparison(row)
+            start = "Preview, not a result: " if preview else ""
+            found[f"accuracy.{row.arm}"] = start + comparison(row)
     return found
 
 
@@ -94,9 +96,11 @@ def verdict_counts(verdicts: list[str]) -> str:
 def comparison(row: Any) -> str:
     """One arm against the bare backbone as a clause, with interval, seeds and verdict."""
     if row.arm == "none":
-        return f"{display.shown(display.percent, row.top1)} % over {row.seeds} seeds"
+        if not display.given(row.top1):
+            return row.no_value
+        return f"{display.percent(row.top1)} % over {row.seeds} seeds"
     if not display.given(row.difference):
-        return display.MISSING
+        return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
     amount = display.points(row.difference)
     seeds = f"{row.pairs:.0f} paired seed{'' if row.pairs == 1 else 's'}"
     if row.verdict == stats.TOO_FEW:
@@ -115,7 +119,7 @@ def _cost(store: Store) -> dict[str, str]:
         row = table.loc[name]
         for key in ("params", "params_added", "macs", "macs_added"):
             form = display.added if key.endswith("added") else display.whole
-            found[f"cost.{name}.{key}"] = display.shown(form, row[key])
+            found[f"cost.{name}.{key}"] = display.measured(form, row[key], row["status"])
     return found
 
 
@@ -129,8 +133,8 @@ def _latency(store: Store) -> dict[str, str]:
         if setting["backbone"] != LATENCY_BACKBONE or setting["threads"] != 1:
             continue
         for row in tables.records(tables.latency_table(store, setting)):
-            if row.arm in MODULES and display.given(row.ratio):
-                found[f"latency.{row.arm}"] = ratio(row)
+            if row.arm in MODULES and display.given(row.status):
+                found[f"latency.{row.arm}"] = ratio(row) if row.status == "ok" else row.status
     return found
 
 

@@ -11,9 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from benchmarks import display, tables
+from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.store import Store
 
@@ -56,6 +54,9 @@ INK = {"light": "#222222", "dark": "#e6e6e6"}
 GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
 PADDING = {"left": 30, "right": 200, "top": 5, "bottom": 16}
 """Room for words that a reader's font sets wider than the one they were measured with."""
+
+CANNOT_TELL = f"datum.verdict == '{stats.SAME}' || datum.verdict == '{stats.TOO_FEW}'"
+"""Marks that are drawn hollow."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
@@ -130,6 +131,7 @@ def _intervals(value: str, title: str, reference: float, sort: list[str]) -> lis
         },
         {
             "mark": {"type": "rule", "strokeWidth": 2},
+            "transform": [{"filter": "isValid(datum.low)"}],
             "encoding": {
                 "y": arm,
                 "x": {"field": "low", **axis},
@@ -145,6 +147,7 @@ def _intervals(value: str, title: str, reference: float, sort: list[str]) -> lis
                 "color": _module_scale("color"),
                 "stroke": _module_scale("color"),
                 "shape": _module_scale("shape"),
+                "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
             },
         },
     ]
@@ -161,62 +164,80 @@ def _words(sort: list[str], width: int) -> dict[str, Any]:
     }
 
 
+ENDS = {"ratio": "", "low": "_low", "high": "_high"}
+
+
+def _rounded(numbers: dict[str, float]) -> dict[str, float]:
+    """Numbers without the digits in which two versions of a library may differ."""
+    return {name: round(float(number), 4) for name, number in numbers.items()}
+
+
 def accuracy(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, in the first comparison."""
     values: list[dict[str, Any]] = []
-    caption = "Difference in test accuracy to the bare backbone, by module."
-    found = tables.ranked(tables.comparisons(store))
+    caption, start = "Difference in test accuracy to the bare backbone, by module.", ""
+    found = compare.ranked(compare.comparisons(store))
     if found:
         which = found[0]
-        frame = tables.accuracy_table(store, which)
+        frame = compare.accuracy_table(store, which)
         for row in frame[frame["difference"].notna()].to_dict("records"):
-            row["module"] = row["arm"].split()[0]
-            drawn = {k: row[k] for k in ("arm", "module", "difference", "low", "high", "verdict")}
-            values.append({k: v for k, v in drawn.items() if display.given(v)})
+            numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
+            words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
+            values.append(words | _rounded(numbers))
         least, most = frame["pairs"].min(), frame["pairs"].max()
         seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
-        preview = " A preview, not a result." if which.preview else ""
+        what = "mean and 95 % interval" if any("low" in v for v in values) else "mean"
+        preview = compare.preview_words(frame, which)
+        start = f"{preview}. " if preview else ""
         caption = (
-            f"Difference in test accuracy to the bare backbone, {which.backbone} on {which.data}, "
-            f"recipe {which.recipe}: mean and 95 % interval of {seeds} paired seeds, and the "
-            f"verdict.{preview}"
+            f"{start}Difference in test accuracy to the bare backbone, {which.title}: {what} of "
+            f"{seeds} paired seeds, and the verdict."
         )
     sort = tables.in_order(v["arm"] for v in values)
     layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
     size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
-    return Figure("accuracy", caption, f"Difference in points: {alt}", values, layers, size)
+    return Figure("accuracy", caption, f"{start}Difference in points: {alt}", values, layers, size)
 
 
 def latency(store: Store) -> Figure:
     """Latency ratios with intervals on one thread of a processor, a panel a backbone."""
     values: list[dict[str, Any]] = []
-    backbones: list[str] = []
+    absent: list[str] = []
     for setting in tables.latency_settings(store, device="cpu"):
         if setting["threads"] != 1:
             continue
-        backbones.append(setting["backbone"])
-        for row in tables.ok(tables.latency_table(store, setting)).to_dict("records"):
-            name = row["arm"].split()[0]
-            if row["arm"] == "none" or name not in MODULES:
+        backbone = setting["backbone"]
+        panel = f"{backbone}, batch {setting['batch_size']}, {setting['image_size']} px"
+        for row in tables.latency_table(store, setting).to_dict("records"):
+            arm, name = row["arm"], row["arm"].split()[0]
+            if name == "none" or name not in MODULES or not display.given(row["status"]):
                 continue
-            ends = {"low": row["ratio_low"], "high": row["ratio_high"], "ratio": row["ratio"]}
-            values.append(
-                {"arm": row["arm"], "module": name, "backbone": setting["backbone"], **ends}
-            )
+            word = row["verdict"] if row["status"] == "ok" else row["status"]
+            if row["status"] != "ok" or word == stats.NOISY:
+                absent.append(f"{arm} in {backbone} ({word})")
+                continue
+            numbers = {k: row[f"ratio{end}"] for k, end in ENDS.items()}
+            words = {"arm": arm, "module": name, "backbone": backbone, "panel": panel}
+            values.append({**words, "verdict": word, **_rounded(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = _intervals("ratio", "latency, times the bare backbone", 1.0, sort)
     size = {
-        "facet": {"field": "backbone", "type": "nominal", "title": None},
+        "facet": {"field": "panel", "type": "nominal", "title": None},
         "columns": 2,
         "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
     }
     caption = (
-        "Latency of a forward pass over that of the bare backbone, one thread of a processor, one "
-        "image, with 95 % intervals. The noise floors stand in the table."
+        "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
+        f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."
     )
-    alt = "; ".join(f"{v['backbone']} with {v['arm']} {display.ratio(v['ratio'])}" for v in values)
+    if absent:
+        caption += f" Not drawn: {', '.join(absent)}."
+    alt = "; ".join(
+        f"{v['backbone']} with {v['arm']} {display.ratio(v['ratio'])}, {v['verdict']}"
+        for v in values
+    )
     return Figure("latency", caption, f"Times the bare backbone: {alt}", values, layers, size)
 
 
@@ -227,8 +248,8 @@ def tradeoff(store: Store) -> Figure:
     added = {(r.arm, r.backbone): r for r in tables.records(costs)}
     for value in latency(store).values:
         row: Any = added.get((value["arm"], value["backbone"]))
-        if row is not None and row.macs:
-            share = 100 * row.macs_added / row.macs
+        if row is not None and row.macs > row.macs_added:
+            share = 100 * row.macs_added / (row.macs - row.macs_added)
             values.append({**value, "share": round(float(share), 4)})
     shapes: dict[str, Any] = {**_module_scale("shape"), "legend": {"title": None}}
     colours: dict[str, Any] = {**_module_scale("color"), "legend": {"title": None}}
@@ -246,7 +267,7 @@ def tradeoff(store: Store) -> Figure:
                 "x": {
                     "field": "share",
                     "type": "quantitative",
-                    "title": "multiply-adds added, % of the whole",
+                    "title": "multiply-adds added, % of the bare backbone's",
                     "scale": {"type": "symlog", "constant": 0.1},
                 },
                 "y": {
@@ -264,7 +285,7 @@ def tradeoff(store: Store) -> Figure:
     caption = (
         "Time against multiply-adds, both relative to the bare backbone; one mark a module and "
         "backbone, one thread of a processor. Were multiply-adds time, all marks would lie on "
-        "one line."
+        "one curve."
     )
     alt = "; ".join(
         f"{v['backbone']} with {v['arm']}: {v['share']:.2f} % more multiply-adds, "
@@ -277,8 +298,3 @@ def tradeoff(store: Store) -> Figure:
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
     return [accuracy(store), latency(store), tradeoff(store)]
-
-
-def table_of(figure: Figure) -> pd.DataFrame:
-    """What a chart shows, as a frame."""
-    return pd.DataFrame(figure.values)

@@ -10,7 +10,6 @@ from benchmarks import display, tables
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
-from benchmarks.summary import floor
 
 
 def latency(store: Store) -> str:
@@ -32,7 +31,11 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     frames = [tables.latency_table(store, setting) for setting in settings]
     heads = [Head("Module", number=False)]
     for setting, frame in zip(settings, frames, strict=True):
-        heads.append(Head(f"Times none, {_short(setting)}", f"[95 %]; noise floor {floor(frame)}"))
+        heads.append(
+            Head(
+                f"Times none, {_short(setting)}", f"[95 %]; noise floor {tables.noise_floor(frame)}"
+            )
+        )
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
     arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
     columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
@@ -47,7 +50,16 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
     rows = pd.concat(frames, ignore_index=True).assign(device=first["device"])
-    return table(f"Latency of {backbone}", note, heads, body, origin(store, rows, "latency"))
+    places = f"{_load(rows)}{origin(store, rows, 'latency')}"
+    return table(f"Latency of {backbone}", note, heads, body, places)
+
+
+def _load(rows: pd.DataFrame) -> str:
+    """The largest load that the machine had beside the timing."""
+    largest = rows["load_average"].max()
+    if not display.given(largest):
+        return ""
+    return f"Largest load average in the minute before a session: {largest:.1f}. "
 
 
 def _short(setting: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,14 @@ def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
     if name not in facts["figures"]:
         raise unknown("figure", name, sorted(facts["figures"]))
     about = facts["figures"][name]
+    caption, alt = escape(about["caption"]), escape(about["alt"])
     if not about["drawn"]:
-        return f'<p class="absent">{about["caption"]} Not measured yet.</p>\n'
+        return f'<p class="absent">{caption} Not measured yet.</p>\n'
     images = "".join(
-        f'<img src="{up}_gen/figures/{name}-{scheme}.svg#only-{scheme}" alt="{about["alt"]}">'
+        f'<img src="{up}_gen/figures/{name}-{scheme}.svg#only-{scheme}" alt="{alt}">'
         for scheme in ("light", "dark")
     )
-    return f"<figure>{images}<figcaption>{about['caption']}</figcaption></figure>\n"
+    return f"<figure>{images}<figcaption>{caption}</figcaption></figure>\n"
 
 
 def download_html(folder: Path, name: str, up: str) -> str:

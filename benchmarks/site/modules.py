@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import display, tables
-from benchmarks.site.accuracy import difference, seeds
+from benchmarks import compare, display, tables
+from benchmarks.site.accuracy import difference, seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import time
 from benchmarks.site.origin import origin
@@ -30,7 +30,7 @@ def module(store: Store, family: str) -> str:
     heads = (
         Head("Module and backbone", number=False),
         Head("Parameters added"),
-        Head("Multiply-adds added", "one image of 224 px"),
+        Head("Multiply-adds added", "one image"),
         Head("Latency", "CPU, 1 thread, times none [95 %]"),
     )
     settings = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
@@ -41,7 +41,7 @@ def module(store: Store, family: str) -> str:
     pairs.sort(key=lambda pair: (order[pair[1].arm], pair[0], pair[1].backbone))
     body = [
         (
-            Entry(f"{row.arm} in {row.backbone}"),
+            Entry(f"{row.arm} in {row.backbone}, {row.image_size} px"),
             value(display.added, row.params_added, row.status),
             value(display.added, row.macs_added, row.status),
             time(times.get((row.arm, row.backbone))),
@@ -68,15 +68,14 @@ def module_accuracy(store: Store, family: str) -> str:
         Head("Compared on", number=False),
     )
     body, used = [], []
-    for which in tables.ranked(tables.comparisons(store)):
-        frame = tables.accuracy_table(store, which)
-        used.append(tables.accuracy_rows(store, which))
-        where = f"{which.backbone}, {which.data}, {which.recipe}"
+    for which in compare.ranked(compare.comparisons(store)):
+        frame = compare.accuracy_table(store, which)
+        used.append(compare.accuracy_rows(store, which))
+        preview = compare.preview_words(frame, which)
+        where = f"{preview}; {which.title}" if preview else which.title
         for row in tables.records(frame):
             if row.arm.split()[0] in FAMILIES[family]:
-                name = f"{where} (preview)" if which.preview else where
-                top1 = value(display.percent, row.top1)
-                body.append((Entry(row.arm), difference(row), top1, seeds(row), Entry(name)))
+                body.append((Entry(row.arm), difference(row), top1(row), seeds(row), Entry(where)))
     if not body:
         return absent("Accuracy")
     rows = pd.concat(used, ignore_index=True)

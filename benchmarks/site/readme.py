@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from html import escape
 from pathlib import Path
 
-from benchmarks import display, tables
+from benchmarks import compare, display, tables
 from benchmarks.site import figures
 from benchmarks.site.accuracy import about
 from benchmarks.site.figures import Figure
 from benchmarks.store import Store
-from benchmarks.summary import difference, verdict
 
 FIGURE = "docs/assets/accuracy-{scheme}.svg"
 
@@ -48,14 +48,19 @@ def between(text: str, name: str, content: str) -> str:
 
 def table(store: Store) -> str:
     """The first comparison's leaderboard in Markdown, with how it was measured beneath."""
-    found = tables.ranked(tables.comparisons(store))
+    found = compare.ranked(compare.comparisons(store))
     if not found:
         return "Not measured yet: `nox -s bench` fills this table."
-    frame = tables.leaderboard(store, found[0])
+    frame = compare.leaderboard(store, found[0])
+    preview = compare.preview_words(frame, found[0])
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     heads = ["Module", "Top-1 difference, points [95 %]", "Verdict", "Seeds", "Parameters added"]
-    heads += [f"Multiply-adds added ({cost})", f"Latency ({times}), times none [95 %]"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
+    heads += [
+        f"Multiply-adds added ({cost}, {frame['cost_size'].iloc[0]})",
+        f"Latency ({times}), times none [95 %]",
+    ]
+    lines = [f"**{preview}.**", ""] if preview else []
+    lines += ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
     for row in tables.records(frame):
         time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
         if display.given(row.latency_verdict):
@@ -64,16 +69,15 @@ def table(store: Store) -> str:
             time = str(row.latency_status)
         cells = [
             f"`{row.arm}`",
-            difference(row),
-            verdict(row) or "",
+            display.difference(row),
+            display.verdict(row),
             str(row.seeds) + (f" (+ {row.failed} failed)" if row.failed else ""),
             display.shown(display.added, row.params_added),
-            display.shown(display.added, row.macs_added),
+            display.measured(display.added, row.macs_added, row.cost_status),
             display.REFERENCE if row.arm == "none" and display.given(row.ratio) else time,
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    how = about(tables.accuracy_rows(store, found[0]), found[0])
-    where = f"{found[0].backbone} on {found[0].data}: {how}."
+    where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
     return "\n".join([*lines, "", f"{where} Each row of `results/` names its machine and commit."])
 
 
@@ -85,7 +89,7 @@ def picture(figure: Figure) -> str:
     return (
         "<picture>\n"
         f'  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
-        f'  <img src="{light}" alt="{figure.alt}">\n'
+        f'  <img src="{light}" alt="{escape(figure.alt)}">\n'
         f"</picture>\n\n{figure.caption}"
     )
 

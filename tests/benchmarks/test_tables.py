@@ -6,10 +6,10 @@ import sys
 import pytest
 import trial
 
-from benchmarks import display, stats, tables
+from benchmarks import compare, display, stats, summary, tables
 from benchmarks.cells import ROOT
+from benchmarks.compare import Comparison
 from benchmarks.store import Store
-from benchmarks.tables import Comparison
 
 SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
 
@@ -21,7 +21,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def accuracy(store):
-    return tables.accuracy_table(store, SHORT).set_index("arm")
+    return compare.accuracy_table(store, SHORT).set_index("arm")
 
 
 def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
@@ -82,7 +82,7 @@ def test_latencies_of_two_machines_are_never_in_one_table(store):
 
 
 def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
-    board = tables.leaderboard(store, SHORT).set_index("arm")
+    board = compare.leaderboard(store, SHORT).set_index("arm")
     assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
     assert set(board["latency_setting"]) == {"cpu, 1 thread, fp32, nchw, batch 1, 224 px"}
     assert board["macs_added"]["se"] == 87_040
@@ -108,7 +108,7 @@ def test_a_failed_row_of_coverage_belongs_to_the_family_of_its_architecture(stor
 
 @pytest.fixture(scope="module")
 def text(store):
-    return tables.text_summary(store, "cpu")
+    return summary.text_summary(store, "cpu")
 
 
 def line_of(text: str, start: str) -> str:
@@ -130,16 +130,16 @@ def test_the_summary_holds_differences_verdicts_and_failures(text):
 
 def test_the_summary_is_at_most_100_columns_wide(store):
     for suite in ("quick", "cpu"):
-        assert max(map(len, tables.text_summary(store, suite).splitlines())) <= 100
+        assert max(map(len, summary.text_summary(store, suite).splitlines())) <= 100
 
 
 def test_a_preview_calls_itself_a_preview(store, text):
-    assert "preview" in tables.text_summary(store, "quick")
+    assert "preview" in summary.text_summary(store, "quick")
     assert "preview" not in text
 
 
 def test_nothing_measured_says_so(tmp_path):
-    text = tables.text_summary(Store(tmp_path), "quick")
+    text = summary.text_summary(Store(tmp_path), "quick")
     for name in ("Accuracy", "Cost", "Latency", "Coverage"):
         assert f"{name}: not measured" in text
 
@@ -168,13 +168,13 @@ def test_small_and_missing_values_are_told_apart():
 
 def test_the_seeds_that_a_family_needs_are_named(store):
     needed = stats.seeds_needed(5)
-    assert f"at least {needed} paired seeds" in tables.text_summary(store, "cpu")
+    assert f"at least {needed} paired seeds" in summary.text_summary(store, "cpu")
 
 
 def test_tables_are_read_without_torch_and_timm(store):
     code = (
-        "import sys; from benchmarks import tables; from benchmarks.store import Store; "
-        f"tables.text_summary(Store({str(store.root)!r}), 'cpu'); "
+        "import sys; from benchmarks import summary; from benchmarks.store import Store; "
+        f"summary.text_summary(Store({str(store.root)!r}), 'cpu'); "
         "sys.exit(bool({'torch', 'timm', 'attn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -1,0 +1,242 @@
+"""Training runs compared arm by arm: which rows may be paired, and what the pairs say.
+
+A comparison holds rows of one data set, backbone, recipe and way of computing, each arm by its
+newest code. Below the seeds that a verdict takes it is a preview, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, stats, tables
+from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
+from benchmarks.recipes import RECIPES
+from benchmarks.store import Store, StoreError
+
+FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
+"""Pairs below which no interval is shown: it would be too narrow to mean anything."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Training runs that may be compared: all that decides them but module and seed."""
+
+    data: str
+    backbone: str
+    recipe: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    layout: str = "nchw"
+    batch_size: int | None = 128
+
+    @property
+    def preview(self) -> bool:
+        """Of a recipe too short to be a result; see `preview_words` for too few seeds."""
+        return self.recipe == "preview"
+
+    @property
+    def title(self) -> str:
+        """What is compared, as people read it."""
+        words = [self.recipe, self.device]
+        words += [w for w in (self.precision, self.layout) if w not in ("fp32", "nchw")]
+        recipe = RECIPES.get(self.recipe)
+        if recipe is None or recipe.batch_size != self.batch_size:
+            words.append(f"batch {self.batch_size}")
+        return f"{self.backbone} on {self.data}, {', '.join(words)}"
+
+
+FIELDS = [field.name for field in fields(Comparison)]
+
+
+def recipes(suite: str) -> set[str]:
+    """The training recipes of a suite."""
+    want = Selection(suite=suite, device=SUITES[suite].device)
+    return {cell.recipe for cell in benchmarks()["accuracy"].cells(want)}
+
+
+def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
+    """The comparisons that have rows, those of one suite or all."""
+    rows = store.table("accuracy")
+    if suite is not None:
+        rows = rows[rows["recipe"].isin(recipes(suite))]
+    found: list[dict[str, Any]] = rows[FIELDS].drop_duplicates().to_dict("records")
+    return [Comparison(**{k: None if pd.isna(v) else v for k, v in f.items()}) for f in found]
+
+
+def ranked(found: Iterable[Comparison]) -> list[Comparison]:
+    """Results before previews, processors before GPUs."""
+    return sorted(found, key=lambda c: (c.preview, c.device != "cpu", c.data, c.backbone))
+
+
+def _every_row(store: Store, which: Comparison) -> pd.DataFrame:
+    rows = tables.with_arm(store.table("accuracy"))
+    for name in FIELDS:
+        value = getattr(which, name)
+        rows = rows[rows[name].isna() if value is None else (rows[name] == value).fillna(False)]
+    return rows
+
+
+def current(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each arm's newest code.
+
+    Where the code of the bare backbone has changed, an arm whose rows are all older than that
+    has none.
+    """
+    in_time = rows.sort_values("measured_at", kind="stable").groupby("arm")
+    kept = rows["fingerprint"] == rows["arm"].map(in_time["fingerprint"].last())
+    bare = rows["arm"] == "none"
+    if (bare & ~kept).any():
+        changed = rows.loc[bare & kept, "measured_at"].min()
+        kept &= rows["arm"].map(in_time["measured_at"].last()) >= changed
+    return rows[kept.astype(bool)]
+
+
+def left_out(store: Store, which: Comparison) -> int:
+    """How many rows of a comparison are of older code."""
+    rows = _every_row(store, which)
+    return len(rows) - len(current(rows))
+
+
+def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+    """The rows of one comparison, one an arm and seed, by the newest code of each arm.
+
+    A preview is of one machine only. Elsewhere a seed's rows come from the machine that has most
+    of them, so that pairs are of one machine where they can be. Raises StoreError for two rows
+    of one arm, seed and machine.
+    """
+    rows = current(_every_row(store, which))
+    if which.preview:
+        rows = tables.one_machine(rows, machine)
+    double = rows[rows.duplicated(["arm", "seed", "machine"])]
+    if len(double):
+        arm, seed = double["arm"].iloc[0], double["seed"].iloc[0]
+        raise StoreError(
+            f"{which.title}: {arm} has two rows of seed {seed} on one machine, with different "
+            f"keys; remove one from {store.table_path('accuracy')}"
+        )
+    done = tables.ok(rows)
+    sizes = done.groupby(["seed", "machine"]).size().to_dict()
+    size = [sizes.get(pair, 0) for pair in zip(rows["seed"], rows["machine"], strict=True)]
+    order = rows.assign(_done=rows.index.isin(done.index), _size=size)
+    order = order.assign(_here=rows["machine"] == (machine or ""))
+    order = order.sort_values(["_done", "_size", "_here", "measured_at"], kind="stable")
+    best = order.drop_duplicates(["arm", "seed"], keep="last").sort_index()
+    return best.drop(columns=["_done", "_size", "_here"])
+
+
+def paired_differences(rows: pd.DataFrame, value: str = "top1") -> dict[str, list[float]]:
+    """Arm minus bare backbone for every seed that both finished, arm by arm."""
+    wide = tables.ok(rows).pivot(index="seed", columns="arm", values=value)
+    if "none" not in wide:
+        return {}
+    differences = {name: (wide[name] - wide["none"]).dropna() for name in wide if name != "none"}
+    return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
+
+
+def crossed(rows: pd.DataFrame) -> int:
+    """How many pairs have their two runs on different machines."""
+    done = tables.ok(rows)
+    bare = done[done["arm"] == "none"].set_index("seed")["machine"]
+    theirs = done["seed"].map(bare)
+    return int((theirs.notna() & (theirs != done["machine"])).sum())
+
+
+@lru_cache(maxsize=64)
+def _verdicts(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
+    return stats.paired(dict(differences))
+
+
+def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+    """One row an arm: seeds, failures, mean and deviation of top1, paired difference, verdict.
+
+    ``low`` and ``high`` are given from `FEWEST_FOR_INTERVAL` pairs on. ``gap`` is the word in
+    place of a difference that is not there, ``no_value`` that in place of a missing mean.
+    """
+    rows = accuracy_rows(store, which, machine)
+    differences = paired_differences(rows)
+    verdicts = _verdicts(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)))
+    table = []
+    for name in tables.in_order([*MODULES, *rows["arm"]]):
+        mine = rows[rows["arm"] == name]
+        done, failed = tables.ok(mine), tables.failed(mine)
+        words = ", ".join(sorted(set(failed["status"]))) or display.MISSING
+        entry: dict[str, Any] = {
+            "arm": name,
+            "seeds": len(done),
+            "failed": len(failed),
+            "no_value": words,
+            "gap": "no seed in common" if len(done) else words,
+            "top1": done["top1"].mean() if len(done) else None,
+            "top1_sd": done["top1"].std() if len(done) > 1 else None,
+            "params": done["params"].iloc[0] if len(done) else None,
+        }
+        if name in verdicts:
+            paired = verdicts[name]
+            entry |= {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
+            entry |= {"verdict": paired.verdict}
+            if paired.n >= FEWEST_FOR_INTERVAL:
+                entry |= {"low": paired.low, "high": paired.high}
+        table.append(entry)
+    plain = ("arm", "seeds", "failed", "verdict", "gap", "no_value")
+    numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "p_holm", "params")
+    frame = pd.DataFrame(table, columns=[*plain, *numbers])
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def preview_words(table: pd.DataFrame, which: Comparison) -> str:
+    """What a comparison that is no result has to begin with; "" for a result.
+
+    ``table`` is its `accuracy_table`. A result has an arm with the paired seeds that one of so
+    many arms needs for a verdict.
+    """
+    pairs = table["pairs"].dropna()
+    most = int(pairs.max()) if len(pairs) else 0
+    needed = stats.seeds_needed(max(len(pairs), 1))
+    if most < needed:
+        return f"Preview, not a result: {most} of {needed} paired seeds"
+    return "Preview, not a result: so few epochs" if which.preview else ""
+
+
+def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+    """``accuracy_table`` with what the arm adds in parameters, multiply-adds and time.
+
+    ``cost_backbone`` and ``latency_backbone`` name where the last two were measured: the
+    comparison's own backbone if it has rows, else the first of ``REFERENCE_BACKBONES`` that has.
+    """
+    table = accuracy_table(store, which, machine)
+    bare = table.loc[table["arm"] == "none", "params"]
+    table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
+    backbone = tables.reference(store.table("cost"), which.backbone)
+    cost = tables.cost_table(store, backbone).rename(columns={"status": "cost_status"})
+    table["cost_backbone"], table["cost_size"] = backbone, tables.pixels(cost)
+    table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
+    setting = latency_setting(store, which, machine)
+    table["latency_setting"] = tables.setting_words(setting) if setting else ""
+    table["latency_backbone"] = setting["backbone"] if setting else which.backbone
+    wanted = setting or {"backbone": which.backbone, "device": which.device}
+    times = tables.latency_table(store, wanted)
+    times = times.rename(columns={"verdict": "latency_verdict", "status": "latency_status"})
+    kept = ["arm", "ratio", "ratio_low", "ratio_high", "latency_verdict", "latency_status"]
+    return table.merge(times[kept], "left", "arm")
+
+
+def latency_setting(
+    store: Store, which: Comparison, machine: str | None = None
+) -> dict[str, Any] | None:
+    """The setting of a comparison's times: fewest threads, or on a GPU as it was trained.
+
+    None if there are no times.
+    """
+    found = tables.latency_settings(store, machine, which.device)
+    backbones = [setting["backbone"] for setting in found]
+    wanted = (which.backbone, *tables.REFERENCE_BACKBONES, *backbones)
+    backbone = next((b for b in wanted if b in backbones), None)
+    mine = [s for s in found if s["backbone"] == backbone]
+    trained = (which.precision, which.layout)
+    mine.sort(key=lambda s: ((s["precision"], s["layout"]) != trained, s["threads"]))
+    return mine[0] if mine else None
