@@ -64,8 +64,9 @@ def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
     rows = store.table("accuracy")
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
-    found: list[dict[str, Any]] = rows[FIELDS].drop_duplicates().to_dict("records")
-    return [Comparison(**{k: None if pd.isna(v) else v for k, v in f.items()}) for f in found]
+    found: list[list[Any]] = rows[FIELDS].drop_duplicates().astype(object).values.tolist()
+    plain: list[list[Any]] = [[None if pd.isna(v) else v for v in values] for values in found]
+    return [Comparison(*values) for values in plain]
 
 
 def ranked(found: Iterable[Comparison]) -> list[Comparison]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import trial
@@ -17,55 +18,6 @@ SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return trial.everything(tmp_path_factory.mktemp("trial"))
-
-
-@pytest.fixture(scope="module")
-def accuracy(store):
-    return compare.accuracy_table(store, SHORT).set_index("arm")
-
-
-def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
-    assert accuracy["difference"]["se"] == pytest.approx(1)
-    assert (accuracy["low"]["se"], accuracy["high"]["se"]) == pytest.approx((1, 1))
-    assert accuracy["difference"]["coord"] == pytest.approx(-1)
-    assert accuracy["difference"]["eca"] == pytest.approx(0, abs=1e-12)
-    assert accuracy["difference"]["sk"] == pytest.approx(2)
-
-
-def test_the_p_value_is_exact_and_adjusted_for_the_family(accuracy):
-    # Five arms have pairs; with one sign in all ten seeds p is 2/1024 and three arms share rank 1.
-    assert accuracy["pairs"].notna().sum() == 5
-    assert accuracy["p_holm"]["se"] == pytest.approx(5 * 2 / 1024)
-    assert accuracy["p_holm"]["eca"] == 1
-
-
-def test_verdict_words(accuracy):
-    expected = {
-        "se": "higher",
-        "coord": "lower",
-        "eca": "no measurable difference",
-        "cbam": "not enough seeds",
-        "sk": "higher",
-    }
-    assert {arm: accuracy["verdict"][arm] for arm in expected} == expected
-    assert accuracy["pairs"]["cbam"] == 5
-
-
-def test_seeds_that_the_bare_backbone_lacks_are_not_compared(accuracy):
-    assert accuracy["seeds"]["pam"] == 10
-    assert not display.given(accuracy["difference"]["pam"])
-    assert not display.given(accuracy["verdict"]["pam"])
-
-
-def test_a_failed_run_is_counted_and_leaves_the_mean(accuracy):
-    assert (accuracy["seeds"]["sk"], accuracy["failed"]["sk"]) == (9, 1)
-    assert accuracy["pairs"]["sk"] == 9
-    assert accuracy["top1"]["sk"] == pytest.approx(92 + 1.25)
-
-
-def test_an_arm_that_was_not_run_has_a_line_without_values(accuracy):
-    assert accuracy["seeds"]["danet"] == 0
-    assert not display.given(accuracy["top1"]["danet"])
 
 
 def test_arms_are_listed_in_the_order_of_the_papers():
@@ -178,3 +130,19 @@ def test_tables_are_read_without_torch_and_timm(store):
         "sys.exit(bool({'torch', 'timm', 'attn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
+
+
+def test_a_smaller_image_is_not_called_224_px(tmp_path):
+    store = Store(tmp_path)
+    trial.append(store, replace(trial.COST, backbone="regnetx_004", image_size=28), {"macs": 1})
+    text = summary.text_summary(store, "quick")
+    assert "Cost: regnetx_004, 28 px, one image" in text and "224 px" not in text
+
+
+def test_the_largest_noise_floor_of_a_table_is_shown(tmp_path):
+    store = Store(tmp_path)
+    trial.latency(store)
+    later = {**trial.times(1.5, "noise floor too high"), "floor_high": 1.1}
+    trial.append(store, replace(trial.LATENCY, module="eca"), later)
+    (setting,) = tables.latency_settings(store, tables.here())
+    assert tables.noise_floor(tables.latency_table(store, setting)) == "10.0 %"

@@ -1,0 +1,163 @@
+"""Comparisons pair rows of one code and machine, and say when they are a preview."""
+
+from dataclasses import replace
+
+import pytest
+import trial
+
+from benchmarks import compare, display, summary
+from benchmarks.compare import Comparison
+from benchmarks.store import Store, StoreError, row
+
+SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return trial.everything(tmp_path_factory.mktemp("trial"))
+
+
+@pytest.fixture(scope="module")
+def accuracy(store):
+    return compare.accuracy_table(store, SHORT).set_index("arm")
+
+
+def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
+    assert accuracy["difference"]["se"] == pytest.approx(1)
+    assert (accuracy["low"]["se"], accuracy["high"]["se"]) == pytest.approx((1, 1))
+    assert accuracy["difference"]["coord"] == pytest.approx(-1)
+    assert accuracy["difference"]["eca"] == pytest.approx(0, abs=1e-12)
+    assert accuracy["difference"]["sk"] == pytest.approx(2)
+
+
+def test_the_p_value_is_exact_and_adjusted_for_the_family(accuracy):
+    # Five arms have pairs; with one sign in all ten seeds p is 2/1024 and three arms share rank 1.
+    assert accuracy["pairs"].notna().sum() == 5
+    assert accuracy["p_holm"]["se"] == pytest.approx(5 * 2 / 1024)
+    assert accuracy["p_holm"]["eca"] == 1
+
+
+def test_verdict_words(accuracy):
+    expected = {
+        "se": "higher",
+        "coord": "lower",
+        "eca": "no measurable difference",
+        "cbam": "not enough seeds",
+        "sk": "higher",
+    }
+    assert {arm: accuracy["verdict"][arm] for arm in expected} == expected
+    assert accuracy["pairs"]["cbam"] == 5
+
+
+def test_seeds_that_the_bare_backbone_lacks_are_not_compared(accuracy):
+    assert accuracy["seeds"]["pam"] == 10
+    assert not display.given(accuracy["difference"]["pam"])
+    assert not display.given(accuracy["verdict"]["pam"])
+
+
+def test_a_failed_run_is_counted_and_leaves_the_mean(accuracy):
+    assert (accuracy["seeds"]["sk"], accuracy["failed"]["sk"]) == (9, 1)
+    assert accuracy["pairs"]["sk"] == 9
+    assert accuracy["top1"]["sk"] == pytest.approx(92 + 1.25)
+
+
+def test_an_arm_that_was_not_run_has_a_line_without_values(accuracy):
+    assert accuracy["seeds"]["danet"] == 0
+    assert not display.given(accuracy["top1"]["danet"])
+
+
+@pytest.mark.parametrize("seeds", [1, 4, 7])
+def test_too_few_seeds_are_a_preview_whatever_the_recipe(tmp_path, seeds):
+    # Five arms have pairs (four with one seed): 5 * 2^(1-8) <= 0.05 < 4 * 2^(1-7).
+    store = Store(tmp_path)
+    trial.accuracy(store, "short", seeds)
+    table = compare.accuracy_table(store, SHORT)
+    words = f"Preview, not a result: {seeds} of 8 paired seeds"
+    assert compare.preview_words(table, SHORT) == words
+    assert summary.text_summary(store, "cpu").startswith(words)
+
+
+def test_enough_seeds_are_a_result_unless_the_recipe_is_a_preview(store):
+    assert compare.preview_words(compare.accuracy_table(store, SHORT), SHORT) == ""
+    few = replace(SHORT, recipe="preview")
+    table = compare.accuracy_table(store, SHORT)
+    assert compare.preview_words(table, few).startswith("Preview, not a result")
+
+
+def test_no_interval_is_shown_of_fewer_pairs_than_one_comparison_needs(accuracy):
+    assert accuracy["pairs"]["cbam"] == 5 < compare.FEWEST_FOR_INTERVAL == 6
+    assert not display.given(accuracy["low"]["cbam"])
+    assert display.given(accuracy["low"]["se"])
+
+
+def test_rows_of_another_batch_size_are_another_comparison(tmp_path):
+    store = Store(tmp_path)
+    trial.accuracy(store, seeds=3)
+    small = replace(trial.ACCURACY, module="se", batch_size=64, seed=0)
+    trial.append(store, small, trial.outcome(10.0))
+    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    assert table["top1"]["se"] == pytest.approx(90.25 + 1) and table["seeds"]["se"] == 3
+    titles = {which.title for which in compare.comparisons(store)}
+    assert titles == {SHORT.title, f"{SHORT.title}, batch 64"}
+
+
+def at(minute: int, fingerprint: str) -> dict:
+    return {"measured_at": f"2026-01-01T00:{minute:02d}:00Z", "fingerprint": fingerprint}
+
+
+def trained(store: Store, module: str, seed: int, top1: float, **kept) -> None:
+    cell = replace(trial.ACCURACY, module=module, seed=seed)
+    store.append("accuracy", {**row(cell, trial.outcome(top1), "", seconds=1.0), **kept})
+
+
+def test_rows_of_older_code_are_left_out_and_counted(tmp_path):
+    store = Store(tmp_path)
+    for seed, code in enumerate(("old", "old", "new", "new")):
+        trained(store, "none", seed, 90.0, **at(0, "bare"))
+        trained(store, "se", seed, 91.0 if code == "old" else 92.0, **at(1 + seed, code))
+    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    assert table["difference"]["se"] == 2 and table["pairs"]["se"] == 2
+    assert compare.left_out(store, SHORT) == 2
+    assert "2 rows of older code left out" in summary.text_summary(store, "cpu")
+
+
+def test_an_arm_older_than_the_code_of_the_bare_backbone_is_not_paired_with_it(tmp_path):
+    store = Store(tmp_path)
+    trained(store, "none", 0, 80.0, **at(0, "old"))
+    for seed in (0, 1):
+        trained(store, "se", seed, 81.0, **at(1, "old se"))
+    trained(store, "none", 1, 90.0, **at(2, "new"))
+    trained(store, "eca", 1, 90.5, **at(3, "new eca"))
+    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    assert table["difference"]["eca"] == 0.5
+    assert table["gap"]["se"] == "not measured" and compare.left_out(store, SHORT) == 3
+
+
+def test_two_rows_of_an_arm_and_seed_are_refused(tmp_path):
+    store = Store(tmp_path)
+    trial.accuracy(store, seeds=1)
+    double = replace(trial.ACCURACY, module="se", seed=0, threads=2)
+    trial.append(store, double, trial.outcome(50.0))
+    with pytest.raises(StoreError, match=r"se has two rows of seed 0.*accuracy\.csv"):
+        compare.accuracy_table(store, SHORT)
+
+
+def test_a_seed_is_paired_on_one_machine_where_it_can_be(tmp_path):
+    store = Store(tmp_path)
+    for machine, arms in (("a", {"none": 90, "se": 91, "eca": 90}), ("b", {"none": 50, "sk": 92})):
+        for module, top1 in arms.items():
+            trained(store, module, 0, float(top1), machine=machine, **at(0, "same"))
+    table = compare.accuracy_table(store, SHORT, machine="b").set_index("arm")
+    assert table["difference"]["se"] == 1 and table["difference"]["sk"] == 2
+    assert compare.crossed(compare.accuracy_rows(store, SHORT)) == 1
+
+
+def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
+    store = Store(tmp_path)
+    trial.accuracy(store, seeds=2)
+    for seed in range(2):
+        cell = replace(trial.ACCURACY, module="danet", seed=seed)
+        trial.append(store, cell, None, status="diverged")
+    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    assert table["gap"]["danet"] == table["no_value"]["danet"] == "diverged"
+    assert table["gap"]["pam"] == "no seed in common" and table["gap"]["cam"] == "not measured"
