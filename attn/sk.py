@@ -29,7 +29,8 @@ class SK(nn.Module):
     `sknet101.prototxt` has a width of 16 at 256 channels, pass `min_channels=16`.
 
     Initial values are the official ones: convolutions He normal (fan in), fc1 and fc2 normal with
-    standard deviation 0.01, BN momentum 0.05.
+    standard deviation 0.01, BN momentum 0.05. Plugged into a backbone, the first branch takes the
+    weights of the convolution that it replaces, where the shapes agree.
 
     Shapes: (N, channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)).
     Training needs N > 1, because the BN after fc1 sees one value per image and channel.

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command=_table)
     cite = commands.add_parser("cite", help="how to cite", description="How to cite the tables.")
+    _add_results(cite)
     cite.set_defaults(command=_cite)
     return parser
 
@@ -226,11 +227,12 @@ def _table(options: argparse.Namespace, console: Console) -> int:
 
 
 def _cite(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks import provenance
     from benchmarks.cells import ROOT
 
+    store = Store(options.results)
+    commits = {commit for name in benchmarks() for commit in store.table(name)["commit"]}
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    print(f"# tables as of commit {provenance.commit()}")
+    print(f"# rows of {options.results} measured at: {', '.join(sorted(commits)) or 'no rows'}")
     return 0
 
 
