@@ -279,3 +279,128 @@ def test_the_site_loads_nothing_from_elsewhere():
     for path in (DOCS / "assets").rglob("*.css"):
         for url in re.findall(r"url\(([^)]*)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / url).is_file(), (path, url)
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """Four seeds of a recipe that would be a result with eight."""
+    results = Store(tmp_path_factory.mktemp("four"))
+    trial.accuracy(results, "short", 4)
+    return Snapshot(results.root)
+
+
+PREVIEW = "Preview, not a result"
+
+
+def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
+    words = f"{PREVIEW}: 4 of 8 paired seeds"
+    for name in ("main", "leaderboards", "accuracy"):
+        assert f"<span>{words}; recipe short" in site.fragments(four)[name]
+    assert f">{words}; resnet10_small" in site.fragments(four)["accuracy-se"]
+    assert readme.table(four).startswith(f"**{words}.**")
+    figure = figures.accuracy(four)
+    assert figure.caption.startswith(words) and figure.alt.startswith(words)
+    found = facts.facts(four)
+    assert found["accuracy.summary"].startswith(words)
+    assert all(found[f"accuracy.{m}"].startswith(PREVIEW) for m in MODULES)
+
+
+def test_four_seeds_have_no_interval(four):
+    assert "interval" not in row_of(site.fragments(four)["main"], "se")
+    assert not any("low" in value for value in figures.accuracy(four).values)
+    assert "interval" not in figures.accuracy(four).caption
+
+
+def test_a_result_does_not_call_itself_a_preview(store):
+    found = facts.facts(store)
+    assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES])
+    assert PREVIEW not in figures.accuracy(store).caption + readme.table(store)
+
+
+def test_costs_are_of_the_size_that_was_counted(tmp_path):
+    results = Store(tmp_path)
+    trial.accuracy(results, seeds=2)
+    small = replace(trial.COST, backbone="resnet10_small", image_size=28)
+    for module in ("none", "se"):
+        values = {"params": 10, "params_added": 0, "macs": 10, "macs_added": 0}
+        trial.append(results, replace(small, module=module), values)
+    made = site.fragments(results)
+    assert "one image of 28 px" in made["cost"] and "one image of 28 px" in made["main"]
+    assert "se in resnet10_small, 28 px" in made["module-se"]
+    assert not any("224 px" in text for text in made.values())
+    assert "28 px" in readme.table(results)
+
+
+def test_what_failed_is_not_called_unmeasured(tmp_path):
+    results = Store(tmp_path)
+    trial.accuracy(results, seeds=2)
+    cost = replace(trial.COST, backbone=facts.COST_BACKBONE, module="se")
+    for cell in (cost, replace(trial.LATENCY, module="se")):
+        trial.append(results, cell, None)
+    for seed in range(2):
+        cell = replace(trial.ACCURACY, module="danet", seed=seed)
+        trial.append(results, cell, None, status="diverged")
+    found = facts.facts(results)
+    assert found["cost.se.params_added"] == found["latency.se"] == "failed"
+    assert found["accuracy.danet"] == f"{PREVIEW}: diverged in all 2 runs"
+    assert found["cost.eca.params_added"] == found["latency.eca"] == "not measured"
+    assert "| `danet` | diverged | diverged | 0 (+ 2 failed) |" in readme.table(results)
+    assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
+
+
+def test_the_latency_figure_names_what_it_does_not_draw(store, tmp_path):
+    assert "Not drawn: sk in resnet18 (failed)." in figures.latency(store).caption
+    results = Store(tmp_path)
+    trial.latency(results)
+    noisy = trial.times(2.0, "noise floor too high")
+    trial.append(results, replace(trial.LATENCY, module="eca"), noisy)
+    small = replace(trial.LATENCY, backbone="resnet10_small", image_size=28, batch_size=32)
+    trial.append(results, replace(small, module="se"), trial.times(1.5, "slower"))
+    figure = figures.latency(results)
+    assert "eca in resnet18 (noise floor too high)" in figure.caption
+    assert "one image" not in figure.caption
+    panels = {value["panel"] for value in figure.values}
+    assert panels == {"resnet18, batch 1, 224 px", "resnet10_small, batch 32, 28 px"}
+
+
+def test_multiply_adds_are_relative_to_the_bare_backbone(tmp_path):
+    results = Store(tmp_path)
+    trial.latency(results)
+    added = {"macs": 300, "macs_added": 200, "params": 1}
+    trial.append(results, replace(trial.COST, module="se"), added)
+    assert [value["share"] for value in figures.tradeoff(results).values] == [200]
+
+
+def test_the_load_beside_a_timing_stands_beneath_its_table(tmp_path):
+    results = Store(tmp_path)
+    for module, load in (("none", 0.5), ("se", 3.25)):
+        values = {**trial.times(1.0, "no measurable difference"), "load_average": load}
+        trial.append(results, replace(trial.LATENCY, module=module), values)
+    assert "Largest load average in the minute before a session: 3.2" in latency.latency(results)
+
+
+def test_quotes_do_not_leave_an_attribute():
+    about = {"caption": "a <b>", "alt": 'say "no"', "drawn": True}
+    made = macros.figure_html({"figures": {"f": about}}, "f", "")
+    assert 'alt="say &quot;no&quot;"' in made and "a &lt;b&gt;" in made
+    drawing = figures.Figure("f", "", 'say "no"', [{}], [], {})
+    assert 'alt="say &quot;no&quot;"' in readme.picture(drawing)
+
+
+def test_files_of_others_survive_in_the_folder_that_is_written(empty, tmp_path):
+    for name in ("index.md", "tables/mine.md", "data/mine.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    (empty.root / "old.csv").write_text("x\n", encoding="utf-8")
+    site.generate(empty, tmp_path)
+    assert (tmp_path / "data" / "old.csv").exists()
+    (empty.root / "old.csv").unlink()
+    site.generate(empty, tmp_path)
+    assert not (tmp_path / "data" / "old.csv").exists()
+    mine = [p for p in tmp_path.rglob("*") if p.is_file() and p.read_text() == "mine"]
+    assert len(mine) == 3
+
+
+def test_the_readme_of_this_checkout_is_checked_before_the_site_is_built():
+    text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert text.index('"--readme", "--check"') < text.index('"mkdocs", "build"')
