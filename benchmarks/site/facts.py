@@ -68,8 +68,9 @@ def _accuracy(store: Store) -> dict[str, str]:
     found["accuracy.summary"] = f"{preview}. {counts}" if preview else counts
     for row in tables.records(table):
         if row.arm in MODULES:
-            start = "Preview, not a result: " if preview else ""
-            found[f"accuracy.{row.arm}"] = start + comparison(row)
+            text = comparison(row)
+            unfinished = preview and text != display.MISSING
+            found[f"accuracy.{row.arm}"] = f"Preview, not a result: {text}" if unfinished else text
     return found
 
 

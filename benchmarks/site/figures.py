@@ -112,6 +112,7 @@ def _config(scheme: str) -> dict[str, Any]:
         "header": words,
         "view": {"stroke": grid},
         "text": {"color": ink, "fontSize": 12},
+        "title": {"color": ink, "font": FONT, "fontSize": 13},
     }
 
 
@@ -197,7 +198,9 @@ def accuracy(store: Store) -> Figure:
     layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
-    size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
+    size: dict[str, Any] = {"width": 380, "height": {"step": 26}, "padding": PADDING}
+    if start:
+        size["title"] = {"text": start.strip(), "anchor": "start"}
     return Figure("accuracy", caption, f"{start}Difference in points: {alt}", values, layers, size)
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import trial
 
+from benchmarks import __main__ as command_line
 from benchmarks import compare, display, stats, summary, tables
 from benchmarks.cells import ROOT
 from benchmarks.compare import Comparison
-from benchmarks.store import Store
+from benchmarks.store import Store, row
 
 SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
 
@@ -146,3 +147,12 @@ def test_the_largest_noise_floor_of_a_table_is_shown(tmp_path):
     trial.append(store, replace(trial.LATENCY, module="eca"), later)
     (setting,) = tables.latency_settings(store, tables.here())
     assert tables.noise_floor(tables.latency_table(store, setting)) == "10.0 %"
+
+
+def test_the_citation_names_the_commits_of_the_rows(tmp_path, capsys):
+    store = Store(tmp_path)
+    for module, commit in (("none", "abc"), ("se", "def"), ("eca", "abc")):
+        made = row(replace(trial.COST, module=module), {}, "", seconds=1.0)
+        store.append("cost", {**made, "commit": commit})
+    assert command_line.main(["cite", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("abc, def")
