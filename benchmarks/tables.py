@@ -79,9 +79,9 @@ def cost_table(store: Store, backbone: str) -> pd.DataFrame:
 
 
 def pixels(table: pd.DataFrame) -> str:
-    """The image sizes of a cost table: ``224 px``."""
+    """The image sizes of a cost table: ``224 px``; "" if nothing was counted."""
     sizes = sorted({int(size) for size in table["image_size"].dropna()})
-    return f"{', '.join(map(str, sizes))} px" if sizes else display.MISSING
+    return f"{', '.join(map(str, sizes))} px" if sizes else ""
 
 
 def reference(rows: pd.DataFrame, backbone: str) -> str:

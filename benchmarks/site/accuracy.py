@@ -69,13 +69,14 @@ def leaderboard(store: Store, which: Comparison) -> str:
     frame = compare.leaderboard(store, which)
     rows = compare.accuracy_rows(store, which)
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
+    size = frame["cost_size"].iloc[0]
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
-        Head("Multiply-adds added", f"{cost}, one image of {frame['cost_size'].iloc[0]}"),
+        Head("Multiply-adds added", ", one image of ".join(filter(None, (cost, size)))),
         Head("Latency, times none [95 %]", f"{times}, {_start(frame['latency_setting'].iloc[0])}"),
     )
     body = [
