@@ -137,12 +137,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
-    """Check the README against results/, generate tables and figures, build the site into site/.
-
-    `python -m benchmarks.site --readme` brings a stale README up to date.
-    """
+    """Generate the tables and figures from results/, then build the site into site/."""
     python = python_of(session, "docs")
-    session.run(python, "-m", "benchmarks.site", "--readme", "--check")
     session.run(python, "-m", "benchmarks.site")
     session.run(python, "-m", "mkdocs", "build", "--strict", *session.posargs, env=NO_NOTICE)
 

@@ -190,10 +190,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
-    from benchmarks import tables
+    from benchmarks import snapshot, summary
 
     console.print()
-    print(tables.text_summary(store, want.suite))
+    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite))
     for status, n in counts.items():
         if status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
@@ -211,9 +211,9 @@ def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     choose(options.suite, list(SUITES), "suite")
     if options.name is None:
-        from benchmarks import tables
+        from benchmarks import snapshot, summary
 
-        print(tables.text_summary(store, options.suite))
+        print(summary.text_summary(snapshot.Snapshot(store.root), options.suite))
         return 0
     name = choose(options.name, list(benchmarks()), "table")
     frame = store.table(name)

@@ -125,16 +125,22 @@ def fingerprint(sources: Iterable[str | Path], configuration: Any = None) -> str
     A source is a file or ``"file.py::name"``, one function or class of it. Comments, docstrings
     and layout do not count. Raises ValueError for a name that the file does not define.
     """
+    return _fingerprint(tuple(map(str, sources)), json.dumps(configuration, sort_keys=True))
+
+
+@cache
+def _fingerprint(sources: tuple[str, ...], configuration: str) -> str:
     parts = []
     for source in sources:
-        file, _, name = str(source).partition("::")
+        file, _, name = source.partition("::")
         parts.append([Path(file).name, name, _normalised(Path(file), name)])
     parts.sort(key=lambda part: part[:2])  # not by folder: a checkout may lie anywhere
-    return digest([parts, configuration])
+    return digest([parts, json.loads(configuration)])
 
 
 def forget() -> None:
     """Read the sources again at the next fingerprint."""
+    _fingerprint.cache_clear()
     _normalised.cache_clear()
 
 

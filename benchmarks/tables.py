@@ -172,14 +172,6 @@ def failures(store: Store, names: Sequence[str] = ("cost", "latency", "accuracy"
     return rows.sort_values("measured_at", kind="stable", ignore_index=True)[kept]
 
 
-def text_summary(store: Store, suite: str) -> str:
-    """The summary that a run ends with; see ``summary``."""
-    from benchmarks import summary
-    from benchmarks.snapshot import Snapshot
-
-    return summary.text_summary(Snapshot(store.root), suite)
-
-
 def _by_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     order = in_order([*MODULES, *rows["arm"]])
     latest = rows.sort_values("measured_at", kind="stable").drop_duplicates("arm", keep="last")

@@ -34,7 +34,7 @@ def code(tmp_path, trouble, monkeypatch):
 
     def change(text):
         file.write_text(text)
-        provenance._normalised.cache_clear()
+        provenance.forget()
 
     change("lr = 0.1")
     return change

@@ -1,0 +1,90 @@
+"""The committed tables as plain data: what a reader may rely on without running anything."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, benchmarks
+from benchmarks.schema import columns
+from benchmarks.store import Store
+
+STORE = Store(ROOT / "results")
+NAMES = ("cost", "coverage", "latency", "accuracy")
+WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
+
+
+def as_committed():
+    """Whether the tables are the published ones: rows of a reader's own may come from edits."""
+    status = ["git", "-C", str(ROOT), "status", "--porcelain", "--", "results"]
+    done = subprocess.run(status, capture_output=True, text=True)
+    return done.returncode == 0 and not done.stdout.strip()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def rows(name):
+    return STORE.table(name)
+
+
+def test_a_table_has_rows_and_the_columns_that_are_described(name, rows):
+    header = STORE.table_path(name).read_text().partition("\n")[0].split(",")
+    assert header == [c.name for c in columns(benchmarks()[name])]
+    assert len(rows)
+
+
+def test_a_cell_has_one_row_a_machine_and_its_key_is_its_hash(rows):
+    assert not rows.duplicated(["key", "machine"]).any()
+    fields = [c.name for c in CELL_COLUMNS]
+    for values, key in zip(rows[fields].astype(object).itertuples(index=False), rows["key"]):  # noqa: B905
+        given = {f: None if v != v or v is None else v for f, v in zip(fields, values, strict=True)}
+        given = {f: v for f, v in given.items() if str(v) != "<NA>"}
+        assert Cell(**given).key == key
+
+
+def test_a_row_is_measured_or_says_why_not(name, rows):
+    assert set(rows["status"]) <= WORDS
+    good, bad = rows[rows["status"] == "ok"], rows[rows["status"] != "ok"]
+    numbers = [c.name for c in benchmarks()[name].columns if c.type == "number"]
+    assert good[numbers].notna().all().all()
+    assert (bad["reason"] != "").all()
+    assert not rows["reason"].str.contains("/home/|/root/|/Users/").any()
+
+
+def test_a_row_comes_from_a_commit_on_a_known_machine_with_known_versions(rows):
+    if as_committed():
+        assert rows["commit"].str.fullmatch("[0-9a-f]{40}").all()
+        assert not rows["dirty"].any()
+    for folder, column in (("machines", "machine"), ("environments", "environment")):
+        for record in rows[column].unique():
+            assert (STORE.root / folder / f"{record}.json").is_file()
+
+
+def test_the_data_package_describes_the_files_that_are_there():
+    package = json.loads((STORE.root / "datapackage.json").read_text())
+    assert {r["path"] for r in package["resources"]} == {p.name for p in STORE.root.glob("*.csv")}
+    for resource in package["resources"]:
+        data = (STORE.root / resource["path"]).read_bytes()
+        assert resource["bytes"] == len(data)
+        assert resource["hash"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert all(field["description"] for field in resource["schema"]["fields"])
+
+
+def test_trained_arms_are_paired():
+    rows = STORE.table("accuracy")
+    for _, mine in rows.groupby(["data", "backbone", "recipe", "device"]):
+        bare = set(mine.loc[mine["module"] == "none", "seed"])
+        assert set(mine["seed"]) == bare
+
+
+def test_the_readme_shows_these_tables():
+    if as_committed():
+        check = [sys.executable, "-m", "benchmarks.site", "--readme", "--check"]
+        done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
