@@ -182,6 +182,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
         )
+        if not cells:
+            console.print("nothing to do: these rows are there already; --again measures anew")
         with Show(work, options.jobs, console) as show:
             counts = runner.run(work, store, jobs=options.jobs, show=show)
     _report(options, console, store, want, counts, work)

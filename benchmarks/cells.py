@@ -162,7 +162,7 @@ class Benchmark:
     plugs: ClassVar[bool] = True
     """A cell whose model can't be built is the user's mistake, not a finding."""
     default_seconds: ClassVar[float] = 1.0
-    """First guess of the time of a cell, until rows tell better."""
+    """First guess of the time of a cell, until rows tell better (see ``guess``)."""
     limit_seconds: ClassVar[float] = 3600.0
     """A group of cells that runs longer than this, for each of its cells, is stopped."""
 
@@ -180,6 +180,10 @@ class Benchmark:
     def configuration(self, cell: Cell) -> Any:
         """What else decides the values, as plain data: the fingerprint of a row covers it."""
         return None
+
+    def guess(self, cell: Cell) -> float:
+        """Seconds that a cell may take, before any row tells."""
+        return self.default_seconds
 
     def group(self, cell: Cell) -> Hashable:
         """Cells with an equal group are measured together."""

@@ -137,7 +137,7 @@ def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> d
         threads = cell.threads if cell.threads is not None else pd.NA
         found = exact.get((cell.backbone, cell.module, cell.recipe, threads))
         found = found or near.get((cell.backbone, cell.recipe))
-        estimates[cell] = found or benchmark.default_seconds
+        estimates[cell] = found or benchmark.guess(cell)
     return estimates
 
 
