@@ -48,14 +48,19 @@ def added(value: Any) -> str:
     return count(value) if float(value) <= 0 else f"+{count(value)}"
 
 
+def _clean(value: Any) -> float:
+    """The value without the last digits of its sums, which would decide how a half is rounded."""
+    return round(float(value), 9)
+
+
 def percent(value: Any) -> str:
     """Two decimals, as accuracies in percent are printed."""
-    return f"{float(value):.2f}"
+    return f"{_clean(value):.2f}"
 
 
 def points(value: Any) -> str:
     """A difference in percentage points with its sign."""
-    rounded = round(float(value), 2)
+    rounded = round(_clean(value), 2)
     return _signed(f"{rounded:+.2f}") if rounded else "0.00"
 
 

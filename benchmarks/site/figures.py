@@ -123,7 +123,9 @@ def _module_scale(channel: str) -> dict[str, Any]:
 
 def _intervals(value: str, title: str, reference: float, sort: list[str]) -> list[dict[str, Any]]:
     """Points with their intervals, a line at the reference and the verdict in words."""
-    axis = {"title": title, "scale": {"zero": False, "nice": True}, "type": "quantitative"}
+    scale = {"zero": False, "nice": False, "padding": 10}
+    ticks = {"tickCount": 6, "labelOverlap": True}
+    axis = {"title": title, "scale": scale, "axis": ticks, "type": "quantitative"}
     arm = {"field": "arm", "type": "nominal", "sort": sort, "title": None}
     return [
         {

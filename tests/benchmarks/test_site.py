@@ -402,8 +402,3 @@ def test_files_of_others_survive_in_the_folder_that_is_written(empty, tmp_path):
     assert not (tmp_path / "data" / "old.csv").exists()
     mine = [p for p in tmp_path.rglob("*") if p.is_file() and p.read_text() == "mine"]
     assert len(mine) == 3
-
-
-def test_the_readme_of_this_checkout_is_checked_before_the_site_is_built():
-    text = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-    assert text.index('"--readme", "--check"') < text.index('"mkdocs", "build"')
