@@ -196,10 +196,11 @@ def preview_words(table: pd.DataFrame, which: Comparison) -> str:
     many arms needs for a verdict.
     """
     pairs = table["pairs"].dropna()
-    most = int(pairs.max()) if len(pairs) else 0
+    fewest, most = (int(pairs.min()), int(pairs.max())) if len(pairs) else (0, 0)
     needed = stats.seeds_needed(max(len(pairs), 1))
     if most < needed:
-        return f"Preview, not a result: {most} of {needed} paired seeds"
+        seeds = str(most) if fewest == most else f"{fewest} to {most}"
+        return f"Preview, not a result: {seeds} of {needed} paired seeds"
     return "Preview, not a result: so few epochs" if which.preview else ""
 
 

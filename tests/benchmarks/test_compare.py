@@ -66,13 +66,14 @@ def test_an_arm_that_was_not_run_has_a_line_without_values(accuracy):
     assert not display.given(accuracy["top1"]["danet"])
 
 
-@pytest.mark.parametrize("seeds", [1, 4, 7])
-def test_too_few_seeds_are_a_preview_whatever_the_recipe(tmp_path, seeds):
-    # Five arms have pairs (four with one seed): 5 * 2^(1-8) <= 0.05 < 4 * 2^(1-7).
+@pytest.mark.parametrize(("seeds", "said"), [(1, "1"), (4, "3 to 4"), (7, "5 to 7")])
+def test_too_few_seeds_are_a_preview_whatever_the_recipe(tmp_path, seeds, said):
+    # One arm lacks seeds. Five arms have pairs (four with one seed):
+    # 5 * 2^(1-8) <= 0.05 < 4 * 2^(1-7).
     store = Store(tmp_path)
     trial.accuracy(store, "short", seeds)
     table = compare.accuracy_table(store, SHORT)
-    words = f"Preview, not a result: {seeds} of 8 paired seeds"
+    words = f"Preview, not a result: {said} of 8 paired seeds"
     assert compare.preview_words(table, SHORT) == words
     assert summary.text_summary(store, "cpu").startswith(words)
 

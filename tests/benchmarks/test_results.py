@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, benchmarks
@@ -42,10 +43,9 @@ def test_a_table_has_rows_and_the_columns_that_are_described(name, rows):
 def test_a_cell_has_one_row_a_machine_and_its_key_is_its_hash(rows):
     assert not rows.duplicated(["key", "machine"]).any()
     fields = [c.name for c in CELL_COLUMNS]
-    for values, key in zip(rows[fields].astype(object).itertuples(index=False), rows["key"]):  # noqa: B905
-        given = {f: None if v != v or v is None else v for f, v in zip(fields, values, strict=True)}
-        given = {f: v for f, v in given.items() if str(v) != "<NA>"}
-        assert Cell(**given).key == key
+    for row in rows[[*fields, "key"]].astype(object).to_dict("records"):
+        key = row.pop("key")
+        assert Cell(**{f: v for f, v in row.items() if not pd.isna(v)}).key == key
 
 
 def test_a_row_is_measured_or_says_why_not(name, rows):

@@ -293,7 +293,7 @@ PREVIEW = "Preview, not a result"
 
 
 def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
-    words = f"{PREVIEW}: 4 of 8 paired seeds"
+    words = f"{PREVIEW}: 3 to 4 of 8 paired seeds"
     for name in ("main", "leaderboards", "accuracy"):
         assert f"<span>{words}; recipe short" in site.fragments(four)[name]
     assert f">{words}; resnet10_small" in site.fragments(four)["accuracy-se"]
