@@ -106,7 +106,7 @@ def _latency(console: Console, store: Store, machine: str) -> None:
     if not settings:
         console.print("Latency: not measured\n")
         return
-    where = "this machine" if settings[0]["machine"] == machine else "another machine"
+    where = "this kind of machine" if settings[0]["machine"] == machine else "another machine"
     groups: dict[str, list[dict[str, Any]]] = {}
     for setting in settings:
         groups.setdefault(tables.setting_words(setting), []).append(setting)
