@@ -34,37 +34,6 @@ def empty(tmp_path_factory):
     return Store(tmp_path_factory.mktemp("empty"))
 
 
-def page_id(page):
-    return str(page.relative_to(DOCS))
-
-
-def without_code_and_maths(text: str) -> str:
-    """A page's prose: no code, equation, macro, link target or front matter."""
-    patterns = (
-        r"\A---\n.*?\n---\n",
-        r"(?ms)^ *```.*?^ *```",
-        r"`[^`\n]*`",
-        r"(?s)\\\[.*?\\\]",
-        r"(?s)\\\(.*?\\\)",
-        r"\{\{.*?\}\}",
-        r"\]\([^)]*\)",
-    )
-    for pattern in patterns:
-        text = re.sub(pattern, " ", text)
-    return text
-
-
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_no_decimal_is_typed_into_a_page(page):
-    prose = without_code_and_maths(page.read_text(encoding="utf-8"))
-    assert re.findall(r"\d+[.,]\d+|\d+ ?%", prose) == []
-
-
-def test_a_typed_decimal_would_be_found():
-    assert "1.5" in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
-    assert "2.5" not in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
-
-
 def keys_of(macro: str) -> set[str]:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     return set(re.findall(rf'\{{\{{ {macro}\("([^"]+)"\) \}}\}}', text))
