@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.cells import CELL_COLUMNS, Benchmark, Column
@@ -74,18 +76,32 @@ _DTYPES = {"string": "string", "integer": "Int64", "number": "float64", "boolean
 _CONVERT = {"string": _string, "integer": _integer, "number": float, "boolean": _boolean}
 
 
+def require_types(row: dict[str, Any], schema: tuple[Column, ...]) -> None:
+    """Raise ValueError, as `typed` does, for a plain value that is not of its column's type."""
+    for column in schema:
+        value = row.get(column.name)
+        if value is not None and value == value:  # NaN, which differs from itself, is empty too
+            _converted([value], column)
+
+
 def typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
     """The columns of the schema, each in its type. Raises ValueError for a value of another."""
     frame = frame.reindex(columns=[c.name for c in schema])
     result = {}
     for column in schema:
-        values = frame[column.name]
-        convert = _CONVERT[column.type]
-        try:
-            values = [None if pd.isna(value) else convert(value) for value in values]
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"column {column.name}: {error}") from error
+        given = frame[column.name]
+        here = given.notna().to_numpy()
+        values = np.full(len(given), None, dtype=object)
+        values[here] = np.fromiter(_converted(given[here], column), dtype=object)
         result[column.name] = pd.Series(values, index=frame.index, dtype=_DTYPES[column.type])
         if column.type == "string":
             result[column.name] = result[column.name].fillna("")
     return pd.DataFrame(result)
+
+
+def _converted(values: Iterable[Any], column: Column) -> list[Any]:
+    convert = _CONVERT[column.type]
+    try:
+        return [convert(value) for value in values]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"column {column.name}: {error}") from error

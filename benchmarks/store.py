@@ -1,7 +1,7 @@
 """The only writer of ``results/``: one sorted CSV a benchmark, machine and environment records.
 
-A finished row goes to a journal at once (appended and synced), so that nothing measured is lost
-whatever is killed; ``fold`` moves the journal into the sorted table by an atomic replacement.
+A finished row goes to a journal at once, so that nothing measured is lost whatever is killed;
+``fold`` moves the journal into the sorted table by an atomic replacement.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +22,12 @@ from filelock import FileLock, Timeout
 
 from benchmarks import provenance
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
-from benchmarks.schema import columns, described, plain, shortest, typed
+from benchmarks.schema import columns, described, plain, require_types, shortest, typed
 
 RESULTS = ROOT / "results"
+
+AT_RISK_S = 0.2
+"""Most seconds of measuring that a loss of power may cost."""
 
 
 class StoreError(RuntimeError):
@@ -52,6 +57,8 @@ class Store:
 
     def __init__(self, root: Path | str = RESULTS) -> None:
         self.root = Path(root)
+        self._unsynced: dict[str, tuple[float, float]] = {}
+        """Of each journal: seconds that its unsynced rows took, and when it was last synced."""
 
     def table_path(self, name: str) -> Path:
         """Where the table of a benchmark lies."""
@@ -112,12 +119,18 @@ class Store:
             ) from error
 
     def append(self, name: str, row: dict[str, Any]) -> None:
-        """Write one finished row to the journal and to the disk, before returning.
+        """Write one finished row to the journal before returning.
+
+        A kill of this process takes no row from then on: it is in the system's hands. A loss of
+        power takes only rows not yet synced, and those are worth little: a row is synced at once
+        when the rows since the last sync took `AT_RISK_S` to measure, this one included, or when
+        that sync was as long ago. A sync takes up to some milliseconds, so thousands of cells that
+        take no time share them.
 
         Raises ValueError, and writes nothing, if a value is not of its column's type.
         """
         values = {column: plain(value) for column, value in row.items()}
-        typed(pd.DataFrame([values], dtype=object), columns(benchmarks()[name]))
+        require_types(values, columns(benchmarks()[name]))
         line = json.dumps(values).encode() + b"\n"
         path = self._journal_path(name)
         self._records()
@@ -128,9 +141,18 @@ class Store:
                     file.write(b"\n")
                 file.write(line)
                 file.flush()
-                os.fsync(file.fileno())
+                if self._must_sync(name, values.get("seconds")):
+                    os.fsync(file.fileno())
+                    self._unsynced[name] = (0.0, time.monotonic())
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def _must_sync(self, name: str, seconds: float | None) -> bool:
+        """Whether the rows since the last sync, one of `seconds` now among them, are worth one."""
+        at_risk, since = self._unsynced.get(name, (0.0, -math.inf))
+        at_risk += math.inf if seconds is None else seconds
+        self._unsynced[name] = (at_risk, since)
+        return at_risk >= AT_RISK_S or time.monotonic() - since >= AT_RISK_S
 
     def fold(self) -> list[Path]:
         """Move every journal into its table and describe the tables; returns the files written."""

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from trouble import TROUBLE, Trouble, cell
 
+from benchmarks import store as store_module
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell
 from benchmarks.schema import ROW_COLUMNS, columns
 from benchmarks.store import Store, StoreError, row
@@ -60,6 +61,42 @@ def test_a_row_survives_a_kill_between_append_and_fold(store):
         pass
     assert store.table_path("trouble").exists()
     assert Store(store.root).table("trouble")["third"].tolist() == [1.0]
+
+
+def test_a_row_too_cheap_to_be_synced_by_itself_survives_a_kill_too(store):
+    code = (
+        "[store.append('trouble', {**a_row(n), 'seconds': 0.0}) for n in range(9)]; "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    process = in_another_process(code, store.root)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == -9, errors
+    assert store.table("trouble")["seed"].tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pause", "synced"),
+    [
+        ([0.0, 0.0, 0.0], 0.0, [1, 1, 1]),  # the first row always is
+        ([0.0, 0.2, 9.0], 0.0, [1, 2, 3]),
+        ([0.0, 0.1, 0.1, 0.1, 0.1], 0.0, [1, 1, 2, 2, 3]),  # 0.2 s of measuring are at risk
+        ([0.0, 0.0, 0.0], 0.2, [1, 2, 3]),
+        ([0.0, None, None], 0.0, [1, 2, 3]),
+    ],
+)
+def test_a_power_cut_can_take_no_more_than_a_fifth_of_a_second(
+    store, monkeypatch, seconds, pause, synced
+):
+    calls, clock = [], [100.0]
+    store._records()
+    monkeypatch.setattr(os, "fsync", calls.append)
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: clock[0])
+    counts = []
+    for seed, took in enumerate(seconds):
+        store.append("trouble", {**a_row(seed), "seconds": took})
+        counts.append(len(calls))
+        clock[0] += pause
+    assert counts == synced
 
 
 def test_a_line_cut_anywhere_loses_only_itself(store):
