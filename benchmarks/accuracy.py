@@ -6,11 +6,15 @@ arms of equal ``seed`` start from the same shared weights and see the same image
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cache, lru_cache
 from typing import Any
+
+import numpy as np
 
 from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
 from benchmarks.recipes import RECIPES
@@ -32,6 +36,7 @@ class Accuracy(Benchmark):
     code = (
         "benchmarks/training.py",
         "benchmarks/accuracy.py::train_arm",
+        "benchmarks/accuracy.py::as_text",
         "benchmarks/accuracy.py::build",
         "benchmarks/accuracy.py::run_seed",
         "benchmarks/data.py::Images",
@@ -48,6 +53,14 @@ class Accuracy(Benchmark):
         Column("epochs", "integer", "", "passes over the training set"),
         Column("params", "integer", "", "trainable parameters"),
         Column("images_per_second", "number", "images/s", "training speed; not a benchmark"),
+        Column("losses", "string", "nat", "mean training loss of each epoch"),
+        Column(
+            "correct",
+            "string",
+            "",
+            "which test images were classified rightly: one bit each, the first of a byte the "
+            "highest, the bytes packed by zlib, in base64",
+        ),
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -127,7 +140,19 @@ def train_arm(cell: Cell) -> dict[str, Any]:
         )
     except Diverged as diverged:
         raise Diverged(str(diverged), {**facts, **diverged.values}) from diverged
-    return {**facts, **asdict(outcome)}
+    losses = " ".join(f"{loss:.4f}" for loss in outcome.losses)
+    return {**facts, **asdict(outcome), "losses": losses, "correct": as_text(outcome.correct)}
+
+
+def as_text(bits: bytes) -> str:
+    """Bytes as text for a column."""
+    return base64.b64encode(zlib.compress(bits, 9)).decode()
+
+
+def correct_images(text: str, n: int) -> np.ndarray:
+    """Which of n test images a run classified rightly, (n,) bool, from its column ``correct``."""
+    bits = zlib.decompress(base64.b64decode(text))
+    return np.unpackbits(np.frombuffer(bits, np.uint8), count=n).astype(bool)
 
 
 def build(cell: Cell, num_classes: int, in_chans: int) -> Any:

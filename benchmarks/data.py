@@ -17,7 +17,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from http.client import HTTPException
 from pathlib import Path
@@ -62,6 +62,29 @@ class Images:
         train, test = self.train_x.float(), self.test_x.float()
         std, mean = torch.std_mean(train, dim=(0, 2, 3), keepdim=True)
         return (train - mean) / std, (test - mean) / std
+
+    def split(self, n: int, seed: int = 0) -> Images:
+        """n random training images as the test set, the rest to train on; no test image is kept.
+
+        What is chosen by its accuracy has not seen the test set. Raises ValueError if no training
+        image would be left.
+        """
+        size = len(self.train_y)
+        if not 0 < n < size:
+            raise ValueError(
+                f"{self.name} has {size} training images, so {n} can't be held out; "
+                f"hold out 1 to {size - 1}"
+            )
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+        held, rest = order[:n], order[n:]
+        return replace(
+            self,
+            name=f"{self.name}-validation",
+            train_x=self.train_x[rest],
+            train_y=self.train_y[rest],
+            test_x=self.train_x[held],
+            test_y=self.train_y[held],
+        )
 
 
 def cache_folder() -> Path:
@@ -207,4 +230,5 @@ DATASETS: dict[str, Callable[[], Images]] = {
     "cifar10": lambda: _cifar("cifar10", 10),
     "cifar100": lambda: _cifar("cifar100", 100),
     "digits": _digits,
+    "fashion-mnist-validation": lambda: _fashion_mnist().split(10_000),
 }

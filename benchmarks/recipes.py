@@ -8,7 +8,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: ``lr`` is the peak of a linear rise and fall, ``crop`` the shift in pixels."""
+    """How to train: ``lr`` is the peak of a linear rise and fall, ``crop`` the shift in pixels.
+
+    ``decay`` off holds the rate constant. ``alternate`` mirrors every image in every second epoch
+    instead of by chance. ``average`` is the decay a step of a moving average of the weights, which
+    is tested in their place (0: the last weights). ``last_gain`` is where the last normalisation of
+    a residual block starts (0: as the backbone does it, which is 0 for timm's ResNets).
+    ``whiten`` starts the first convolution with whitening filters.
+    """
 
     name: str
     epochs: int
@@ -18,9 +25,14 @@ class Recipe:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     momentum: float = 0.9
     warmup: float = 0.2
+    decay: bool = True
     label_smoothing: float = 0.0
     crop: int = 0
     flip: bool = False
+    alternate: bool = False
+    average: float = 0.0
+    last_gain: float = 0.0
+    whiten: bool = False
 
 
 RECIPES = {

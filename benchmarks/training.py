@@ -1,4 +1,8 @@
-"""The one training loop: tensors in memory, batched augmentation, SGD or AdamW, decay to 0."""
+"""The one training loop: tensors in memory, batched augmentation, SGD or AdamW, decay to 0.
+
+Beside forward, backward and update, a step costs one gather (the augmentation), and nothing waits
+for a number before the epoch ends. The benchmark ``throughput`` measures what that comes to.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
@@ -16,16 +21,25 @@ from benchmarks.cells import Diverged
 from benchmarks.data import Images
 from benchmarks.recipes import Recipe
 
+AVERAGE_EVERY = 4
+"""Steps from one update of the moving average to the next."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run gave: accuracies in percent after the last epoch, losses, training speed."""
+    """What one run gave: accuracies in percent after the last epoch, losses, training speed.
+
+    ``images_per_second`` is the rate from the first step to the last. ``losses`` holds the mean
+    training loss of each epoch, ``correct`` one bit a test image (`numpy.packbits`).
+    """
 
     top1: float
     test_loss: float
     train_loss: float
     images_per_second: float
     epochs: int
+    losses: tuple[float, ...]
+    correct: bytes
 
 
 def lr_factor(step: int, steps: int, warmup: float) -> float:
@@ -36,38 +50,105 @@ def lr_factor(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / max(1, steps - rise)
 
 
-def augment(x: Tensor, crop: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to ``crop`` pixels (reflected border) and mirror every second one.
+def views(height: int, width: int, crop: int, flip: bool) -> Tensor:
+    """Every augmented view of an image as pixel numbers of the original, (views, H * W).
 
-    (N, C, H, W) -> the same shape.
+    All shifts by up to ``crop`` pixels with a reflected border and, with ``flip``, their mirrors.
     """
-    n, _, height, width = x.shape
-    if flip:
-        mirrored = torch.rand(n, generator=generator).to(x.device) < 0.5
-        x = torch.where(mirrored.view(n, 1, 1, 1), x.flip(3), x)
-    if crop:
-        padded = F.pad(x, (crop,) * 4, mode="reflect")
-        shifts = torch.randint(2 * crop + 1, (n, 2), generator=generator).to(x.device)
-        rows = shifts[:, :1] + torch.arange(height, device=x.device)  # (N, H)
-        columns = shifts[:, 1:] + torch.arange(width, device=x.device)  # (N, W)
-        index = torch.arange(n, device=x.device).view(n, 1, 1)
-        shifted = padded[index, :, rows.unsqueeze(2), columns.unsqueeze(1)]  # (N, H, W, C)
-        x = shifted.permute(0, 3, 1, 2)
-    return x
+    pixels = torch.arange(float(height * width)).view(1, 1, height, width)
+    padded = F.pad(pixels, (crop,) * 4, mode="reflect")
+    shifted = padded.unfold(2, height, 1).unfold(3, width, 1).reshape(-1, height, width)
+    both = torch.cat([shifted, shifted.flip(2)]) if flip else shifted
+    return both.flatten(1).long()
+
+
+def augment(x: Tensor, pixels: Tensor) -> Tensor:
+    """The view of each image whose pixel numbers are given, in one gather.
+
+    (N, C, H, W) and (N, H * W) -> (N, C, H, W).
+    """
+    return x.flatten(2).gather(2, pixels.unsqueeze(1).expand(-1, x.shape[1], -1)).view(x.shape)
+
+
+def plan(
+    n: int, recipe: Recipe, flip: bool, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The order of n images and the view of each, (n,) and (n,), epoch by epoch.
+
+    All views are equally likely. With ``recipe.alternate`` an image that is mirrored in one epoch
+    is not in the next, so that any two epochs show both sides of it.
+    """
+    shifts = (2 * recipe.crop + 1) ** 2
+    mirrored = None
+    for _ in range(recipe.epochs):
+        order = torch.randperm(n, generator=generator)
+        view = torch.randint(shifts, (n,), generator=generator)
+        if flip and recipe.flip:
+            if mirrored is None or not recipe.alternate:
+                mirrored = torch.randint(2, (n,), generator=generator)
+            else:
+                mirrored = 1 - mirrored
+            view = view + shifts * mirrored
+        yield order, view
+
+
+class Average:
+    """Exponential moving average of a model's weights and of its running statistics.
+
+    Until the decay says otherwise it is the plain mean, so that it does not remember the start.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay**AVERAGE_EVERY
+        self.now = [t.detach() for t in (*model.parameters(), *model.buffers())]
+        self.now = [t for t in self.now if t.is_floating_point()]
+        self.mean = [t.clone() for t in self.now]
+        self.updates = 0
+
+    def update(self) -> None:
+        """Take the model's tensors in."""
+        self.updates += 1
+        share = max(1 - self.decay, 1 / self.updates)
+        torch._foreach_lerp_(self.mean, self.now, share)
+
+    def apply(self) -> None:
+        """Give the model the averages."""
+        torch._foreach_copy_(self.now, self.mean)
+
+
+def prepare(model: nn.Module, x: Tensor, recipe: Recipe) -> None:
+    """What a recipe changes in a fresh model, given training images (N, C, H, W)."""
+    if recipe.last_gain:
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any():
+                nn.init.constant_(norm.weight, recipe.last_gain)
+    if recipe.whiten:
+        first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
+        whiten(first, x[:5000])
+
+
+@torch.no_grad()
+def whiten(conv: nn.Conv2d, x: Tensor) -> None:
+    """Set filters so that their answers to patches of ``x`` are uncorrelated, of variance 1.
+
+    The eigenvectors of the patches' covariance, the largest first, each over the root of its
+    eigenvalue, then their negatives (https://github.com/KellerJordan/cifar10-airbench).
+    """
+    size = (conv.kernel_size[0], conv.kernel_size[1])
+    patches = F.unfold(x, size).transpose(1, 2).flatten(0, 1)  # (patches, C * k * k)
+    values, vectors = torch.linalg.eigh(torch.cov(patches.T))
+    filters = (vectors / values.clamp_min(1e-4).sqrt()).T.flip(0)
+    filters = torch.cat([filters, -filters])[: conv.out_channels]
+    conv.weight[: len(filters)] = filters.view(-1, *conv.weight.shape[1:])
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     groups = param_groups_weight_decay(model, recipe.weight_decay)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True)
-
-
-def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """A random permutation of n in whole batches (the remainder is left out)."""
-    order = torch.randperm(n, generator=generator)
-    for start in range(0, n - size + 1, size):
-        yield order[start : start + size]
+        return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+    return torch.optim.SGD(
+        groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=True, fused=True
+    )
 
 
 def train(
@@ -86,31 +167,35 @@ def train(
     nchw or nhwc. Raises Diverged when a loss is not finite, ValueError when the training set is
     smaller than one batch.
     """
-    n = len(images.train_y)
-    if n < recipe.batch_size:
+    n, size = len(images.train_y), recipe.batch_size
+    if n < size:
         raise ValueError(
-            f"{images.name} has {n} training images, fewer than one batch of "
-            f"{recipe.batch_size}; choose a recipe with a smaller batch"
+            f"{images.name} has {n} training images, fewer than one batch of {size}; "
+            "choose a recipe with a smaller batch"
         )
     memory_format = torch.channels_last if layout == "nhwc" else torch.contiguous_format
-    model.to(device=device, memory_format=memory_format).train()  # pyright: ignore[reportCallIssue]
     train_x, test_x = (x.to(device) for x in images.normalised())
     train_y, test_y = images.train_y.to(device), images.test_y.to(device)
+    height, width = train_x.shape[2:]
+    pixels = views(height, width, recipe.crop, images.flip and recipe.flip).to(device)
+    model.to(device=device, memory_format=memory_format).train()  # pyright: ignore[reportCallIssue]
+    prepare(model, train_x, recipe)
+    average = Average(model, recipe.average) if recipe.average else None
     generator = torch.Generator().manual_seed(seed)
     optimizer = _optimizer(model, recipe)
-    steps = recipe.epochs * (n // recipe.batch_size)
+    steps = recipe.epochs * (n // size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: lr_factor(step, steps, recipe.warmup)
+        optimizer, lambda step: lr_factor(step, steps, recipe.warmup) if recipe.decay else 1.0
     )
     autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
     start = time.perf_counter()
-    train_loss = math.nan
-    for epoch in range(recipe.epochs):
-        losses = []
-        for batch in _batches(n, recipe.batch_size, generator):
-            batch = batch.to(device)
-            x = augment(train_x[batch], recipe.crop, images.flip and recipe.flip, generator)
+    step, losses = 0, []
+    for order, view in plan(n, recipe, images.flip, generator):
+        order, view = order.to(device), view.to(device)
+        sum_of_losses = torch.zeros((), device=device)
+        for batch in order[: n - n % size].split(size):
+            x = augment(train_x[batch], pixels[view[batch]])
             with autocast:
                 loss = F.cross_entropy(
                     model(x.contiguous(memory_format=memory_format)),
@@ -121,28 +206,35 @@ def train(
             loss.backward()
             optimizer.step()
             schedule.step()
-            losses.append(loss.detach())
-        train_loss = torch.stack(losses).mean().item()
-        if not math.isfinite(train_loss):
+            step += 1
+            if average and step % AVERAGE_EVERY == 0:
+                average.update()
+            sum_of_losses += loss.detach()
+        losses.append(sum_of_losses.item() / (n // size))
+        if not math.isfinite(losses[-1]):
             raise Diverged(
-                f"the loss of epoch {epoch + 1} of {recipe.epochs} is {train_loss}",
-                {"epochs": epoch + 1},
+                f"the loss of epoch {len(losses)} of {recipe.epochs} is {losses[-1]}",
+                {"epochs": len(losses)},
             )
-    speed = steps * recipe.batch_size / (time.perf_counter() - start)
+    speed = steps * size / (time.perf_counter() - start)
+
+    if average:
+        average.apply()
     with autocast:
-        top1, test_loss = evaluate(model, test_x, test_y)
+        correct, test_loss = evaluate(model, test_x, test_y)
+    top1 = 100 * int(correct.sum()) / len(correct)
     if not math.isfinite(test_loss):
         raise Diverged(
             f"the test loss after {recipe.epochs} epochs is {test_loss}",
-            {"epochs": recipe.epochs, "train_loss": train_loss, "top1": top1},
+            {"epochs": recipe.epochs, "train_loss": losses[-1], "top1": top1},
         )
-    return Outcome(top1, test_loss, train_loss, speed, recipe.epochs)
+    bits = np.packbits(correct.cpu().numpy()).tobytes()
+    return Outcome(top1, test_loss, losses[-1], speed, recipe.epochs, tuple(losses), bits)
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> tuple[float, float]:
-    """Top-1 accuracy in percent and mean cross-entropy, in eval mode."""
+def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 500) -> tuple[Tensor, float]:
+    """Which images are classified correctly, (N,) bool, and the mean cross-entropy; eval mode."""
     model.eval()
     logits = torch.cat([model(part).float() for part in x.split(batch_size)])
-    correct = int((logits.argmax(1) == y).sum())
-    return 100 * correct / len(y), F.cross_entropy(logits, y).item()
+    return logits.argmax(1) == y, F.cross_entropy(logits, y).item()

@@ -97,6 +97,11 @@ def test_a_cell_learns_digits_and_says_what_it_used(measured):
     assert (measured["train_images"], measured["test_images"]) == (1400, 397)
     assert measured["epochs"] == RECIPES["smoke"].epochs
     assert set(measured) == {column.name for column in ACCURACY.columns}
+    right = accuracy.correct_images(measured["correct"], 397)
+    assert measured["top1"] == 100 * right.sum() / 397
+    losses = [float(word) for word in measured["losses"].split()]
+    assert len(losses) == measured["epochs"]
+    assert losses[-1] == pytest.approx(measured["train_loss"], abs=1e-4)
 
 
 def test_a_cell_measured_again_gives_the_same(measured):

@@ -231,3 +231,25 @@ def test_cifar_images_have_their_channels_first(monkeypatch, tmp_path):
     assert images.train_x.shape == (2, 3, 32, 32)
     assert images.train_x[0, :, 0, 0].tolist() == [0, 1, 2]
     assert images.train_y.tolist() == [3, 9]
+
+
+def test_a_validation_split_is_of_the_training_set_alone():
+    images = data.load("digits")
+    split = images.split(400, seed=1)
+    assert (len(split.train_y), len(split.test_y)) == (1000, 400)
+    assert split.train_x.shape == (1000, 1, 8, 8)
+
+    def rows(x, y):
+        both = torch.cat([x.flatten(1).long(), y[:, None]], 1).tolist()
+        return sorted(both)
+
+    x, y = torch.cat([split.train_x, split.test_x]), torch.cat([split.train_y, split.test_y])
+    assert rows(x, y) == rows(images.train_x, images.train_y)
+    assert torch.equal(images.split(400, seed=1).test_x, split.test_x)
+    assert not torch.equal(images.split(400, seed=2).test_x, split.test_x)
+
+
+@pytest.mark.parametrize("n", [0, 1400, -1])
+def test_a_split_leaves_images_on_both_sides(n):
+    with pytest.raises(ValueError, match=f"digits has 1400 training images, so {n} can't"):
+        data.load("digits").split(n)

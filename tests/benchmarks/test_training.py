@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from benchmarks import data, training
 from benchmarks.cells import Diverged
 from benchmarks.recipes import RECIPES, Recipe
-from benchmarks.training import augment, lr_factor, train
+from benchmarks.training import Average, augment, lr_factor, plan, train, views, whiten
 
 RECIPE = Recipe("test", 3, 64, 0.1, 5e-4)
 
@@ -67,7 +68,7 @@ def test_the_rate_is_zero_when_training_ends(digits, monkeypatch):
 
     monkeypatch.setattr(training, "_optimizer", keep)
     train(a_net(), digits, replace(RECIPE, epochs=1), seed=0)
-    assert [group["lr"] for group in optimizers[0].param_groups] == [0.0, 0.0]
+    assert {group["lr"] for group in optimizers[0].param_groups} == {0.0}
 
 
 def windows(x, crop):
@@ -80,37 +81,124 @@ def windows(x, crop):
 
 @pytest.mark.parametrize("crop", [0, 1, 4])
 @pytest.mark.parametrize("flip", [False, True])
-def test_each_image_becomes_one_of_its_own_shifts_and_mirrors_equally_often(crop, flip):
-    n = 1620
-    x = torch.randn(n, 2, 6, 10, generator=torch.Generator().manual_seed(1))
+def test_the_views_of_an_image_are_its_shifts_and_their_mirrors(crop, flip):
+    x = torch.randn(5, 2, 6, 10, generator=torch.Generator().manual_seed(1))
     kept = x.clone()
-    y = augment(x, crop, flip, torch.Generator().manual_seed(2))
+    expected = windows(x, crop)
+    if flip:
+        expected = torch.cat([expected, expected.flip(4)])
+    rows = views(6, 10, crop, flip)
+    assert len(rows) == len(expected)
+    for row, wanted in zip(rows, expected, strict=True):
+        assert torch.equal(augment(x, row.expand(5, -1)), wanted)
     assert torch.equal(x, kept)
-    assert y.shape == x.shape
-    choices = torch.cat([windows(x, crop), *([windows(x.flip(3), crop)] if flip else [])])
-    same = (choices == y).flatten(2).all(2)
-    assert (same.sum(0) == 1).all()
-    counts = same.sum(1).double()
-    expected = n / len(choices)
+
+
+def test_each_image_has_a_view_of_its_own():
+    x = torch.randn(3, 2, 4, 4)
+    rows = views(4, 4, 1, True)
+    chosen = [0, 17, 4]
+    for i, view in enumerate(chosen):
+        assert torch.equal(augment(x, rows[chosen])[i], augment(x[i : i + 1], rows[[view]])[0])
+    assert torch.equal(augment(x, rows[[4, 4, 4]]), x)
+
+
+@pytest.mark.parametrize("crop", [0, 1, 4])
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_view_is_equally_likely(crop, flip):
+    recipe = replace(RECIPE, epochs=4, crop=crop, flip=True)
+    number = len(views(8, 8, crop, flip))
+    chosen = torch.cat([view for _, view in plan(2000, recipe, flip, generator(3))])
+    counts = chosen.bincount(minlength=number).double()
+    assert len(counts) == number
     # chi-squared with k - 1 degrees of freedom has mean k - 1 and variance 2 (k - 1)
-    freedom = len(choices) - 1
+    expected, freedom = len(chosen) / number, number - 1
     statistic = ((counts - expected) ** 2 / expected).sum().item()
     assert statistic <= freedom + 4 * math.sqrt(2 * freedom)
 
 
-def test_augmentation_without_shift_and_mirror_is_none():
-    x = torch.randn(5, 3, 4, 4)
-    assert torch.equal(augment(x, 0, False, torch.Generator()), x)
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
 
 
-def test_an_epoch_is_a_permutation_in_whole_batches():
-    generator = torch.Generator().manual_seed(0)
-    first = list(training._batches(10, 3, generator))
-    second = list(training._batches(10, 3, generator))
-    assert [len(batch) for batch in first] == [3, 3, 3]
-    assert len(set(torch.cat(first).tolist())) == 9
-    assert set(torch.cat(first).tolist()) <= set(range(10))
-    assert not torch.equal(torch.cat(first), torch.cat(second))
+def test_an_epoch_is_a_permutation_and_epochs_differ():
+    (first, _), (second, _) = plan(100, replace(RECIPE, epochs=2), False, generator(0))
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(100))
+    assert not torch.equal(first, second)
+
+
+def test_alternating_mirrors_show_both_sides_in_any_two_epochs():
+    recipe = replace(RECIPE, epochs=4, crop=1, flip=True, alternate=True)
+    sides = [view >= 9 for _, view in plan(1000, recipe, True, generator(0))]
+    for before, after in zip(sides[:-1], sides[1:], strict=True):
+        assert torch.equal(before, ~after)
+    assert 400 < int(sides[0].sum()) < 600
+
+
+def test_the_average_is_the_mean_of_its_updates_until_its_decay_is_the_larger():
+    net = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
+    average = Average(net, 0.5)
+    decay = 0.5**training.AVERAGE_EVERY
+    tensors = (net[0].weight, net[1].running_mean)
+    for value in (3.0, 5.0):
+        with torch.no_grad():
+            for tensor in tensors:
+                tensor.fill_(value)
+        average.update()
+    assert max(1 - decay, 1 / 2) == 1 - decay
+    slow = Average(net, 0.999)
+    for value in (1.0, 2.0, 6.0):
+        with torch.no_grad():
+            for tensor in tensors:
+                tensor.fill_(value)
+        slow.update()
+    average.apply()
+    for tensor in tensors:
+        assert tensor.item() == pytest.approx(5 + decay * (3 - 5))
+    slow.apply()
+    for tensor in tensors:
+        assert tensor.item() == pytest.approx(3)
+
+
+def test_averaged_weights_are_tested_in_place_of_the_last_and_do_not_steer(digits):
+    last, mean = a_net(), a_net()
+    recipe = replace(RECIPE, decay=False)
+    plain = train(last, digits, recipe, seed=0)
+    averaged = train(mean, digits, replace(recipe, average=0.9), seed=0)
+    assert averaged.losses == plain.losses
+    assert not torch.equal(last[0].weight, mean[0].weight)
+    assert averaged.top1 > 90
+
+
+def test_whitening_filters_answer_to_patches_without_correlation():
+    x = torch.randn(200, 2, 12, 12, generator=generator(0)).cumsum(3)
+    conv = nn.Conv2d(2, 18, 3, bias=False)
+    whiten(conv, x)
+    answers = conv(x).transpose(0, 1).flatten(1).detach()
+    assert torch.allclose(torch.cov(answers), torch.eye(18), atol=0.01)
+    wide = nn.Conv2d(2, 40, 3, bias=False)
+    kept = wide.weight[36:].clone()
+    whiten(wide, x)
+    assert torch.equal(wide.weight[:18], conv.weight)
+    assert torch.equal(wide.weight[18:36], -conv.weight)
+    assert torch.equal(wide.weight[36:], kept)
+
+
+def test_only_norms_that_start_at_zero_get_the_last_gain():
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3))
+    nn.init.zeros_(net[1].weight)
+    training.prepare(net, torch.zeros(1, 3, 4, 4), replace(RECIPE, last_gain=0.5))
+    assert net[0].weight.tolist() == [1, 1, 1]
+    assert net[1].weight.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_a_constant_rate_stays(digits, monkeypatch):
+    optimizers, make = [], training._optimizer
+    monkeypatch.setattr(
+        training, "_optimizer", lambda *args: optimizers.append(make(*args)) or optimizers[-1]
+    )
+    train(a_net(), digits, replace(RECIPE, epochs=1, decay=False), seed=0)
+    assert {group["lr"] for group in optimizers[0].param_groups} == {RECIPE.lr}
 
 
 def test_it_learns_digits(digits):
@@ -119,7 +207,10 @@ def test_it_learns_digits(digits):
     assert outcome.train_loss < 0.5
     assert outcome.epochs == 3
     assert outcome.images_per_second > 0
-    assert outcome.top1 * 397 / 100 == pytest.approx(round(outcome.top1 * 397 / 100), abs=1e-9)
+    correct = np.unpackbits(np.frombuffer(outcome.correct, np.uint8), count=397)
+    assert outcome.top1 == 100 * correct.sum() / 397
+    assert len(outcome.losses) == 3
+    assert outcome.losses[0] > outcome.losses[1] > outcome.losses[2] == outcome.train_loss
 
 
 @pytest.mark.parametrize(("precision", "layout"), [("bf16", "nchw"), ("fp32", "nhwc")])
@@ -236,8 +327,8 @@ class Constant(nn.Module):
 def test_accuracy_and_loss_of_a_constant_answer():
     y = torch.tensor([0] * 7 + [1] * 4 + [2] * 1)
     model = Constant(torch.tensor([1.0, 0.0, 0.0]))
-    top1, loss = training.evaluate(model, torch.zeros(12, 1, 2, 2), y, batch_size=5)
-    assert top1 == 100 * 7 / 12
+    correct, loss = training.evaluate(model, torch.zeros(12, 1, 2, 2), y, batch_size=5)
+    assert correct.tolist() == [True] * 7 + [False] * 5
     assert loss == pytest.approx(math.log(math.e + 2) - 7 / 12)
     assert training.evaluate(Constant(torch.zeros(10)), torch.zeros(12, 1), y)[1] == pytest.approx(
         math.log(10)
