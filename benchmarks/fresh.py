@@ -1,0 +1,90 @@
+"""A function call in a process of its own, which ends when the process that asked ends."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+class ProcessDied(RuntimeError):
+    """The process ended without an answer; the message says how."""
+
+
+def in_fresh_process(function: Callable[..., Any], *arguments: Any, threads: int = 1) -> Any:
+    """``function(*arguments)`` in a new Python process that has imported nothing heavy yet.
+
+    The function is named by its module, which must not import torch at its top: the number of
+    threads is in the environment before it runs. What it raises is raised here. Raises
+    ProcessDied if the process ends without an answer (a crash, memory).
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    job = (theirs, os.getpid(), threads, function, arguments)
+    process = context.Process(target=_serve, args=job)
+    process.start()
+    theirs.close()
+    try:
+        good, answer = ours.recv()
+        process.join(10)
+    except EOFError:
+        process.join(10)
+        raise ProcessDied(f"the measuring process {_ending(process.exitcode)}") from None
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    if not good:
+        raise answer
+    return answer
+
+
+def keep_memory() -> bool:
+    """Let this process keep the memory that it frees, where its C library is glibc.
+
+    glibc gives large blocks back to the system, at sizes that depend on what was freed before; the
+    next call then pays for a page fault every 4 KiB, up to the time of the operation itself.
+    Returns whether it was done.
+    """
+    mmap_max, top_pad, trim_threshold = -4, -2, -1
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # not glibc, or not a Unix
+        return False
+    wanted = ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 2**26))
+    return all(mallopt(number, value) == 1 for number, value in wanted)
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"was ended by signal {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def _serve(
+    answer: Connection,
+    parent: int,
+    threads: int,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    try:
+        found = True, function(*arguments)
+    except Exception as error:
+        found = False, RuntimeError(" ".join(f"{type(error).__name__}: {error}".split()))
+    answer.send(found)
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
