@@ -26,6 +26,7 @@ from benchmarks.site import (
     modules,
     readme,
     suites,
+    throughput,
 )
 from benchmarks.site.figures import Figure
 from benchmarks.snapshot import Snapshot
@@ -45,6 +46,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-left-out": coverage.left_out,
     "failures": failures.failures,
     "suites": suites.suites,
+    "throughput": throughput.throughput,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 
