@@ -3,4 +3,4 @@
 A benchmark is one file; naming it here makes the runner, the store and the site know it.
 """
 
-FILES = ("cost", "coverage", "latency", "accuracy", "overhead", "speed", "position", "throughput")
+FILES = ("cost", "coverage", "latency", "accuracy", "overhead", "speed", "position", "throughput", "paper")

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks import provenance
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
+from benchmarks.papers import reported
 from benchmarks.schema import columns, described, plain, require_types, shortest, typed
 
 RESULTS = ROOT / "results"
@@ -185,25 +186,15 @@ class Store:
                 self._replace(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
     def _datapackage(self) -> str:
-        resources = []
-        for name, benchmark in benchmarks().items():
-            path = self.table_path(name)
-            if not path.exists():
-                continue
-            data = path.read_bytes()
-            schema = {"fields": [described(c) for c in columns(benchmark)]}
-            resources.append(
-                {
-                    "name": name,
-                    "title": benchmark.title,
-                    "path": path.name,
-                    "format": "csv",
-                    "mediatype": "text/csv",
-                    "bytes": len(data),
-                    "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
-                    "schema": {**schema, "primaryKey": ["key", "machine"], "missingValues": [""]},
-                }
-            )
+        key = {"primaryKey": ["key", "machine"]}
+        resources = [
+            _resource(self.table_path(name), benchmark.title, columns(benchmark), key)
+            for name, benchmark in benchmarks().items()
+            if self.table_path(name).exists()
+        ]
+        typed_in = self.root / reported.PATH.name
+        if typed_in.exists():
+            resources.append(_resource(typed_in, reported.TITLE, reported.COLUMNS, {}))
         package = {
             "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
             "name": "attn-bench-results",
@@ -269,6 +260,24 @@ class Store:
                 self.fold()
             finally:
                 lock.release()
+
+
+def _resource(
+    path: Path, title: str, schema: tuple[Column, ...], key: dict[str, Any]
+) -> dict[str, Any]:
+    """A table as `datapackage.json` describes it."""
+    data = path.read_bytes()
+    fields = {"fields": [described(c) for c in schema]}
+    return {
+        "name": path.stem,
+        "title": title,
+        "path": path.name,
+        "format": "csv",
+        "mediatype": "text/csv",
+        "bytes": len(data),
+        "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
+        "schema": {**fields, **key, "missingValues": [""]},
+    }
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -1,0 +1,175 @@
+"""Paper: every size that the six papers print, beside what its recipe gives.
+
+A recipe (`papers/recipes.csv`) says what to build, where the module goes and what is counted;
+`papers/sizes.py` builds and counts it on the meta device without seeing the printed value, and
+`papers/verdicts.py` rounds the result as the paper did and says how near it is. A line that can't
+be built is a row too, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from benchmarks.cells import Benchmark, Cell, Column, Selection
+from benchmarks.papers.recipes import Recipe, recipes
+from benchmarks.papers.reported import Printed, sizes
+from benchmarks.papers.verdicts import DIFFERS, EXACT, NOT_BUILT, compare, formula
+from benchmarks.provenance import versions
+
+WIDTHS = (256, 512, 1024, 2048)
+"""Channels at which a printed formula is tried: the block outputs of ResNet-50."""
+
+PARAMETERS = ("params", "extra_params", "module_params_formula")
+"""The metrics that count parameters; the other sizes count operations."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One printed value and its recipe."""
+
+    printed: Printed
+    recipe: Recipe
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of the value: its recipe, and where it is printed."""
+        words = (*self.printed.line[2:], self.printed.metric)
+        return Cell(
+            "paper",
+            self.recipe.build or self.printed.backbone,
+            self.recipe.plug,
+            self.recipe.options,
+            data=f"{self.printed.paper}, {self.printed.table}",
+            recipe=" / ".join(word for word in words if word),
+            device="meta",
+            image_size=self.recipe.image_size,
+        )
+
+
+class PaperBenchmark(Benchmark):
+    """Printed sizes reproduced: exact, last digit, differs, or cannot be built."""
+
+    name = "paper"
+    title = "Printed sizes beside what their recipes give"
+    code = (
+        "attn/arguments.py",
+        "attn/places.py",
+        "attn/plug.py",
+        "attn/registry.py",
+        "attn/slots.py",
+        "attn/trace.py",
+        "benchmarks/paper.py",
+        "benchmarks/papers/backbones.py",
+        "benchmarks/papers/sizes.py",
+        "benchmarks/papers/verdicts.py",
+    )
+    default_seconds = 0.3
+    columns = (
+        Column("paper", "string", "", "paper or official code that prints the value"),
+        Column("table", "string", "", "table or place in it"),
+        Column("network", "string", "", "network, as printed"),
+        Column("printed_module", "string", "", "module, as printed"),
+        Column("printed_variant", "string", "", "what else the printed row says"),
+        Column("dataset", "string", "", "data set and crop, or detector"),
+        Column("metric", "string", "", "what the value is"),
+        Column("unit", "string", "", "unit; 2^20 and 2^30 where the paper divides by these"),
+        Column("printed", "string", "", "the value as printed"),
+        Column("shown", "string", "", "the computed value at the printed precision"),
+        Column("verdict", "string", "", "exact, last digit, differs or cannot be built"),
+        Column("computed", "integer", "", "the computed value, every digit"),
+        Column("placed", "string", "", "where the module goes: a word of plug, or paths"),
+        Column("counted", "string", "", "what counts as a parameter or an operation"),
+        Column("basis", "string", "", "where the recipe is from: paper, code or inferred"),
+        Column("note", "string", "", "what else the recipe says, or why there is none"),
+        Column("why", "string", "", "what is known about a difference, and what was tried"),
+        Column("cite", "string", "", "entry in references.bib"),
+    )
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        if want.suite not in ("quick", "cpu"):
+            return
+        for cell in tasks():
+            named = want.backbones is None or cell.backbone in want.backbones
+            arm = want.modules is None or (cell.module, cell.variant) in want.arms()
+            if named and arm:
+                yield cell
+
+    def configuration(self, cell: Cell) -> Any:
+        """The recipe, the printed value, and the libraries that build and count."""
+        task = tasks()[cell]
+        return [asdict(task.printed), asdict(task.recipe), versions("timm", "torch")]
+
+    def group(self, cell: Cell) -> Hashable:
+        return cell.backbone
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        task = tasks()[cell]
+        printed, recipe = task.printed, task.recipe
+        parameters = printed.metric in PARAMETERS
+        return {
+            "paper": printed.paper,
+            "table": printed.table,
+            "network": printed.backbone,
+            "printed_module": printed.module,
+            "printed_variant": printed.variant,
+            "dataset": printed.dataset,
+            "metric": printed.metric,
+            "unit": printed.unit,
+            "printed": printed.value,
+            **_outcome(task, parameters),
+            "placed": recipe.at if recipe.plug != "none" else "",
+            "counted": recipe.params if parameters else recipe.flops,
+            "basis": recipe.basis,
+            "note": recipe.note,
+            "cite": printed.cite,
+        }
+
+
+@cache
+def tasks() -> dict[Cell, Task]:
+    """Every printed size with its recipe, by cell. ValueError for a line without a recipe."""
+    known = recipes()
+    missing = {value.line for value in sizes()} - set(known)
+    if missing:
+        raise ValueError(f"papers/recipes.csv has no recipe for {min(missing)}; add one")
+    found = [Task(value, known[value.line]) for value in sizes()]
+    return {task.cell: task for task in found}
+
+
+def computed(recipe: Recipe, parameters: bool) -> int:
+    """What a recipe gives: parameters, or else operations. It sees no printed value."""
+    from benchmarks.papers.sizes import flops, params
+
+    return params(recipe) if parameters else flops(recipe)
+
+
+def _outcome(task: Task, parameters: bool) -> dict[str, Any]:
+    """Computed value, the same as printed, verdict, and why they differ."""
+    printed, recipe = task.printed, task.recipe
+    counted = recipe.params if parameters else recipe.flops
+    if not recipe.build or not counted:
+        reason = recipe.why_params if parameters else recipe.why_flops
+        return {"computed": None, "shown": "", "verdict": NOT_BUILT, "why": reason or recipe.note}
+    if printed.metric == "module_params_formula":
+        return _formula_outcome(printed, recipe)
+    value = computed(recipe, parameters)
+    rounding = recipe.params_round if parameters else recipe.flops_round
+    shown, verdict = compare(value, printed.value, printed.unit, rounding)
+    why = recipe.why_params if parameters else recipe.why_flops
+    why = "" if verdict == EXACT else why
+    return {"computed": value, "shown": shown, "verdict": verdict, "why": why}
+
+
+def _formula_outcome(printed: Printed, recipe: Recipe) -> dict[str, Any]:
+    """A printed formula is exact if it gives the module's parameters at every width."""
+    from benchmarks.papers.sizes import module_params
+
+    values = {c: module_params(recipe, c) for c in WIDTHS}
+    wrong = [c for c in WIDTHS if formula(printed.value, C=c, r=16, k=3) != values[c]]
+    why = f"C = {wrong[0]} has {values[wrong[0]]} parameters" if wrong else ""
+    shown = "" if wrong else printed.value
+    verdict = DIFFERS if wrong else EXACT
+    return {"computed": values[WIDTHS[0]], "shown": shown, "verdict": verdict, "why": why}
