@@ -3,4 +3,16 @@
 A benchmark is one file; naming it here makes the runner, the store and the site know it.
 """
 
-FILES = ("cost", "coverage", "latency", "accuracy", "overhead", "speed", "position", "throughput", "paper")
+FILES = (
+    "cost",
+    "coverage",
+    "latency",
+    "accuracy",
+    "overhead",
+    "speed",
+    "position",
+    "throughput",
+    "paper",
+    "networks",
+    "breakdown",
+)

@@ -1,0 +1,197 @@
+"""What a gate costs a whole network, by layout, batch and mode: the settings beside `latency`.
+
+`latency` times one image in NCHW and inference; here are batches, channels last and training.
+The protocol is the same with fewer rounds: a call is longer, so a sample holds one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar
+from zlib import crc32
+
+from benchmarks import alone
+from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.fresh import in_fresh_process
+from benchmarks.latency import BASELINE, Arm, TimingFailed, evaluate, one_timing_job, run_session
+from benchmarks.session import Session
+from benchmarks.timing import Forward, Record, cpu_timer, interleave, reason
+
+if TYPE_CHECKING:
+    import torch
+
+BACKBONES = ("mobilenetv2_100", "resnet50")
+MODULES = ("none", "se", "cbam", "eca", "coord")
+SETTINGS = (
+    ("inference", "nhwc", 1),
+    ("inference", "nchw", 8),
+    ("inference", "nhwc", 8),
+    ("training", "nchw", 8),
+)
+"""Mode, layout, images in a batch."""
+
+ROUNDS = {"inference": 10, "training": 6}
+PROCESSES = 2
+IMAGE_SIZE = 224
+
+
+class Networks(Benchmark):
+    """Time of a network with a gate over that of the bare one, by layout, batch and mode."""
+
+    name: ClassVar[str] = "networks"
+    title: ClassVar[str] = "Whole networks by layout, batch and mode"
+    code: ClassVar[tuple[str, ...]] = (
+        "benchmarks/latency.py::run_session",
+        "benchmarks/latency.py::evaluate",
+        "benchmarks/networks.py",
+        "benchmarks/session.py",
+        "benchmarks/stats.py::latency_verdict",
+        "benchmarks/stats.py::ratio_interval",
+        "benchmarks/timing.py",
+    )
+    exclusive: ClassVar[bool] = True
+    default_seconds: ClassVar[float] = 10.0
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column(
+            "latency_ms",
+            "number",
+            "ms",
+            "time of a batch: forward pass, and in training the backward pass to the parameters",
+        ),
+        Column("ratio", "number", "", "time over that of the bare backbone in the same session"),
+        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
+        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
+        Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
+        Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
+        Column(
+            "verdict",
+            "string",
+            "",
+            "slower or faster where the interval excludes 1 by more than the noise floor, no "
+            "measurable difference otherwise, noise floor too high where it is above 5 %",
+        ),
+        Column("rounds", "integer", "", "samples of every arm in a process"),
+        Column("processes", "integer", "", "fresh processes"),
+        Column("load_average", "number", "processes", "load of the machine before the session"),
+    )
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """The suite `cpu`: one thread, two backbones, four settings."""
+        if want.suite != "cpu" or want.device != "cpu":
+            return
+        arms = want.arms() if want.modules else [(m, "") for m in MODULES]
+        for backbone, (mode, layout, batch) in product(want.backbones or BACKBONES, SETTINGS):
+            setting = Cell(self.name, backbone, recipe=mode, layout=layout, batch_size=batch)
+            setting = replace(setting, image_size=IMAGE_SIZE, threads=1)
+            for module, variant in arms:
+                yield replace(setting, module=module, variant=variant)
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            choose(cell.recipe, alone.MODES, "mode")
+            choose(cell.layout, alone.LAYOUTS, "layout")
+
+    def configuration(self, cell: Cell) -> Any:
+        """The layers of the model."""
+        from benchmarks.accuracy import layers
+
+        return layers(cell.backbone, cell.module, cell.variant)
+
+    def same_machine(self, cell: Cell) -> bool:
+        """Milliseconds of another machine say nothing here."""
+        return True
+
+    def group(self, cell: Cell) -> Hashable:
+        """All arms of one setting."""
+        return replace(cell, module="", variant="")
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """The values of one cell, from a session of its own."""
+        ((_, values),) = self.measure_group([cell])
+        if isinstance(values, Exception):
+            raise values
+        return values
+
+    def measure_group(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Any]]:
+        """The values of each cell, or the exception that says why it has none."""
+        wanted = {(c.module, c.variant): c for c in cells}
+        arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
+        session = _session(cells[0], arms)
+        with one_timing_job():
+            load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+            try:
+                values = evaluate(arms, _records(cells[0].recipe, session))
+            except TimingFailed as error:
+                values = dict.fromkeys(wanted, error)
+        kept = {column.name for column in self.columns}
+        for arm, cell in wanted.items():
+            found = values[arm]
+            if isinstance(found, dict):
+                found = {k: v for k, v in found.items() if k in kept} | {"load_average": load}
+            yield cell, found
+
+
+def _session(cell: Cell, arms: tuple[Arm, ...]) -> Session:
+    return Session(
+        backbone=cell.backbone,
+        arms=arms,
+        layout=cell.layout,
+        image_size=cell.image_size or IMAGE_SIZE,
+        batch_size=cell.batch_size or 1,
+        threads=cell.threads or 1,
+        rounds=ROUNDS[cell.recipe],
+    )
+
+
+def _records(mode: str, session: Session) -> list[Record]:
+    if mode == "inference":
+        return run_session(session, PROCESSES)
+    seed = crc32(repr(session).encode())
+    seeds = range(seed, seed + PROCESSES)
+    return [in_fresh_process(time_training, session, s, threads=session.threads) for s in seeds]
+
+
+def time_training(session: Session, seed: int) -> Record:
+    """The arms' forward and backward passes, interleaved in random order in this process."""
+    import torch
+
+    torch.set_num_threads(session.threads)
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    size = (session.batch_size, 3, session.image_size, session.image_size)
+    layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
+    images = torch.randn(size).to(memory_format=layout)
+    steps: list[Forward | str] = [""] * len(session.arms)
+    for i in rng.sample(range(len(steps)), len(steps)):  # so that none always gets the same memory
+        try:
+            steps[i] = _step(session.backbone, *session.arms[i], images, layout)
+        except Exception as error:
+            steps[i] = reason(error)
+    return interleave(steps, cpu_timer, session.rounds, rng)
+
+
+def _step(
+    backbone: str,
+    module: str,
+    variant: str,
+    images: torch.Tensor,
+    layout: torch.memory_format,
+) -> Forward:
+    import torch
+
+    import attn
+    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+
+    model = attn.create_model(backbone, module, options=attn.parse_options(variant)).train()
+    model = model.to(memory_format=layout)  # pyright: ignore
+    parameters = list(model.parameters())
+
+    def step() -> object:
+        scores = model(images)
+        return torch.autograd.grad(scores.square().mean(), parameters)
+
+    return step
