@@ -12,6 +12,7 @@ FILES = (
     "speed",
     "position",
     "throughput",
+    "ladder",
     "paper",
     "networks",
     "breakdown",

@@ -22,6 +22,7 @@ from benchmarks.site import (
     facts,
     failures,
     figures,
+    ladder,
     latency,
     modules,
     readme,
@@ -46,6 +47,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-left-out": coverage.left_out,
     "failures": failures.failures,
     "suites": suites.suites,
+    "ladder": ladder.ladder,
     "throughput": throughput.throughput,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""

@@ -1,0 +1,64 @@
+"""Recipes are chosen on held-out training images, one change a step, for the bare backbone."""
+
+from dataclasses import asdict, replace
+
+from benchmarks import data, ladder
+from benchmarks.cells import Selection
+from benchmarks.ladder import Ladder
+from benchmarks.recipes import LADDER, RECIPES
+from benchmarks.site import ladder as site
+from benchmarks.store import Store, row
+
+CELLS = list(Ladder().cells(Selection("cpu")))
+
+
+def test_no_step_sees_the_test_set_or_a_module():
+    assert {cell.data for cell in CELLS} == {"fashion-mnist-validation"}
+    assert {cell.module for cell in CELLS} == {"none"}
+    assert not list(Ladder().cells(Selection("quick")))
+    assert not list(Ladder().cells(Selection("cpu", modules=(("se", ""),))))
+
+
+def test_the_validation_images_are_training_images():
+    whole, split = data.load("fashion-mnist"), data.load("fashion-mnist-validation")
+    assert (len(split.train_y), len(split.test_y)) == (50_000, 10_000)
+    known = {image.numpy().tobytes() for image in whole.train_x}
+    assert all(image.numpy().tobytes() in known for image in split.test_x[:500])
+
+
+def test_a_step_changes_one_thing():
+    changes = []
+    for before, after in zip(LADDER[:-1], LADDER[1:], strict=True):
+        old, new = asdict(before.recipe), asdict(after.recipe)
+        changed = {name for name in new if new[name] != old[name]} - {"name"}
+        changed |= {w for w in ("layout", "precision") if getattr(before, w) != getattr(after, w)}
+        changes.append(changed)
+    assert all(changes)
+    assert sorted(map(len, changes)) == [1] * (len(changes) - 3) + [2] * 3  # noqa: RUF005
+    assert {frozenset(c) for c in changes if len(c) == 2} == {
+        frozenset({"decay", "lr"}),
+        frozenset({"crop", "flip"}),
+        frozenset({"epochs", "precision"}),
+    }
+    assert all(RECIPES[step.recipe.name] == step.recipe for step in LADDER)
+
+
+def test_a_step_is_trained_as_its_cell_says(monkeypatch):
+    monkeypatch.setitem(RECIPES, "ladder-7", replace(RECIPES["ladder-7"], epochs=1))
+    (cell,) = [c for c in CELLS if c.recipe == "ladder-7" and c.seed == 0]
+    values = Ladder().measure(replace(cell, data="digits"))
+    assert set(values) == {column.name for column in Ladder.columns}
+    assert values["step"] == "the weights are averaged"
+
+
+def test_a_gain_is_the_difference_of_two_means(tmp_path):
+    store = Store(tmp_path / "results")
+    assert "not measured" in site.ladder(store)
+    planted = {"ladder-0": (80.0, 82.0), "ladder-1": (83.0, 84.0)}
+    for cell in CELLS:
+        if cell.recipe in planted and cell.seed < 2:
+            values = {"top1": planted[cell.recipe][cell.seed], "epochs": 14}
+            store.append("ladder", row(cell, values, "f" * 12, seconds=100.0))
+    text = site.ladder(store)
+    assert "81.00" in text and "83.50" in text and "+2.50" in text
+    assert text.count("<tr>") == 1 + len(ladder.LADDER)
