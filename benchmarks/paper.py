@@ -15,8 +15,15 @@ from typing import Any
 
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.papers.recipes import Recipe, recipes
-from benchmarks.papers.reported import Printed, sizes
-from benchmarks.papers.verdicts import DIFFERS, EXACT, NOT_BUILT, compare, formula
+from benchmarks.papers.reported import CITES, Printed, sizes
+from benchmarks.papers.verdicts import (
+    DIFFERS,
+    EXACT,
+    NOT_BUILT,
+    NOT_PRINTED,
+    compare,
+    formula,
+)
 from benchmarks.provenance import versions
 
 WIDTHS = (256, 512, 1024, 2048)
@@ -78,7 +85,9 @@ class PaperBenchmark(Benchmark):
         Column("unit", "string", "", "unit; 2^20 and 2^30 where the paper divides by these"),
         Column("printed", "string", "", "the value as printed"),
         Column("shown", "string", "", "the computed value at the printed precision"),
-        Column("verdict", "string", "", "exact, last digit, differs or cannot be built"),
+        Column(
+            "verdict", "string", "", "exact, last digit, differs, cannot be built, or not printed"
+        ),
         Column("computed", "integer", "", "the computed value, every digit"),
         Column("placed", "string", "", "where the module goes: a word of plug, or paths"),
         Column("counted", "string", "", "what counts as a parameter or an operation"),
@@ -130,13 +139,28 @@ class PaperBenchmark(Benchmark):
 
 @cache
 def tasks() -> dict[Cell, Task]:
-    """Every printed size with its recipe, by cell. ValueError for a line without a recipe."""
+    """Every printed size with its recipe, then the sizes that are not printed, by cell.
+
+    ValueError for a line that prints a size and has no recipe.
+    """
     known = recipes()
-    missing = {value.line for value in sizes()} - set(known)
-    if missing:
-        raise ValueError(f"papers/recipes.csv has no recipe for {min(missing)}; add one")
+    lines = {value.line for value in sizes()}
+    if lines - set(known):
+        name = min(lines - set(known))
+        raise ValueError(f"papers/recipes.csv has no recipe for {name}; add one")
     found = [Task(value, known[value.line]) for value in sizes()]
+    for recipe in known.values():
+        if recipe.line not in lines:
+            found += [Task(value, recipe) for value in _unprinted(recipe)]
     return {task.cell: task for task in found}
+
+
+def _unprinted(recipe: Recipe) -> Iterator[Printed]:
+    """The values of a line that prints no size: what its recipe counts."""
+    for metric, counted in (("params", recipe.params), ("FLOPs", recipe.flops)):
+        if counted:
+            cite = CITES.get(recipe.paper, "")
+            yield Printed(*recipe.line, metric, "count", "", cite, "")
 
 
 def computed(recipe: Recipe, parameters: bool) -> int:
@@ -156,6 +180,8 @@ def _outcome(task: Task, parameters: bool) -> dict[str, Any]:
     if printed.metric == "module_params_formula":
         return _formula_outcome(printed, recipe)
     value = computed(recipe, parameters)
+    if not printed.value:
+        return {"computed": value, "shown": "", "verdict": NOT_PRINTED, "why": ""}
     rounding = recipe.params_round if parameters else recipe.flops_round
     shown, verdict = compare(value, printed.value, printed.unit, rounding)
     why = recipe.why_params if parameters else recipe.why_flops

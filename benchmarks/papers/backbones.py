@@ -7,6 +7,7 @@ names on the 3x3 (torchvision, the code of ECA and CBAM). Parameters are the sam
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from timm.models.efficientnet import EfficientNet, _gen_mobilenet_v2
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 
+from attn.danet import CAM, PAM, DANetHead
 from benchmarks.papers.inception import BNInception
 from benchmarks.papers.mobile import mobilenext, shufflenet_v1
 
@@ -85,6 +87,27 @@ def shufflenet_v2(name: str) -> nn.Module:
     return get_model(f"shufflenet_v2_{name}", weights=None)
 
 
+class Part(nn.Sequential):
+    """A part of a network by itself, on maps of `input_channels` channels."""
+
+    def __init__(self, input_channels: int, module: nn.Module):
+        super().__init__(module)
+        self.input_channels = input_channels
+
+
+def position_attention(channels: int) -> Part:
+    """PAM that makes its whole attention map at once, as it does in training."""
+    module = PAM(channels)
+    module.query_rows = sys.maxsize
+    return Part(channels, module)
+
+
+def danet(name: str) -> nn.Sequential:
+    """DANet for the 19 classes of Cityscapes: a ResNet with output stride 8, and the head."""
+    maps = timm.create_model(name, output_stride=8, num_classes=0, global_pool="")
+    return nn.Sequential(maps, DANetHead(2048, 19))
+
+
 def named(name: str) -> Builder:
     """The network of that name in timm."""
     return partial(timm.create_model, name)
@@ -114,4 +137,9 @@ BACKBONES: dict[str, Builder] = {
     "mobilenext_100": partial(mobilenext, 1.0),
     "mobilenext_075": partial(mobilenext, 0.75),
     "mobilenext_050": partial(mobilenext, 0.5),
+    "pam_512": partial(position_attention, 512),
+    "cam_512": lambda: Part(512, CAM(512)),
+    "danet_head": lambda: Part(2048, DANetHead(2048, 19)),
+    "danet_resnet50": partial(danet, "resnet50"),
+    "danet_resnet101": partial(danet, "resnet101"),
 }

@@ -1,7 +1,7 @@
 """The recipe of every printed size: what to build, where the module goes, what is counted.
 
-`recipes.csv` is the table, one line for each line of a paper's table that prints a size. It holds
-no printed value.
+`recipes.csv` is the table: one line for each line of a paper's table that prints a size, and lines
+that a paper compares without printing sizes. It holds no printed value.
 """
 
 from __future__ import annotations

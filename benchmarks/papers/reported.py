@@ -44,6 +44,17 @@ PAPERS = {
 }
 """The sources whose sizes are reproduced, and the module of each."""
 
+CITES = {
+    "SENet CVPR2018": "hu2018senet",
+    "SENet TPAMI/arXiv-v4": "hu2020senet",
+    "CBAM ECCV2018": "woo2018cbam",
+    "SKNet CVPR2019": "li2019sknet",
+    "DANet CVPR2019": "fu2019danet",
+    "ECA-Net CVPR2020": "wang2020eca",
+    "CoordAttention CVPR2021": "hou2021coord",
+}
+"""Where lines that print no size come from, by their paper."""
+
 SIZES = ("params", "FLOPs", "module_params_formula", "extra_params", "extra_FLOPs")
 """The metrics that a recipe can give without training."""
 

@@ -50,6 +50,8 @@ class Tally:
     """Additions where residual branches end."""
     scale: int = 0
     """Multiplications of a map with its gates."""
+    softmax: int = 0
+    """Elements of the largest map that a softmax writes."""
 
 
 ADDED = "added "
@@ -74,6 +76,7 @@ FLOPS: dict[str, Callable[[Tally], int]] = {
     "thop 0.0.23": lambda t: _thop(t) + t.conv_bias_inputs + t.relu + t.max_pool + t.last_pool,
     "thop 0.0.23, mean": lambda t: _thop(t) + t.conv_bias_inputs + t.relu + t.max_pool,
     "thop 0.0.31": lambda t: _thop(t) + t.conv_bias + t.last_pool,
+    "elements of the attention map": lambda t: t.softmax,
 }
 """What counts as an operation. thop counts additions and multiplications of linear layers, one
 operation for a multiply-add of a convolution, and four for an element that is normalised; its
@@ -160,7 +163,8 @@ def _count(model: nn.Module, image_size: int, inserted: tuple[str, ...], pools: 
         2 * m.num_features for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase)
     )
     counter = _counter()
-    image = torch.empty((1, 3, image_size, image_size), device="meta")
+    channels = getattr(model, "input_channels", 3)
+    image = torch.empty((1, channels, image_size, image_size), device="meta")
     with ExitStack() as stack, torch.no_grad():
         elements = _hooked(model, inserted, pools, stack)
         stack.enter_context(counter)
@@ -232,9 +236,8 @@ def _counter() -> Any:
     class Counter(TorchDispatchMode):
         def __init__(self) -> None:
             super().__init__()
-            self.totals = dict.fromkeys(
-                ("macs", "linear", "linear_outputs", "conv_bias", "conv_bias_inputs", "norm"), 0
-            )
+            names = ("macs", "linear", "linear_outputs", "conv_bias", "conv_bias_inputs", "norm")
+            self.totals = dict.fromkeys((*names, "softmax"), 0)
 
         def __torch_dispatch__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -247,6 +250,8 @@ def _counter() -> Any:
                 self.totals["norm"] += args[0].numel()
                 return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
             out = func(*args, **kwargs)
+            if packet == aten._softmax:
+                self.totals["softmax"] = max(self.totals["softmax"], out.numel())
             if packet in flop_registry:
                 macs = flop_registry[packet](*args, **kwargs, out_val=out) // 2
                 self.totals["macs"] += macs

@@ -24,12 +24,13 @@ PROTOTXTS = {
 """Learnable parameters of the networks with SE in the official prototxts."""
 
 
-def test_every_printed_size_has_a_recipe_and_every_recipe_a_printed_size():
-    assert {value.line for value in sizes()} == set(recipes())
+def test_every_printed_size_has_a_recipe():
+    assert {value.line for value in sizes()} <= set(recipes())
 
 
 def test_every_printed_size_is_one_cell():
-    assert len(tasks()) == len(sizes())
+    given = [task.printed for task in tasks().values() if task.printed.value]
+    assert sorted(map(str, given)) == sorted(map(str, sizes()))
     assert len({cell.key for cell in tasks()}) == len(tasks())
 
 
@@ -221,6 +222,40 @@ def test_accuracies_are_reported_and_no_task():
         task.printed.metric for task in tasks().values()
     }
     assert {"top1_acc", "top1_err", "mIoU", "top1_acc_mean"} <= metrics
+
+
+def value_of(table, variant, metric="params"):
+    for cell, task in tasks().items():
+        value = task.printed
+        if (value.table, value.variant, value.metric) == (table, variant, metric):
+            return PAPER.measure(cell)["computed"]
+    raise AssertionError("no such row")
+
+
+def test_eighty_parameters_are_the_checkpoint_and_the_formula_with_ties_down():
+    table = "ECA: which k"
+    down = "the formula, ties down (Eq. 12)"
+    assert value_of(table, "the released checkpoint") == value_of(table, down) == 80
+    assert value_of(table, "the formula, ties up (Fig. 3)") == 86
+    assert value_of(table, "the default of the code") == 48
+
+
+def test_sknet_101_has_two_sizes():
+    table = "SKNet-101: d at 256 channels"
+    assert value_of(table, "sknet101.prototxt: d = 16") == 48_686_760
+    assert value_of(table, "Eq. 4: d = 32") == 48_736_040
+
+
+@pytest.mark.parametrize("crop", [224, 512, 768, 1024])
+def test_the_attention_map_has_as_many_elements_as_pairs_of_positions(crop):
+    name = f"crop of {crop} px"
+    found = value_of("position attention's map", name, "FLOPs")
+    assert found == (crop // 8) ** 4
+
+
+def test_the_head_of_danet_has_the_parameters_of_its_code():
+    assert tally("danet_head", "none", "", "auto", 8).params == 23_954_619
+    assert tally("pam_512", "none", "", "auto", 8).params == 328_321
 
 
 def test_suites_have_all_rows():
