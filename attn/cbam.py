@@ -5,15 +5,16 @@ Woo et al., CBAM, ECCV 2018, https://arxiv.org/abs/1807.06521
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attn.arguments import hidden_width, odd_int, one_of, positive_int
+from attn.passes import scale, squeeze
 
 
 class ChannelGate(nn.Module):
     """sigmoid(MLP(avgpool(x)) + MLP(maxpool(x))), one MLP for both (section 3, Eq. 2).
 
-    Shapes: (N, C, H, W) to a gate of (N, C, 1, 1). Hidden width max(C // reduction, min_channels).
+    Shapes: (N, C, H, W) to itself, as `squeeze` returns it, and a gate of (N, C, 1, 1).
+    Hidden width max(C // reduction, min_channels).
     """
 
     def __init__(
@@ -41,45 +42,33 @@ class ChannelGate(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.pool == "avg":
-            logits = self.mlp(x.mean((2, 3)))
+            x, mean = squeeze(x, means=[[2, 3]])
+            logits = self.mlp(mean)
         elif self.pool == "max":
-            logits = self.mlp(F.adaptive_max_pool2d(x, 1))
+            x, maximum = squeeze(x, maxima=[[2, 3]])
+            logits = self.mlp(maximum)
         else:
-            logits = self.mlp(x.mean((2, 3))) + self.mlp(F.adaptive_max_pool2d(x, 1))
-        return torch.sigmoid(logits)[:, :, None, None]
-
-
-class ChannelPool(nn.Module):
-    """The maximum and the mean over the channels, in the order of `form` ("code": max first).
-
-    Shapes: (N, C, H, W) to (N, 2, H, W).
-    """
-
-    def __init__(self, form: str):
-        super().__init__()
-        self.max_first = form == "code"
-
-    def forward(self, x: Tensor) -> Tensor:
-        # not amax: at ties it spreads the gradient, where the official code picks one channel
-        maximum, mean = torch.max(x, 1, keepdim=True)[0], torch.mean(x, 1, keepdim=True)
-        return torch.cat((maximum, mean) if self.max_first else (mean, maximum), dim=1)
+            x, mean, maximum = squeeze(x, means=[[2, 3]], maxima=[[2, 3]])
+            logits = self.mlp(mean) + self.mlp(maximum)
+        return x, torch.sigmoid(logits)[:, :, None, None]
 
 
 class SpatialGate(nn.Module):
     """sigmoid(BN(conv([max_c x, mean_c x]))), one gate a pixel (section 3, Eq. 3).
 
-    Shapes: (N, C, H, W) to a gate of (N, 1, H, W).
+    Shapes: (N, C, H, W) to itself, as `squeeze` returns it, and a gate of (N, 1, H, W). The two
+    maps are in the order of `form` ("code": the maximum first).
     """
 
     def __init__(
         self, channels: int, *, kernel_size: int, spatial: str, form: str, device=None, dtype=None
     ):
         super().__init__()
-        if spatial == "pool":
-            self.compress = ChannelPool(form)
-        else:
+        self.max_first = form == "code"
+        self.compress = None
+        if spatial == "conv":
             self.compress = nn.Conv2d(channels, 1, 1, bias=False, device=device, dtype=dtype)
         self.spatial = nn.Sequential()
         conv = nn.Conv2d(
@@ -98,8 +87,17 @@ class SpatialGate(nn.Module):
             nn.init.zeros_(bn.weight)
             self.spatial.add_module("bn", bn)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.spatial(self.compress(x)))
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x, maps = self.maps(x)
+        return x, torch.sigmoid(self.spatial(maps))
+
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x, as `squeeze` returns it, and what the gate sees of it: (N, 1 or 2, H, W)."""
+        if self.compress is not None:
+            return x, self.compress(x)
+        x, mean, maximum = squeeze(x, means=[[1]], maxima=[[1]])
+        pair = (maximum, mean) if self.max_first else (mean, maximum)
+        return x, torch.cat(pair, dim=1)
 
 
 class CBAM(nn.Module):
@@ -179,11 +177,16 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.SpatialGate is None:
-            return x * self.ChannelGate(x)
+            x, channel = self.ChannelGate(x)
+            return scale(x, [channel])
         if self.order == "parallel":
-            return x * self.ChannelGate(x) * self.SpatialGate(x)
+            x, channel = self.ChannelGate(x)
+            x, spatial = self.SpatialGate(x)
+            return scale(x, [channel, spatial])
         if self.order == "spatial_first":
-            x = x * self.SpatialGate(x)
-            return x * self.ChannelGate(x)
-        x = x * self.ChannelGate(x)
-        return x * self.SpatialGate(x)
+            x, first = self.SpatialGate(x)
+            x, second = self.ChannelGate(scale(x, [first], owns_y=True))
+        else:
+            x, first = self.ChannelGate(x)
+            x, second = self.SpatialGate(scale(x, [first], owns_y=True))
+        return scale(x, [second], owns_x=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attn.arguments import hidden_width, one_of
+from attn.passes import scale, squeeze
 
 
 class CoordAttention(nn.Module):
@@ -60,16 +61,17 @@ class CoordAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
         if self.axes == "height":
-            strip = x.mean(3, keepdim=True)  # (N, C, H, 1)
+            x, strip = squeeze(x, means=[[3]])  # (N, C, H, 1)
         elif self.axes == "width":
-            strip = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, W, 1)
+            x, columns = squeeze(x, means=[[2]])  # (N, C, 1, W)
+            strip = columns.transpose(2, 3)
         else:
-            columns = x.mean(2, keepdim=True).transpose(2, 3)
-            strip = torch.cat((x.mean(3, keepdim=True), columns), dim=2)  # (N, C, H + W, 1)
+            x, rows, columns = squeeze(x, means=[[3], [2]])
+            strip = torch.cat((rows, columns.transpose(2, 3)), dim=2)  # (N, C, H + W, 1)
         strip = self.act(self.bn1(self.conv1(strip)))
-        y = x
+        gates: list[Tensor] = []
         if self.conv_h is not None:
-            y = y * torch.sigmoid(self.conv_h(strip[:, :, :height]))
+            gates.append(torch.sigmoid(self.conv_h(strip[:, :, :height])))
         if self.conv_w is not None:
-            y = y * torch.sigmoid(self.conv_w(strip[:, :, -width:].transpose(2, 3)))
-        return y
+            gates.append(torch.sigmoid(self.conv_w(strip[:, :, -width:].transpose(2, 3))))
+        return scale(x, gates)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from attn.arguments import hidden_width, one_of, positive_int
+from attn.passes import by_hand, wants_gradient
 
 Form = Literal["code", "paper"]
 
-# Without gradients the N x N map is made this many rows at a time; the values do not change.
-QUERY_ROWS = 512
+# The map of all pairs of pixels is made this many rows at a time; the values do not change.
+QUERY_ROWS = 256
 
 
 class PAM(nn.Module):
@@ -24,7 +25,9 @@ class PAM(nn.Module):
     identity. Section 3.2 of the paper keeps all channels in q and k (`reduction=1`); the official
     code, which the default follows, keeps an eighth of them (`reduction=8`).
 
-    Shapes: (N, C, H, W) -> (N, C, H, W). Time and, in training, memory grow with (H W)^2.
+    Shapes: (N, C, H, W) -> (N, C, H, W). Time grows with (H W)^2. Memory does not: the (H W)^2 map
+    is made 256 rows at a time, and in training made again for the backward pass (on a processor;
+    elsewhere training keeps the map, as it does in TorchScript and under `torch.compile`).
 
     Args:
         channels: C.
@@ -58,11 +61,7 @@ class PAM(nn.Module):
         query = self.query_conv(x).flatten(2).transpose(1, 2)  # (N, HW, C/r)
         key = self.key_conv(x).flatten(2)  # (N, C/r, HW)
         value = self.value_conv(x).flatten(2)  # (N, C, HW)
-        if torch.is_grad_enabled() or query.shape[1] <= self.query_rows:
-            out = _attend(query, key, value)
-        else:
-            rows = query.split(self.query_rows, dim=1)
-            out = torch.cat([_attend(part, key, value) for part in rows], dim=2)
+        out = _attend_by_rows(query, key, value, self.query_rows)  # (N, C, HW)
         return self.gamma * out.view_as(x)
 
 
@@ -208,3 +207,50 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(N, Q, D), (N, D, P), (N, C, P) -> (N, C, Q): values averaged by softmax of query . key."""
     attention = torch.softmax(query @ key, dim=2)  # (N, Q, P)
     return value @ attention.transpose(1, 2)
+
+
+def _attend_by_rows(query: Tensor, key: Tensor, value: Tensor, rows: int) -> Tensor:
+    """`_attend`, a number of queries at a time where that is possible."""
+    if query.shape[1] <= rows:
+        return _attend(query, key, value)
+    if torch.is_grad_enabled():
+        if torch.jit.is_scripting():
+            return _attend(query, key, value)
+        if not by_hand(query, key, value):
+            return _attend(query, key, value)
+        if wants_gradient(query, key, value):
+            return _Attend.apply(query, key, value, rows)  # pyright: ignore[reportReturnType]
+    parts = [_attend(part, key, value) for part in query.split(rows, dim=1)]
+    return torch.cat(parts, dim=2)
+
+
+class _Attend(torch.autograd.Function):
+    """`_attend` by rows in both directions: the backward pass makes each part of the map anew."""
+
+    @staticmethod
+    def forward(ctx, query: Tensor, key: Tensor, value: Tensor, rows: int):
+        ctx.save_for_backward(query, key, value)
+        ctx.rows = rows
+        parts = [_attend(part, key, value) for part in query.split(rows, dim=1)]
+        return torch.cat(parts, dim=2)
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        query, key, value = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is itself differentiated
+            out = _attend(query, key, value)
+            inputs = (query, key, value)
+            return *torch.autograd.grad(out, inputs, grad, create_graph=True), None
+        of_query = torch.empty_like(query)
+        of_key, of_value = torch.zeros_like(key), torch.zeros_like(value)
+        parts = (query.split(ctx.rows, 1), of_query.split(ctx.rows, 1), grad.split(ctx.rows, 2))
+        for q, of_q, g in zip(*parts, strict=True):
+            attention = torch.softmax(q @ key, dim=2)  # (N, rows, P)
+            of_value.baddbmm_(g, attention)
+            of_attention = g.transpose(1, 2) @ value
+            of_energy = torch.ops.aten._softmax_backward_data(
+                of_attention, attention, 2, attention.dtype
+            )
+            of_q.copy_(of_energy @ key.transpose(1, 2))
+            of_key.baddbmm_(q.transpose(1, 2), of_energy)
+        return of_query, of_key, of_value, None

@@ -8,9 +8,9 @@ from math import gcd
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attn.arguments import hidden_width, one_of, positive_int
+from attn.passes import scale, squeeze
 
 
 def _number_of_groups(channels: int, groups: int | None, group_width: int | None) -> int:
@@ -76,10 +76,12 @@ class SE(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        maximum = self.squeeze == "max"
-        pooled = F.adaptive_max_pool2d(x, 1).flatten(1) if maximum else x.mean((2, 3))  # (N, C)
-        gate = torch.sigmoid(self.fc(pooled))
-        return x * gate[:, :, None, None]
+        if self.squeeze == "max":
+            x, pooled = squeeze(x, maxima=[[2, 3]])
+        else:
+            x, pooled = squeeze(x, means=[[2, 3]])
+        gate = torch.sigmoid(self.fc(pooled.flatten(1)))  # (N, C)
+        return scale(x, [gate[:, :, None, None]])
 
 
 class SEVar1(nn.Module):
@@ -93,7 +95,8 @@ class SEVar1(nn.Module):
         positive_int("channels", channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(x.mean((2, 3), keepdim=True))
+        x, pooled = squeeze(x, means=[[2, 3]])
+        return scale(x, [torch.sigmoid(pooled)])
 
 
 class SEGC(nn.Module):
@@ -129,9 +132,9 @@ class SEGC(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = x.mean((2, 3))[:, :, None]  # (N, C, 1)
-        gate = torch.sigmoid(self.fc(pooled))
-        return x * gate[:, :, :, None]
+        x, pooled = squeeze(x, means=[[2, 3]])
+        gate = torch.sigmoid(self.fc(pooled[:, :, :, 0]))  # (N, C, 1)
+        return scale(x, [gate[:, :, :, None]])
 
 
 class SEVar2(SEGC):

@@ -21,6 +21,9 @@ from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choos
 from benchmarks.schema import columns
 from benchmarks.store import Store, StoreError, row
 
+PASSES = ("attn/passes.py",)
+"""What the modules share of their forward and backward passes, beside each module's own file."""
+
 
 @dataclass
 class Plan:
@@ -68,7 +71,8 @@ def _module_file(module: str) -> Path | None:
 def sources(benchmark: Benchmark, cell: Cell) -> list[str]:
     """The code that decides the value of a cell: the benchmark's and the module's."""
     module = _module_file(cell.module)
-    return [f"{ROOT}/{name}" for name in benchmark.code] + ([str(module)] if module else [])
+    names = dict.fromkeys([*benchmark.code, *(PASSES if module else ())])
+    return [f"{ROOT}/{name}" for name in names] + ([str(module)] if module else [])
 
 
 def fingerprint(benchmark: Benchmark, cell: Cell) -> str:

@@ -97,9 +97,9 @@ def test_params(pool, order, kernel_size):
 def test_spatial_gate_starts_at_one_half(order, training):
     module = CBAM(32, order=order).double().train(training)
     x = random_input()
-    assert (module.SpatialGate(x) == 0.5).all()
+    assert (module.SpatialGate(x)[1] == 0.5).all()
     inside = x * 0.5 if order == "spatial_first" else x
-    torch.testing.assert_close(module(x), x * 0.5 * module.ChannelGate(inside), rtol=0, atol=0)
+    torch.testing.assert_close(module(x), x * 0.5 * module.ChannelGate(inside)[1], rtol=0, atol=0)
 
 
 def test_biases_start_at_zero():
@@ -112,8 +112,8 @@ def test_spatial_statistics_move_by_one_percent():
     module = CBAM(32, spatial="conv").double().train()
     x = random_input()
     module(x)
-    gated = x * module.ChannelGate(x)
-    mean = module.SpatialGate.spatial.conv(module.SpatialGate.compress(gated)).mean()
+    gated = x * module.ChannelGate(x)[1]
+    mean = module.SpatialGate.spatial.conv(module.SpatialGate.maps(gated)[1]).mean()
     torch.testing.assert_close(module.SpatialGate.spatial.bn.running_mean[0], 0.01 * mean)
 
 
@@ -126,7 +126,7 @@ def test_channel_gate_is_its_equation():
         return (pooled @ w1.T + b1).clip(min=0) @ w2.T + b2
 
     logits = torch.from_numpy(mlp(x.numpy().mean((2, 3))) + mlp(x.numpy().max((2, 3))))
-    torch.testing.assert_close(gate(x)[:, :, 0, 0], logits.sigmoid())
+    torch.testing.assert_close(gate(x)[1][:, :, 0, 0], logits.sigmoid())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_channel_gate_is_its_equation():
 def test_order_of_the_pooled_maps(form, maps):
     x = random_input()
     pooled = np.stack([f(x.numpy(), axis=1) for f in maps], axis=1)
-    compressed = CBAM(32, form=form).SpatialGate.compress(x)
+    compressed = CBAM(32, form=form).SpatialGate.maps(x)[1]
     torch.testing.assert_close(compressed, torch.from_numpy(pooled))
 
 
@@ -154,7 +154,13 @@ def test_paper_form_is_the_code_without_bn_and_its_maps_swapped():
 def test_orders_compose_the_same_two_gates():
     first = trained()
     x = random_input()
-    channel, spatial = first.ChannelGate, first.SpatialGate
+
+    def channel(x):
+        return first.ChannelGate(x)[1]
+
+    def spatial(x):
+        return first.SpatialGate(x)[1]
+
     expected = {
         "channel_first": x * channel(x) * spatial(x * channel(x)),
         "spatial_first": x * spatial(x) * channel(x * spatial(x)),
@@ -171,13 +177,13 @@ def test_channel_gate_ignores_where_pixels_are():
     gate = trained().ChannelGate
     x = random_input()
     shuffled = x.flatten(2)[:, :, torch.randperm(72)].view_as(x)
-    torch.testing.assert_close(gate(shuffled), gate(x))
+    torch.testing.assert_close(gate(shuffled)[1], gate(x)[1])
 
 
 def test_spatial_gate_ignores_the_order_of_channels():
     gate = trained().SpatialGate
     x = random_input()
-    torch.testing.assert_close(gate(x[:, torch.randperm(32)]), gate(x))
+    torch.testing.assert_close(gate(x[:, torch.randperm(32)])[1], gate(x)[1])
 
 
 def test_spatial_gate_sees_its_window():
@@ -185,7 +191,7 @@ def test_spatial_gate_sees_its_window():
     x = random_input()
     changed = x.clone()
     changed[0, :, 4, 4] += 1
-    moved = (gate(changed) - gate(x)).abs() > 1e-12
+    moved = (gate(changed)[1] - gate(x)[1]).abs() > 1e-12
     assert moved[0, 0, 3:6, 3:6].all()
     assert moved.sum() == 9
 

@@ -1,0 +1,272 @@
+"""The two passes that every gate makes over a feature map: squeeze it, then scale it.
+
+A gate is small: what it costs is reading and writing the map around it. Written plainly, with
+`x.mean`, `x.max` and `x * gate`, autograd makes full-size products and copies that nobody needs.
+`squeeze` and `scale` compute the same values and gradients with fewer passes where that was
+measured to be faster (a processor, float32 or float64, a contiguous or channels-last map) and are
+plain everywhere else: on other devices, in TorchScript, under `torch.compile` and `torch.func`.
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional as F
+
+CHUNK = 4 << 20
+"""Bytes of a map that are worked on at a time, so that a temporary product stays in the cache."""
+
+
+def squeeze(
+    x: Tensor, means: list[list[int]] | None = None, maxima: list[list[int]] | None = None
+) -> list[Tensor]:
+    """Pool x over each list of dimensions: [x, *means, *maxima], pooled dimensions kept as 1.
+
+    Shapes: (N, C, H, W) to itself and one tensor for each list; a maximum is over [1] or [2, 3].
+    Where several elements share the maximum, one of them gets the gradient, as with `torch.max`
+    and unlike `torch.amax`.
+
+    Use the x that is returned in place of the one given, and only in `scale`: the gradient that
+    it gets there is overwritten by its sum with those of the pooled tensors.
+    """
+    if torch.jit.is_scripting():
+        pooled = [x]
+        if means is not None:
+            for dims in means:
+                pooled.append(x.mean(dims, keepdim=True))
+        if maxima is not None:
+            for dims in maxima:
+                pooled.append(_first_max(x, dims)[0])
+        return pooled
+    means, maxima = means or [], maxima or []
+    if wants_gradient(x) and by_hand(x) and _whole_map(x):
+        return list(_Squeeze.apply(x, means, maxima))  # pyright: ignore[reportArgumentType]
+    return [x, *(_mean(x, d) for d in means), *(_max(x, d) for d in maxima)]
+
+
+def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = False) -> Tensor:
+    """y = x times every gate. Shapes: (N, C, H, W), gates that broadcast to it; the shape of x.
+
+    Between two gates of one module nobody else sees the map: `owns_x` allows to write y over x
+    where no gradient is wanted, `owns_y` to write the gradient of x over that of y.
+    """
+    if torch.jit.is_scripting():
+        return _plain_product(x, gates)
+    if len(gates) > 2 or not by_hand(x, *gates) or not _whole_map(x):
+        return _plain_product(x, gates)
+    if wants_gradient(x, *gates):
+        return _Scale.apply(x, owns_y, *gates)  # pyright: ignore[reportReturnType]
+    return _product(x, gates, owns_x)
+
+
+def _plain_product(x: Tensor, gates: list[Tensor]) -> Tensor:
+    for gate in gates:
+        x = x * gate
+    return x
+
+
+def wants_gradient(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+
+
+def by_hand(*tensors: Tensor) -> bool:
+    """Whether a form with a gradient written by hand may stand in for these tensors' plain form.
+
+    Only in eager mode on a processor: nothing that records or transforms operations sees it.
+    """
+    return (
+        all(t.device.type == "cpu" and t.dtype == tensors[0].dtype for t in tensors)
+        and tensors[0].dtype in (torch.float32, torch.float64)
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+        and not torch.is_autocast_enabled("cpu")
+        and not torch._C._are_functorch_transforms_active()
+        and forward_ad._current_level < 0
+    )
+
+
+def _whole_map(x: Tensor) -> bool:
+    return x.numel() > 0 and (x.is_contiguous() or _channels_last(x))
+
+
+def _product(x: Tensor, gates: list[Tensor], in_place: bool) -> Tensor:
+    y = x.mul_(gates[0]) if in_place else x * gates[0]
+    return y.mul_(gates[1]) if len(gates) == 2 else y
+
+
+def _channels_last(x: Tensor) -> bool:
+    """Channels last and not contiguous as well, as a map of one pixel or one channel is."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if _channels_last(x) else torch.contiguous_format
+
+
+def _mean(x: Tensor, dims: list[int]) -> Tensor:
+    """`x.mean(dims, keepdim=True)`, by what is fast for a channels-last map on a processor."""
+    if by_hand(x) and _channels_last(x):
+        n, c, h, w = x.shape
+        if dims in ([2], [3]):  # 10 times faster
+            return F.adaptive_avg_pool2d(x, (1, w) if dims == [2] else (h, 1))
+        if dims == [2, 3]:  # 1.5 times faster
+            share = x.new_full((1, h * w), 1 / (h * w))
+            return (share @ x.permute(0, 2, 3, 1).view(n, h * w, c)).view(n, c, 1, 1)
+    return x.mean(dims, keepdim=True)
+
+
+def _max(x: Tensor, dims: list[int]) -> Tensor:
+    if x.requires_grad:
+        return _first_max(x, dims)[0]
+    return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
+
+
+def _first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
+    """The maximum over the channels or over the pixels, and where it is: a channel or a pixel."""
+    if dims == [1]:
+        return x.max(1, keepdim=True)
+    if x.is_contiguous():
+        values, places = x.flatten(2).max(2)
+        return values[:, :, None, None], places[:, :, None, None]
+    return torch.ops.aten.adaptive_max_pool2d(x, [1, 1])
+
+
+def _dot(a: Tensor, b: Tensor, kept: list[int]) -> Tensor:
+    """`(a * b).sum` over all dimensions but `kept`, [N, C] or [N, H, W], without the product.
+
+    PyTorch has no such reduction, but the backward pass of batch normalisation with mean 0 and
+    variance 1 contains it: the gradient of the weight is sum(a * b) over all but the channels.
+    """
+    n, c, h, w = a.shape
+    inner_is_pixels = not _channels_last(a)
+    rows, other = (t if inner_is_pixels else t.permute(0, 2, 3, 1) for t in (a, b))
+    if inner_is_pixels == (kept == [0, 1]):
+        # the summed dimension is the inner one: a matrix of many rows, each summed
+        shape = (1, -1, h * w if inner_is_pixels else c)
+        sums = _weight_gradient(rows.reshape(shape), other.reshape(shape))
+    else:
+        # it is the outer one: columns, a sample at a time
+        shape = (n, -1, h * w if inner_is_pixels else c)
+        pairs = zip(rows.reshape(shape), other.reshape(shape), strict=True)
+        sums = torch.stack([_weight_gradient(r, o) for r, o in pairs])
+    return sums.view(n, c, 1, 1) if kept == [0, 1] else sums.view(n, 1, h, w)
+
+
+def _weight_gradient(a: Tensor, b: Tensor) -> Tensor:
+    channels = a.shape[1]
+    mean, variance = a.new_zeros(channels), a.new_ones(channels)
+    return torch.ops.aten.native_batch_norm_backward(
+        a, b, None, mean, variance, mean, variance, False, 0.0, [False, True, False]
+    )[1]
+
+
+class _Squeeze(torch.autograd.Function):
+    """Backward: the gradient of x, with those of the pooled tensors added to it in place."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, means: list[list[int]], maxima: list[list[int]]):
+        found = [_first_max(x, dims) for dims in maxima]
+        ctx.shape, ctx.means, ctx.maxima = x.shape, means, maxima
+        ctx.save_for_backward(*(places for _, places in found))
+        ctx.set_materialize_grads(False)
+        return x, *(_mean(x, dims) for dims in means), *(values for values, _ in found)
+
+    @staticmethod
+    def backward(ctx, grad, *pooled):  # pyright: ignore[reportIncompatibleMethodOverride]
+        given = [g for g in (grad, *pooled) if g is not None]
+        if not given:
+            return None, None, None
+        if grad is None:
+            grad = given[0].new_zeros(ctx.shape)
+        elif torch.is_grad_enabled() or not _whole_map(grad):
+            grad = grad.contiguous().clone()  # it is itself differentiated, or an expanded number
+        for g in pooled[: len(ctx.means)]:
+            if g is not None:
+                grad.add_(g / (grad.numel() // g.numel()))
+        for dims, g, places in zip(
+            ctx.maxima, pooled[len(ctx.means) :], ctx.saved_tensors, strict=True
+        ):
+            if g is not None:
+                _add_at(grad, dims, places, g)
+        return grad, None, None
+
+
+def _add_at(grad: Tensor, dims: list[int], places: Tensor, g: Tensor) -> None:
+    """Add g to grad at the channel or the pixel that `places` names."""
+    if dims == [1]:
+        grad.scatter_add_(1, places, g)
+        return
+    n, c, _, w = grad.shape
+    samples = torch.arange(n, device=g.device).view(n, 1)
+    channels = torch.arange(c, device=g.device)
+    pixels = places.view(n, c)
+    index = (samples, channels, pixels // w, pixels % w)
+    grad.index_put_(index, g.view(n, c), accumulate=True)
+
+
+class _Scale(torch.autograd.Function):
+    """Backward: g * gates for x, and for each gate the sums of g * x * (the other gate)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, owns_y: bool, *gates: Tensor):
+        ctx.save_for_backward(x, *gates)
+        ctx.owns_y = owns_y
+        return _product(x, list(gates), in_place=False)
+
+    @staticmethod
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, *gates = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is itself differentiated: no step in place
+            return _plain_scale_backward(grad, x, gates)
+        grad = grad.contiguous(memory_format=_layout(x))
+        if len(gates) == 1:
+            of_gates = (_gate_gradient(grad, x, gates[0]),)
+        else:
+            of_gates = _gate_gradients(grad, x, *gates)
+        return _product(grad, gates, in_place=ctx.owns_y), None, *of_gates
+
+
+def _plain_scale_backward(grad: Tensor, x: Tensor, gates: list[Tensor]):
+    if len(gates) == 1:
+        return grad * gates[0], None, (grad * x).sum_to_size(gates[0].shape)
+    first, second = gates
+    return (
+        grad * first * second,
+        None,
+        (grad * x * second).sum_to_size(first.shape),
+        (grad * x * first).sum_to_size(second.shape),
+    )
+
+
+def _gate_gradient(grad: Tensor, x: Tensor, gate: Tensor) -> Tensor:
+    n, c, h, w = x.shape
+    if gate.shape == (n, c, 1, 1):
+        return _dot(grad, x, [0, 1])
+    if gate.shape == (n, 1, h, w):
+        return _dot(grad, x, [0, 2, 3])
+    return (grad * x).sum_to_size(gate.shape)
+
+
+def _gate_gradients(
+    grad: Tensor, x: Tensor, first: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of a gate of rows and a gate of columns, a few samples at a time."""
+    n, c, h, w = x.shape
+    if first.shape != (n, c, h, 1) or second.shape != (n, c, 1, w):
+        return (
+            (grad * x * second).sum_to_size(first.shape),
+            (grad * x * first).sum_to_size(second.shape),
+        )
+    of_first, of_second = torch.empty_like(first), torch.empty_like(second)
+    size = max(1, CHUNK // (x.stride(0) * x.element_size()))
+    parts = [t.split(size) for t in (grad, x, first, second, of_first, of_second)]
+    for g, part, rows, columns, of_rows, of_columns in zip(*parts, strict=True):
+        product = g * part
+        if x.is_contiguous():
+            k = len(part) * c
+            maps = product.view(k, h, w)
+            of_rows.copy_((maps @ columns.reshape(k, w, 1)).view_as(of_rows))
+            of_columns.copy_((rows.reshape(k, 1, h) @ maps).view_as(of_columns))
+        else:
+            torch.mul(_mean(product * columns, [3]), w, out=of_rows)
+            torch.mul(_mean(product.mul_(rows), [2]), h, out=of_columns)
+    return of_first, of_second
