@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks import cells
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Selection
+from benchmarks.latency import one_timing_job
 
 RUNS = (1_000, 10_000)
 """Numbers of cells in a run."""
@@ -99,6 +100,7 @@ class OverheadBenchmark(Benchmark):
     def same_machine(self, cell: Cell) -> bool:
         return True
 
+    @one_timing_job()
     def measure(self, cell: Cell) -> dict[str, Any]:
         count = int(cell.data.partition(" ")[0])
         parts = {"run": time_run, "store": time_store}[cell.recipe](count)
