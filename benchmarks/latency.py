@@ -1,8 +1,9 @@
 """Latency of every arm as a ratio to the bare backbone, timed side by side.
 
 One session holds the baseline, a second copy of the baseline and every variant, and times them
-interleaved in random order, in several fresh processes. The ratio of the two copies, whose truth
-is 1, is the noise floor of the session: nothing is called slower or faster below it.
+interleaved in random order, in several fresh processes and after several builds in each. The ratio
+of the two copies, whose truth is 1, is the noise floor of the session: nothing is called slower or
+faster below it. `clock` tests this protocol on planted differences.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,11 +25,16 @@ from filelock import FileLock, Timeout
 from benchmarks import stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.session import Session, SessionDied, in_fresh_process
-from benchmarks.stats import fastest, latency_verdict, ratio_interval
+from benchmarks.stats import Interval, build_interval, fastest, latency_verdict, ratio_interval
+from benchmarks.surroundings import surroundings
 from benchmarks.timing import Record, Timing
 
-ROUNDS = 30
-PROCESSES = 3
+ROUNDS = 12
+BUILDS = 2
+PROCESSES = 4
+FEWEST_BUILDS = 4
+"""Student's interval over fewer builds is too wide to say anything; the rounds are drawn then."""
+
 LOCK_WAIT_S = 1800.0
 PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
@@ -56,7 +63,10 @@ class Latency(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/latency.py::run_session",
         "benchmarks/latency.py::evaluate",
+        "benchmarks/device.py",
         "benchmarks/session.py",
+        "benchmarks/stats.py::build_interval",
+        "benchmarks/stats.py::faster_half",
         "benchmarks/stats.py::fastest",
         "benchmarks/stats.py::floor_of",
         "benchmarks/stats.py::geometric_mean",
@@ -71,29 +81,36 @@ class Latency(Benchmark):
             "latency_ms",
             "number",
             "ms",
-            "time of one forward pass of a batch: minimum of each process, geometric mean over "
-            "processes; compare it on one machine only",
+            "wall-clock time of one forward pass of a batch: minimum of each build, geometric mean "
+            "over builds; compare it on one machine only",
         ),
         Column("latency_p10_ms", "number", "ms", "as latency_ms, with the 10 % quantile"),
         Column(
             "ratio",
             "number",
             "",
-            "latency over that of the bare backbone in the same session; for the bare backbone "
-            "itself that of its second copy, whose truth is 1",
+            "time over that of the two copies of the bare backbone in the same session, by the "
+            "faster half of the samples; for the bare backbone itself that of its second copy over "
+            "the first, whose truth is 1",
         ),
-        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
-        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
+        Column(
+            "ratio_low", "number", "", "lower end of the 95 % interval of ratio over the builds"
+        ),
+        Column(
+            "ratio_high", "number", "", "upper end of the 95 % interval of ratio over the builds"
+        ),
         Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
         Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
         Column(
             "verdict",
             "string",
             "",
-            "slower or faster where the interval excludes 1 by more than the noise floor, no "
-            "measurable difference otherwise, noise floor too high where it is above 5 %",
+            "slower or faster where the interval excludes 1 by more than the noise floor and by "
+            "more than 1 %, no measurable difference otherwise, noise floor too high where it is "
+            "above 5 %",
         ),
-        Column("rounds", "integer", "", "samples of every arm in a process"),
+        Column("rounds", "integer", "", "samples of every arm after a build"),
+        Column("builds", "integer", "", "times that all arms were built, over all processes"),
         Column("processes", "integer", "", "fresh processes"),
         Column("calls", "integer", "", "fewest forward passes in one sample"),
         Column(
@@ -102,6 +119,25 @@ class Latency(Benchmark):
             "processes",
             "load of the machine over the minute before the session, an earlier session included",
         ),
+        Column(
+            "clock",
+            "string",
+            "",
+            "what ratio compares: thread, the processor time of the one thread that computes; "
+            "wall, the time on the wall; events, the time between two events of the GPU",
+        ),
+        Column(
+            "preempted",
+            "integer",
+            "",
+            "samples in which the thread waited for the processor (only where clock is thread)",
+        ),
+        Column("affinity", "string", "", "processors that the process may run on"),
+        Column("malloc", "string", "", "C library, preloaded libraries and settings of malloc"),
+        Column("sm_clock_low_mhz", "integer", "MHz", "lowest clock of the GPU between rounds"),
+        Column("sm_clock_high_mhz", "integer", "MHz", "highest clock of the GPU between rounds"),
+        Column("discarded", "integer", "", "rounds thrown away for the state of the GPU"),
+        Column("discarded_why", "string", "", "reasons of these, with counts"),
         Column("governor", "string", "", "frequency governor of the processor, if it can be read"),
         Column("cudnn_benchmark", "boolean", "", "whether cuDNN chose its algorithms by timing"),
     )
@@ -141,7 +177,7 @@ class Latency(Benchmark):
         """The layers of the model, and the constants of the protocol."""
         from benchmarks.accuracy import layers
 
-        protocol = (ROUNDS, PROCESSES, stats.MAX_FLOOR, stats.CONFIDENCE)
+        protocol = (ROUNDS, BUILDS, PROCESSES, stats.MAX_FLOOR, stats.RESOLUTION)
         return protocol, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
@@ -176,12 +212,16 @@ class Latency(Benchmark):
             image_size=first.image_size or 224,
             batch_size=first.batch_size or 1,
             threads=first.threads or cores(),
+            builds=BUILDS,
             rounds=ROUNDS,
         )
+        clock = clock_of(first.device, session.threads)
         with one_timing_job():
-            beside = _surroundings(first.device)
+            beside = surroundings(first.device)
             try:
-                values = evaluate(arms, run_session(session))
+                records = run_session(session)
+                beside |= gpu_columns(records)
+                values = evaluate(arms, records, clock, PROCESSES)
             except TimingFailed as error:
                 values = dict.fromkeys(wanted, error)
         for arm, cell in wanted.items():
@@ -196,30 +236,42 @@ def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:
     TimingFailed if a process ends for another reason.
     """
     base = crc32(repr(session).encode())
-    records: list[Record] = []
-    while len(records) < processes:
+    answers: list[list[Record]] = []
+    while len(answers) < processes:
         try:
-            records.append(in_fresh_process(replace(session, seed=base + len(records))))
+            answers.append(in_fresh_process(replace(session, seed=base + len(answers))))
         except SessionDied as died:
             if died.arm is None or died.arm < 2:
                 raise TimingFailed(str(died)) from died
             session = replace(session, skip=(*session.skip, (died.arm, str(died))))
-    return records
+    return [record for answer in answers for record in answer]
+
+
+def clock_of(device: str, threads: int) -> str:
+    """What ratios compare, see the column ``clock``.
+
+    One thread's own processor time leaves out the moments in which something else had the
+    processor. Several threads wait for each other, which only the wall clock sees.
+    """
+    if device.startswith("cuda"):
+        return "events"
+    return "thread" if threads == 1 else "wall"
 
 
 def evaluate(
-    arms: Sequence[Arm], records: Sequence[Record]
+    arms: Sequence[Arm], records: Sequence[Record], clock: str = "wall", processes: int = 0
 ) -> dict[Arm, dict[str, Any] | Exception]:
-    """Values for every arm from the records of its processes; arms 0 and 1 are the baseline.
+    """Values for every arm from the records of its builds; arms 0 and 1 are the baseline.
 
-    An arm that failed in any process has the exception instead. TimingFailed if the baseline did.
+    ``processes`` (0: one for each record) is only written down. An arm that failed after any build
+    has the exception instead. TimingFailed if the baseline did.
     """
     columns = [[record.timings[i] for record in records] for i in range(len(arms))]
     for copy in columns[:2]:
         if error := _first_error(copy):
             raise TimingFailed(f"the bare backbone can't be timed: {error}")
-    baseline = [t.seconds for t in columns[0]]
-    floor = ratio_interval([t.seconds for t in columns[1]], baseline)
+    one, two = (_times(copy, clock) for copy in columns[:2])
+    floor = _interval(two, one)
     values: dict[Arm, dict[str, Any] | Exception] = {}
     for i, arm in enumerate(arms):
         if i == 1:
@@ -227,22 +279,51 @@ def evaluate(
         if error := _first_error(columns[i]):
             values[arm] = TimingFailed(error)
             continue
-        samples = [t.seconds for t in columns[i]]
-        ratio = ratio_interval(samples, baseline) if i else floor
+        wall = [t.seconds for t in columns[i]]
+        ratio = _interval(_times(columns[i], clock), one, two) if i else floor
         values[arm] = {
-            "latency_ms": 1e3 * fastest(samples),
-            "latency_p10_ms": 1e3 * fastest(samples, 0.1),
+            "latency_ms": 1e3 * fastest(wall),
+            "latency_p10_ms": 1e3 * fastest(wall, 0.1),
             "ratio": ratio.value,
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
             "floor_low": floor.low,
             "floor_high": floor.high,
             "verdict": latency_verdict(ratio, floor),
-            "rounds": min(len(s) for s in samples),
-            "processes": len(samples),
+            "rounds": min(len(s) for s in wall),
+            "builds": len(wall),
+            "processes": processes or len(wall),
             "calls": min(t.calls for t in columns[i]),
+            "clock": clock,
+            "preempted": sum(t.preempted for t in columns[i]) if clock == "thread" else None,
         }
     return values
+
+
+def _times(timings: Sequence[Timing], clock: str) -> list[list[float]]:
+    return [t.busy if clock == "thread" else t.seconds for t in timings]
+
+
+def _interval(arm: Sequence[Sequence[float]], *copies: Sequence[Sequence[float]]) -> Interval:
+    if len(arm) < FEWEST_BUILDS:
+        return ratio_interval(arm, copies[0])
+    return build_interval(arm, *copies)
+
+
+def gpu_columns(records: Sequence[Record]) -> dict[str, Any]:
+    """Range of the GPU's clock and what was thrown away; nothing where no GPU was watched."""
+    clocks = [clock for record in records for clock in record.clocks_mhz]
+    if not clocks:
+        return {}
+    reasons: Counter[str] = Counter()
+    for record in records:
+        reasons.update(record.discarded)
+    return {
+        "sm_clock_low_mhz": min(clocks),
+        "sm_clock_high_mhz": max(clocks),
+        "discarded": reasons.total(),
+        "discarded_why": "; ".join(f"{why} {n}" for why, n in sorted(reasons.items())),
+    }
 
 
 @contextmanager
@@ -277,7 +358,8 @@ def cores() -> int:
 
 
 def _first_error(timings: Sequence[Timing]) -> str:
-    return next((t.error for t in timings if t.error), "")
+    empty = "every round was thrown away for the state of the GPU"
+    return next((t.error or empty for t in timings if t.error or not t.seconds), "")
 
 
 def _check_device(device: str) -> None:
@@ -293,14 +375,3 @@ def _check_device(device: str) -> None:
         raise ValueError(
             f"device {device!r}: torch sees {torch.cuda.device_count()} GPU(s), counted from 0"
         )
-
-
-def _surroundings(device: str) -> dict[str, Any]:
-    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    try:
-        name = governor.read_text().strip()
-    except OSError:
-        name = ""
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    cudnn = True if device.startswith("cuda") else None
-    return {"load_average": load, "governor": name, "cudnn_benchmark": cudnn}

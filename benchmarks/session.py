@@ -1,8 +1,8 @@
 """One fresh process that builds the arms of a comparison and times them side by side.
 
 ``python -m benchmarks.session`` reads a ``Session`` as one line of JSON on standard input and
-writes a ``Record`` on standard output. It ends as soon as its standard input is closed, so that
-it never outlives the process that started it.
+writes a ``Record`` for each build of the arms on standard output. It ends as soon as its standard
+input is closed, so that it never outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.device import Watch, gpu_look
 from benchmarks.timing import (
+    WARMUP_S,
     Forward,
     Record,
     Timer,
@@ -38,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Session:
     """What one process times: ``arms`` are pairs (module, variant), the first two the baseline.
 
+    All arms are built ``builds`` times, and timed for ``rounds`` rounds after each.
+
     ``skip`` are pairs (index of an arm, why): arms that have ended a process before.
     """
 
@@ -49,6 +53,7 @@ class Session:
     image_size: int = 224
     batch_size: int = 1
     threads: int = 1
+    builds: int = 1
     rounds: int = 30
     seed: int = 0
     skip: tuple[tuple[int, str], ...] = ()
@@ -62,7 +67,7 @@ class SessionDied(RuntimeError):
         self.arm = arm
 
 
-def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
+def measure(session: Session, begin: Callable[[int | None], object]) -> list[Record]:
     """Build the arms in random order (so that none always gets the same memory) and time them.
 
     ``begin`` is told which arm is built or warms up, and None when the rounds begin.
@@ -73,12 +78,30 @@ def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
     torch.manual_seed(session.seed)
     rng = random.Random(session.seed)
     timer: Timer = cpu_timer
+    look = None
     if session.device.startswith("cuda"):
         torch.cuda.set_device(torch.device(session.device).index or 0)
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = session.precision == "tf32"
         torch.set_float32_matmul_precision("high" if session.precision == "tf32" else "highest")
         timer = cuda_timer(torch.cuda)
+        look = gpu_look(torch.cuda)
+    records = []
+    for build in range(session.builds):
+        forwards = _built(session, rng, begin)
+        warmup_s = WARMUP_S if build == 0 else WARMUP_S / 4  # only its own memory is still cold
+        watch = Watch(look) if look else None
+        words = {"warmup_s": warmup_s, "begin": begin, "watch": watch}
+        with torch.inference_mode():
+            record = interleave(forwards, timer, session.rounds, rng, **words)
+        records.append(replace(record, clocks_mhz=watch.clocks if watch else []))
+    return records
+
+
+def _built(
+    session: Session, rng: random.Random, begin: Callable[[int | None], object]
+) -> list[Forward | str]:
+    """Every arm made anew, or why it can't be."""
     skip = dict(session.skip)
     forwards: list[Forward | str] = [skip.get(i, "") for i in range(len(session.arms))]
     for i in rng.sample(range(len(session.arms)), len(session.arms)):
@@ -89,8 +112,7 @@ def measure(session: Session, begin: Callable[[int | None], object]) -> Record:
             forwards[i] = _forward(session, *session.arms[i])
         except Exception as error:
             forwards[i] = reason(error)
-    with torch.inference_mode():
-        return interleave(forwards, timer, session.rounds, rng, begin=begin)
+    return forwards
 
 
 def _forward(session: Session, module: str, variant: str) -> Forward:
@@ -116,7 +138,7 @@ def _forward(session: Session, module: str, variant: str) -> Forward:
     return forward
 
 
-def in_fresh_process(session: Session) -> Record:
+def in_fresh_process(session: Session) -> list[Record]:
     """``measure`` in a new Python process with the thread counts in its environment.
 
     SessionDied if it dies. Whatever interrupts the wait ends the process.
@@ -140,15 +162,15 @@ def in_fresh_process(session: Session) -> Record:
             finally:
                 child.kill()
         last = _last(answer)
-        if isinstance(last, dict):
-            return Record([Timing(**t) for t in last["timings"]], last["order"])
+        if isinstance(last, list):
+            return [Record(**{**r, "timings": [Timing(**t) for t in r["timings"]]}) for r in last]
         log.seek(0)
         words = (log.read().strip().splitlines() or ["it said nothing"])[-1]
     raise SessionDied(f"the timing process {_ending(child.returncode)}: {words}", last)
 
 
 def _last(answer: str) -> Any:
-    """The record (a dict), or the arm that had begun when the answer broke off."""
+    """The records (a list), or the arm that had begun when the answer broke off."""
     try:
         return json.loads(answer.splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
@@ -180,7 +202,7 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Answer one session: a line for each arm that begins, then the record.
+    """Answer one session: a line for each arm that begins, then the records.
 
     What the measured code prints goes to standard error.
     """
@@ -194,7 +216,8 @@ def main() -> None:
         answer.write(json.dumps(what) + "\n")
         answer.flush()
 
-    say(asdict(measure(Session(**{**content, **pairs}), begin=say)))
+    records = measure(Session(**{**content, **pairs}), begin=say)
+    say([asdict(record) for record in records])
     answer.close()
 
 

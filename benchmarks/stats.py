@@ -1,6 +1,6 @@
 """Intervals, tests and verdicts, as plain functions on plain lists.
 
-Latency: ratios of minima with a bootstrap interval, judged against a noise floor. Accuracy:
+Latency: ratios with an interval, judged against a noise floor. Accuracy:
 differences of paired seeds with a BCa interval, an exact sign-flip test and Holm's correction.
 Everything random takes a seed; equal input gives equal output.
 """
@@ -18,6 +18,16 @@ CONFIDENCE = 0.95
 ALPHA = 0.05
 MAX_FLOOR = 0.05
 """A latency session whose copies of one network differ by more than this ranks nothing."""
+
+RESOLUTION = 0.01
+"""Two times that differ by less are never called different: copies of one network, each at its own
+place in memory, differ by as much."""
+
+T_975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+)
+"""Student's t at 97.5 % for 1 to 20 degrees of freedom."""
 
 EXACT_UP_TO = 20
 """Pairs up to which the sign-flip test visits every sign pattern."""
@@ -62,6 +72,15 @@ def fastest(samples: Sequence[Sequence[float]], quantile: float = 0.0) -> float:
     return geometric_mean([float(np.quantile(process, quantile)) for process in samples])
 
 
+def faster_half(times: Sequence[float]) -> float:
+    """Mean of the faster half of the times, rounded up: of three the two smallest.
+
+    What runs beside a network only adds to its times, so the faster half says most about it; the
+    mean of a half varies less than its smallest value, which is one lucky sample.
+    """
+    return float(np.sort(np.asarray(times, dtype=float))[: (len(times) + 1) // 2].mean())
+
+
 def ratio_interval(
     arm: Sequence[Sequence[float]],
     baseline: Sequence[Sequence[float]],
@@ -78,11 +97,7 @@ def ratio_interval(
     about 75 %), which is why `latency_verdict` asks for the noise floor on top.
     ValueError if the two do not hold the same rounds.
     """
-    if len(arm) != len(baseline) or not arm:
-        raise ValueError(f"{len(arm)} processes against {len(baseline)}: they must be the same")
-    for ours, theirs in zip(arm, baseline, strict=True):
-        if len(ours) != len(theirs) or not ours:
-            raise ValueError(f"{len(ours)} rounds against {len(theirs)}: they must be the same")
+    _same_rounds(arm, baseline)
     rng = np.random.default_rng(seed)
     logs = np.empty((len(arm), resamples))
     for p, (ours, theirs) in enumerate(zip(arm, baseline, strict=True)):
@@ -96,6 +111,35 @@ def ratio_interval(
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
+def _same_rounds(arm: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]) -> None:
+    if len(arm) != len(baseline) or not arm:
+        raise ValueError(f"{len(arm)} processes against {len(baseline)}: they must be the same")
+    for ours, theirs in zip(arm, baseline, strict=True):
+        if len(ours) != len(theirs) or not ours:
+            raise ValueError(f"{len(ours)} rounds against {len(theirs)}: they must be the same")
+
+
+def build_interval(arm: Sequence[Sequence[float]], *copies: Sequence[Sequence[float]]) -> Interval:
+    """Ratio of an arm to copies of the baseline, with Student's interval over the builds.
+
+    ``arm[b][r]`` is the time of round ``r`` after build ``b``, when every arm was made anew, at
+    another place in memory. A build gives log(faster half of the arm) minus the mean of the same
+    over the copies; the ratio is exp of their mean over n builds, and the interval reaches
+    t(n - 1) times their standard error: what differs from build to build is in it.
+    ValueError for fewer than two builds, or if the copies do not hold the same rounds.
+    """
+    for copy in copies:
+        _same_rounds(arm, copy)
+    n = len(arm)
+    if n < 2:
+        raise ValueError(f"{n} build given: an interval needs at least two")
+    ours, *theirs = (np.log([faster_half(times) for times in each]) for each in (arm, *copies))
+    logs = ours - np.mean(theirs, axis=0)
+    reach = T_975[min(n - 1, len(T_975)) - 1] * logs.std(ddof=1) / np.sqrt(n)
+    ends = np.exp([logs.mean(), logs.mean() - reach, logs.mean() + reach])
+    return Interval(*map(float, ends))
+
+
 def floor_of(floor: Interval) -> float:
     """How far the interval of a network against its own copy lies from 1, in either direction."""
     return max(floor.high, 1 / floor.low, 1.0) - 1
@@ -104,9 +148,10 @@ def floor_of(floor: Interval) -> float:
 def latency_verdict(ratio: Interval, floor: Interval, max_floor: float = MAX_FLOOR) -> str:
     """``slower`` or ``faster`` where the interval excludes 1 by more than the noise floor.
 
-    ``floor`` is the interval of a second copy of the baseline over the baseline.
+    ``floor`` is the interval of a second copy of the baseline over the baseline; a floor below
+    ``RESOLUTION`` counts as that.
     """
-    noise = floor_of(floor)
+    noise = max(floor_of(floor), RESOLUTION)
     if noise > max_floor:
         return NOISY
     if ratio.low > 1 + noise:

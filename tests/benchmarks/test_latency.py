@@ -1,11 +1,15 @@
 """The timing protocol: order, calibration, verdicts on planted truths, failures, interruption."""
 
+import inspect
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +18,12 @@ import torch
 from filelock import FileLock
 
 from benchmarks import latency
-from benchmarks.cells import MODULES, Cell, Selection
+from benchmarks.cells import MODULES, Cell, Selection, benchmarks
 from benchmarks.latency import (
     BASELINE,
+    BUILDS,
+    PROCESSES,
+    ROUNDS,
     Latency,
     TimingBusy,
     TimingFailed,
@@ -131,18 +138,17 @@ def test_cuda_timer_puts_events_around_the_calls_and_waits_once():
     assert log == ["start", "forward", "forward", "forward", "end", "wait"]
 
 
-def _records(*per_forward, processes=3, rounds=30, noise=0.002):
+def _records(*per_forward, builds=8, rounds=12, noise=0.002, waits=0.0):
+    """Times with noise on top; a share ``waits`` of the samples lasts ten times as long on the
+    wall, in which the thread does nothing."""
     rng = random.Random(0)
-    return [
-        Record(
-            [
-                Timing([t * (1 + rng.random() * noise) for _ in range(rounds)], 7)
-                for t in per_forward
-            ],
-            [],
-        )
-        for _ in range(processes)
-    ]
+
+    def timing(seconds):
+        busy = [seconds * (1 + rng.random() * noise) for _ in range(rounds)]
+        wall = [t * (10 if rng.random() < waits else 1) for t in busy]
+        return Timing(wall, 7, busy=busy)
+
+    return [Record([timing(t) for t in per_forward], []) for _ in range(builds)]
 
 
 def test_rows_of_synthetic_samples_with_known_truth():
@@ -151,9 +157,26 @@ def test_rows_of_synthetic_samples_with_known_truth():
     assert [rows[a]["verdict"] for a in (BASELINE, SE, ECA)] == [SAME, "slower", "faster"]
     assert rows[SE]["ratio"] == pytest.approx(1.5, rel=0.002)
     assert rows[SE]["latency_ms"] == pytest.approx(15, rel=0.002)
-    assert rows[SE]["latency_ms"] / rows[BASELINE]["latency_ms"] == pytest.approx(rows[SE]["ratio"])
     assert rows[SE]["latency_p10_ms"] >= rows[SE]["latency_ms"]
-    assert (rows[SE]["rounds"], rows[SE]["processes"], rows[SE]["calls"]) == (30, 3, 7)
+    counted = ("rounds", "builds", "processes", "calls")
+    assert [rows[SE][name] for name in counted] == [12, 8, 8, 7]
+
+
+def test_the_thread_clock_leaves_out_waiting_and_counts_it():
+    arms = (BASELINE, BASELINE, SE)
+    records = _records(0.010, 0.010, 0.0103, waits=0.7)
+    wall, thread = (evaluate(arms, records, clock)[SE] for clock in ("wall", "thread"))
+    assert wall["verdict"] == NOISY and wall["preempted"] is None
+    assert thread["verdict"] == "slower" and thread["ratio"] == pytest.approx(1.03, abs=0.001)
+    assert thread["preempted"] == pytest.approx(0.7 * 8 * 12, abs=15)
+    assert latency.clock_of("cpu", 1) == "thread"
+    assert latency.clock_of("cpu", 2) == "wall" and latency.clock_of("cuda:1", 1) == "events"
+
+
+def test_few_builds_are_judged_by_their_rounds():
+    arms = (BASELINE, BASELINE, SE)
+    rows = evaluate(arms, _records(0.010, 0.010, 0.012, builds=2))
+    assert rows[SE]["verdict"] == "slower" and rows[BASELINE]["verdict"] == SAME
 
 
 def test_the_row_of_the_baseline_is_its_second_copy():
@@ -175,11 +198,11 @@ def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower():
     try:
         with torch.inference_mode():
             records = [
-                interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(3)
+                interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)
             ]
     finally:
         torch.set_num_threads(threads)
-    rows = evaluate((BASELINE, BASELINE, SE), records)
+    rows = evaluate((BASELINE, BASELINE, SE), records, "thread")
     assert 0.8 < rows[BASELINE]["ratio"] < 1.25
     assert 1.5 < rows[SE]["ratio"] < 2.6
     assert rows[SE]["ratio_low"] > 1.2
@@ -199,11 +222,16 @@ def test_a_session_in_a_fresh_process_measures_what_it_can(tmp_path, monkeypatch
     )
     monkeypatch.chdir(tmp_path)
     arms = (BASELINE, BASELINE, ("gates:Broken", ""), ("gates:Threads", ""), ("se", "reduction=8"))
-    record = in_fresh_process(Session("resnet18", arms, image_size=32, threads=1, rounds=2))
-    assert [len(t.seconds) for t in record.timings] == [2, 2, 0, 0, 2]
-    assert "broken gate" in record.timings[2].error
-    assert record.timings[3].error == "RuntimeError: 1 True False"
-    assert all(sorted(order) == [0, 1, 4] for order in record.order)
+    records = in_fresh_process(Session("resnet18", arms, image_size=32, builds=2, rounds=2))
+    assert len(records) == 2
+    for record in records:
+        assert [len(t.seconds) for t in record.timings] == [2, 2, 0, 0, 2]
+        for timing in record.timings:
+            pairs = zip(timing.busy, timing.seconds, strict=True)
+            assert all(0 < busy < 1.01 * seconds for busy, seconds in pairs)
+        assert "broken gate" in record.timings[2].error
+        assert record.timings[3].error == "RuntimeError: 1 True False"
+        assert all(sorted(order) == [0, 1, 4] for order in record.order)
 
 
 def test_an_arm_that_ends_the_process_is_left_out(tmp_path, monkeypatch):
@@ -271,6 +299,48 @@ def _runs(pid):
         return False
 
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from benchmarks.latency import one_timing_job
+with one_timing_job(0.1, Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_timing_job_of_another_process_is_waited_for(tmp_path, capsys):
+    path = tmp_path / "timing.lock"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(TimingBusy, match="two at a time"), one_timing_job(0.1, path):
+            pytest.fail("two timing jobs at once")
+        assert f"waiting for the timing job that holds {path}" in capsys.readouterr().err
+        closing = threading.Timer(0.3, other.stdin.close)
+        closing.start()
+        with one_timing_job(20, path):
+            assert other.wait(20) == 0
+        closing.join()
+
+
+def test_everything_that_is_timed_alone_takes_the_lock(monkeypatch):
+    exclusive = [b for b in benchmarks().values() if b.exclusive]
+    assert Latency in map(type, exclusive)
+    for benchmark in exclusive:
+        assert "one_timing_job()" in inspect.getsource(inspect.getmodule(type(benchmark)))
+
+    @contextmanager
+    def held(*_):
+        raise TimingBusy("held")
+        yield
+
+    monkeypatch.setattr(latency, "one_timing_job", held)
+    with pytest.raises(TimingBusy, match="held"):
+        Latency().measure(Cell("latency", "resnet18", threads=1, image_size=32, batch_size=1))
+
+
 def test_a_second_timing_job_waits_with_a_message_then_refuses(tmp_path, capsys):
     path = tmp_path / "timing.lock"
     with FileLock(path, is_singleton=False):
@@ -301,31 +371,34 @@ def quick(monkeypatch, tmp_path):
 
     def fake(session):
         sessions.append(session)
-        timings = [Timing([0.01] * session.rounds, 1) for _ in session.arms]
+        times = [0.01] * session.rounds
+        timings = [Timing(list(times), 1, busy=list(times)) for _ in session.arms]
         for arm, timing in zip(session.arms, timings, strict=True):
             if arm[0] == "sk":
                 timing.seconds, timing.error = [], "RuntimeError: no"
-        return Record(timings, [])
+        return [Record(timings, [])] * session.builds
 
     monkeypatch.setattr(latency, "in_fresh_process", fake)
     monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     return list(Latency().cells(Selection("quick", backbones=("resnet18",)))), sessions
 
 
-def test_a_group_is_one_session_in_three_processes(quick):
+def test_a_group_is_one_session_in_several_processes(quick):
     cells, sessions = quick
     found = dict(Latency().measure_group(cells))
     assert list(found) == cells
-    assert [s.arms for s in sessions] == [(BASELINE, *((m, "") for m in MODULES))] * 3
-    assert len({s.seed for s in sessions}) == 3
-    assert {s.rounds for s in sessions} == {30}
-    names = {c.name for c in Latency.columns}
+    assert [s.arms for s in sessions] == [(BASELINE, *((m, "") for m in MODULES))] * PROCESSES
+    assert len({s.seed for s in sessions}) == PROCESSES
+    assert {(s.builds, s.rounds) for s in sessions} == {(BUILDS, ROUNDS)}
+    assert PROCESSES >= 3 and PROCESSES * BUILDS * ROUNDS >= 90
+    names = {c.name for c in Latency.columns if not re.match("sm_clock|discarded", c.name)}
     for cell, values in found.items():
         if cell.module == "sk":
             assert isinstance(values, Exception) and "no" in str(values)
         else:
             assert set(values) == names
-            assert (values["ratio"], values["verdict"]) == (1.0, SAME)
+            assert (values["ratio"], values["verdict"], values["clock"]) == (1.0, SAME, "thread")
+            assert (values["builds"], values["processes"]) == (PROCESSES * BUILDS, PROCESSES)
 
 
 def test_one_module_is_measured_against_a_baseline_of_its_own(quick):
