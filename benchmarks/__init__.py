@@ -16,4 +16,6 @@ FILES = (
     "paper",
     "networks",
     "breakdown",
+    "clock",
+    "memory",
 )
