@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.cells import ROOT
 from benchmarks.site import (
     accuracy,
+    attention,
     cost,
     coverage,
     facts,
@@ -47,6 +48,12 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-left-out": coverage.left_out,
     "failures": failures.failures,
     "suites": suites.suites,
+    "speed": attention.speed,
+    "speed-means": attention.speed_means,
+    "position": attention.position,
+    "breakdown": attention.breakdown,
+    "networks": attention.networks,
+    "counts": attention.counts,
     "ladder": ladder.ladder,
     "throughput": throughput.throughput,
 }

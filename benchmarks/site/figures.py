@@ -302,4 +302,6 @@ def tradeoff(store: Store) -> Figure:
 
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
-    return [accuracy(store), latency(store), tradeoff(store)]
+    from benchmarks.site import attention_figures  # which is made of what is above
+
+    return [accuracy(store), latency(store), tradeoff(store), *attention_figures.figures(store)]

@@ -1,0 +1,178 @@
+"""Charts of the page about what attention costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import breakdown as profile
+from benchmarks import display, gates, tables
+from benchmarks.cells import MODULES
+from benchmarks.site.attention import TIMM, by_words
+from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.store import Store
+
+FORMS = {"latency_ms": "ours", "timm_ms": "timm's", "compiled_ms": "timm's, compiled"}
+
+
+def figures(store: Store) -> list[Figure]:
+    """Every chart of the page."""
+    return [speed(store), breakdown(store), counts(store)]
+
+
+def speed(store: Store) -> Figure:
+    """Times over the bare passes on the largest map, a panel a mode and layout."""
+    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    data = rows["data"].iloc[0] if len(rows) else ""
+    values: list[dict[str, Any]] = []
+    for row in tables.records(rows[rows["data"] == data]):
+        for column, form in FORMS.items():
+            if display.given(getattr(row, column)):
+                times = round(float(getattr(row, column) / row.floor_ms), 3)
+                panel = f"{row.recipe}, {row.layout}"
+                values.append({"arm": row.arm, "form": form, "panel": panel, "times": times})
+    forms = list(FORMS.values())
+    scale = {"domain": forms, "range": ["circle", "square", "diamond"]}
+    legend = {"title": None, "orient": "top"}
+    layers = [
+        {
+            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
+            "encoding": {"x": {"datum": 1.0, "type": "quantitative"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 90},
+            "encoding": {
+                "y": {"field": "arm", "type": "nominal", "sort": list(MODULES), "title": None},
+                "x": {
+                    "field": "times",
+                    "type": "quantitative",
+                    "title": "time, times the bare passes",
+                    "scale": {"type": "log", "nice": False, "padding": 10},
+                    "axis": {"values": [1, 2, 5, 10, 20, 50], "format": "~g"},
+                },
+                "color": _colour("form", forms, legend),
+                "shape": {"field": "form", "type": "nominal", "scale": scale, "legend": legend},
+            },
+        },
+    ]
+    size = {
+        "facet": {"field": "panel", "type": "nominal", "title": None},
+        "columns": 2,
+        "spec": {"width": 250, "height": {"step": 26}, "layer": layers},
+    }
+    caption = (
+        f"Time of a module by itself over that of the bare passes over memory, input "
+        f"{by_words(data) if data else 'not measured'}, one thread. The axis is logarithmic."
+    )
+    words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in values)
+    return Figure("attention-speed", caption, f"Times: {'; '.join(words)}", values, layers, size)
+
+
+def breakdown(store: Store) -> Figure:
+    """Milliseconds by kind of operator on the larger map, ours beside timm's."""
+    rows = tables.ok(gates.of_one_machine(store, "breakdown"))
+    rows = rows[rows["data"] == profile.SHAPES[0]]
+    both = {**{ours: f"{ours}, ours" for ours in profile.TWINS}, **TIMM}
+    order = [both[arm] for pair in profile.TWINS.items() for arm in pair]
+    kinds = list(profile.WORDS.values())
+    values: list[dict[str, Any]] = []
+    for row in tables.records(rows[rows["arm"].isin(list(both))]):
+        for i, (kind, words) in enumerate(profile.WORDS.items()):
+            ms = row.operators_ms * getattr(row, f"{kind}_share") / 100
+            cell = {"arm": both[row.arm], "mode": row.recipe, "kind": words, "order": i}
+            values.append({**cell, "ms": round(float(ms), 3)})
+    legend = {"title": None, "orient": "bottom", "columns": 2, "labelLimit": 300}
+    layers = [
+        {
+            "mark": "bar",
+            "encoding": {
+                "y": {"field": "arm", "type": "nominal", "sort": order, "title": None},
+                "x": {
+                    "field": "ms",
+                    "type": "quantitative",
+                    "title": "milliseconds",
+                    "axis": {"tickCount": 5},
+                },
+                "color": _colour("kind", kinds, legend),
+                "order": {"field": "order", "type": "quantitative"},
+            },
+        }
+    ]
+    size = {
+        "facet": {"field": "mode", "type": "nominal", "title": None},
+        "columns": 2,
+        "spec": {"width": 235, "height": {"step": 24}, "layer": layers},
+        "resolve": {"scale": {"x": "independent"}},
+    }
+    caption = (
+        f"Where the time goes, by kind of operator, input {by_words(profile.SHAPES[0])}, nchw, "
+        "one thread. The two panels have axes of their own."
+    )
+    alt = "; ".join(f"{v['arm']}, {v['mode']}, {v['kind']}: {v['ms']:.1f} ms" for v in values)
+    return Figure("attention-breakdown", caption, alt, values, layers, size)
+
+
+def counts(store: Store) -> Figure:
+    """Time against two counts, a panel a count; one mark a module and backbone."""
+    frame = gates.counts_and_time(store)
+    values = [
+        {
+            "module": row["arm"].split()[0],
+            "backbone": row["backbone"],
+            "count": f"{words} added, %",
+            "share": round(float(row[column]), 3),
+            "ratio": round(float(row["ratio"]), 4),
+        }
+        for row in frame.to_dict("records")
+        for column, words in gates.COUNTS.items()
+    ]
+    drawn = {v["module"] for v in values}
+    legend = {"title": None, "values": [m for m in MODULES if m in drawn]}
+    colour = _colour("module", list(MODULES), legend)
+    layers = [
+        {
+            "mark": {"type": "point", "filled": True, "size": 70},
+            "encoding": {
+                "x": {
+                    "field": "share",
+                    "type": "quantitative",
+                    "title": None,
+                    "scale": {"type": "symlog", "constant": 0.5},
+                    "axis": {"values": [0, 1, 3, 10, 30, 100], "format": "~g"},
+                },
+                "y": {
+                    "field": "ratio",
+                    "type": "quantitative",
+                    "title": "time, times the bare backbone",
+                    "scale": {"zero": False},
+                },
+                "color": colour,
+                "shape": {**_shape(), "legend": legend},
+            },
+        }
+    ]
+    titles = [f"{words} added, %" for words in gates.COUNTS.values()]
+    size = {
+        "facet": {"field": "count", "type": "nominal", "title": None, "sort": titles},
+        "columns": 2,
+        "spec": {"width": 240, "height": 240, "layer": layers},
+    }
+    caption = (
+        "The time of a network with a module against what the module adds, both relative to the "
+        "bare backbone: one mark a module and backbone, one thread. Left multiply-adds, right "
+        "bytes that the operators read and write."
+    )
+    words = (
+        f"{v['backbone']} with {v['module']}: {v['share']:.2f} {v['count']}, {v['ratio']:.3f} times"
+        for v in values
+    )
+    return Figure("attention-counts", caption, "; ".join(words), values, layers, size)
+
+
+def _colour(field: str, domain: list[str], legend: dict[str, Any]) -> dict[str, Any]:
+    scale = {"domain": domain, "range": "@colours"}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
+
+
+def _shape() -> dict[str, Any]:
+    scale = {"domain": list(MODULES), "range": list(SHAPES)}
+    return {"field": "module", "type": "nominal", "scale": scale}

@@ -1,0 +1,171 @@
+"""The page about what attention costs: sentences and tables of rows with known truths."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import trial
+
+from benchmarks import gates
+from benchmarks.breakdown import TWINS, WORDS
+from benchmarks.cells import Cell
+from benchmarks.site import attention, attention_figures
+from benchmarks.stats import SAME
+from benchmarks.store import Store
+
+SPEED = Cell("speed", "", "se", data="8x256x56x56", recipe="inference", threads=1)
+LATE = replace(SPEED, data="8x2048x7x7")
+
+
+def speed(ratio, verdict, compiled=None):
+    """Values of a row: the bare passes take 2 ms, timm's 10 ms, ours ``ratio`` times that."""
+    values = {"latency_ms": 10 * ratio, "timm_ms": 10.0, "floor_ms": 2.0, "ratio": ratio}
+    values |= {"ratio_low": ratio - 0.01, "ratio_high": ratio + 0.01, "verdict": verdict}
+    values |= {"floor_ratio": 5 * ratio, "noise_low": 0.99, "noise_high": 1.02}
+    if compiled is not None:
+        values |= {"compiled_ratio": compiled, "compiled_verdict": "slower", "compiled_ms": 5.0}
+    return values
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Ratios 1/4, 1 and 4, the last in training; a failed row; one compiled form."""
+    results = Store(tmp_path)
+    trial.append(results, SPEED, speed(0.25, "faster", 0.5))
+    trial.append(results, replace(LATE, module="eca"), speed(1.0, SAME))
+    trial.append(results, replace(SPEED, module="cbam", recipe="training"), speed(4.0, "slower"))
+    trial.append(results, replace(SPEED, module="coord"), None)
+    return results
+
+
+def test_ours_against_timms_is_a_sentence_with_mean_extremes_and_verdicts(store):
+    found = attention.facts(store)
+    assert found["speed.timm"] == (
+        "Over 3 settings our modules take 1.000 times the time of timm's modules in the geometric "
+        "mean, from 0.250 (se, 8 × 256 × 56 × 56, nchw, inference) to 4.000 "
+        "(cbam, 8 × 256 × 56 × 56, nchw, training): 1 faster, 1 slower, "
+        "1 with no measurable difference."
+    )
+    assert found["speed.compiled"].startswith("Over 1 settings our modules take 0.500 times")
+    assert found["speed.inference.timm_floor"] == "5.0"
+    assert found["speed.inference.ours_floor"] == "2.5"  # sqrt(1.25 * 5)
+    assert found["speed.training.ours_floor"] == "20.0"
+
+
+def test_the_tables_of_speed_show_what_failed_and_what_was_not_compiled(store):
+    text = attention.speed(store)
+    assert "### Inference" in text and "### Training" in text
+    rows = [line for line in text.splitlines() if line.startswith("<tr><th scope=")]
+    coord = next(line for line in rows if ">coord," in line)
+    assert coord.count("failed") == 8
+    eca = next(line for line in rows if ">eca," in line)
+    assert eca.count("not measured") == 2
+    first = [line.partition(",")[0].rpartition(">")[2] for line in rows]
+    assert first == ["se", "coord", "eca", "cbam"]  # larger maps first, training apart
+    assert "2.0" in eca  # the noise floor in %
+
+
+def test_means_are_geometric_over_each_setting(store):
+    trial.append(store, replace(SPEED, module="eca"), speed(0.25, "faster"))
+    rows = [line for line in attention.speed_means(store).splitlines() if line.startswith("<tr>")]
+    eca = next(line for line in rows if ">eca<" in line)
+    assert ">0.500<" in eca  # sqrt(1 * 0.25)
+    assert "all modules" in rows[-1]
+
+
+def test_position_attention_is_told_by_its_largest_map(tmp_path):
+    results = Store(tmp_path)
+    cell = Cell("position", "", "pam", data="2x512x32x32", recipe="inference", threads=1)
+    values = {"ratio": 1.01, "ratio_low": 1.0, "ratio_high": 1.02, "verdict": SAME}
+    for data, share in (("2x512x32x32", 0.9), ("2x512x64x64", 0.2)):
+        trial.append(results, replace(cell, data=data), {**values, "memory_ratio": share})
+    found = attention.facts(results)
+    assert found["position.inference"] == (
+        "In inference on 2 × 512 × 64 × 64 it needs 0.200 times the extra memory of the full map, "
+        "in 1.010 times the time (no measurable difference)."
+    )
+    assert found["position.training"] == "In training: not measured."
+
+
+def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp_path):
+    results = Store(tmp_path)
+    base = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
+    trial.append(results, trial.COST, base)
+    trial.append(results, trial.LATENCY, trial.times(1.0, SAME))
+    for i, module in enumerate(("se", "eca", "cbam", "coord"), 1):
+        more = {"macs": 1000 + 50 - i, "elementwise_bytes": 500 + 100 * i, "matmul_bytes": 500}
+        trial.append(results, replace(trial.COST, module=module), more)
+        cell = replace(trial.LATENCY, module=module)
+        trial.append(results, cell, trial.times(1 + i / 10, "slower"))
+    frame = gates.counts_and_time(results)
+    assert sorted(frame["bytes_share"].round(6)) == [10, 20, 30, 40]
+    assert sorted(frame["macs_share"].round(6)) == [4.6, 4.7, 4.8, 4.9]
+    found = attention.facts(results)
+    assert found["counts.bytes_share.rank"] == "1.00"
+    assert found["counts.macs_share.rank"] == "−1.00"
+    assert found["counts.pairs"] == "4"
+
+
+def test_rank_correlation_of_known_ranks():
+    assert gates.rank_correlation(pd.Series([1, 2, 3]), pd.Series([1, 20, 21])) == pytest.approx(1)
+    # 1 - 6 * (1 + 1) / (4 * 15) for one exchanged pair of four
+    exchanged = gates.rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4]))
+    assert exchanged == pytest.approx(0.8)
+    assert gates.rank_correlation(pd.Series([1, 2]), pd.Series([1, 2])) is None
+    assert gates.rank_correlation(pd.Series([1, 1, 1]), pd.Series([1, 2, 3])) is None
+
+
+def test_a_breakdown_shows_its_shares_and_whose_module_it_is(tmp_path):
+    results = Store(tmp_path)
+    cell = Cell("breakdown", "", data="8x256x56x56", recipe="inference", threads=1)
+    shares = {f"{kind}_share": 0.0 for kind in WORDS} | {"product_share": 75.0, "pool_share": 25.0}
+    values = {
+        "operators_ms": 8.0,
+        "calls": 9,
+        "operations": "mul 75.0 (1); mean 25.0 (1)",
+        **shares,
+    }
+    trial.append(results, replace(cell, module=TWINS["se"]), values)
+    text = attention.breakdown(results)
+    assert "se, timm&#x27;s, 8 × 256 × 56 × 56, inference" in text
+    assert ">75<" in text and "mul 75.0 (1); mean 25.0 (1)" in text
+    drawn = attention_figures.breakdown(results).values
+    assert {v["kind"]: v["ms"] for v in drawn if v["ms"]} == {
+        WORDS["pool"]: 2.0,
+        WORDS["product"]: 6.0,
+    }
+
+
+def test_whole_networks_have_a_column_a_setting(tmp_path):
+    results = Store(tmp_path)
+    bare = Cell("networks", "resnet50", recipe="training", batch_size=8, image_size=224, threads=1)
+    for cell in (bare, replace(bare, recipe="inference", layout="nhwc", batch_size=1)):
+        trial.append(results, cell, trial.times(1.0, SAME))
+    trial.append(results, replace(bare, module="se"), trial.times(1.25, "slower"))
+    text = attention.networks(results)
+    assert "Training, nchw, batch 8" in text and "Inference, nhwc, batch 1" in text
+    (row,) = [line for line in text.splitlines() if line.startswith('<tr><th scope="row"')]
+    assert "1.250" in row and row.count("not measured") == 1
+
+
+def test_without_rows_everything_says_not_measured(tmp_path):
+    results = Store(tmp_path)
+    parts = ("speed", "speed_means", "position", "breakdown", "networks", "counts")
+    assert all("not measured" in getattr(attention, part)(results) for part in parts)
+    found = attention.facts(results)
+    assert all("not measured" in text for key, text in found.items() if key != "counts.pairs")
+    assert not any(figure.values for figure in attention_figures.figures(results))
+
+
+def test_figures_draw_every_form_that_was_timed_on_the_largest_map(store):
+    figure = attention_figures.speed(store)
+    assert [(v["arm"], v["form"], v["times"]) for v in figure.values] == [
+        ("se", "ours", 1.25),
+        ("se", "timm's", 5.0),
+        ("se", "timm's, compiled", 2.5),
+        ("cbam", "ours", 20.0),
+        ("cbam", "timm's", 5.0),
+    ]
+    assert "8 × 256 × 56 × 56" in figure.caption
+    for scheme in ("light", "dark"):
+        assert "@" not in str(figure.spec(scheme))
