@@ -26,7 +26,9 @@ from benchmarks.site import (
     ladder,
     latency,
     modules,
+    papers,
     readme,
+    reruns,
     suites,
     throughput,
 )
@@ -46,6 +48,12 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "coverage-families": coverage.by_family,
     "coverage-reasons": coverage.reasons,
     "coverage-left-out": coverage.left_out,
+    "paper-counts": papers.counts,
+    "paper-differing": papers.differing,
+    "paper-choices": papers.choices,
+    "paper-attention-map": papers.attention_map,
+    "reruns-trials": reruns.trials,
+    "reruns-pairs": reruns.pairs,
     "failures": failures.failures,
     "suites": suites.suites,
     "speed": attention.speed,
@@ -102,6 +110,7 @@ def fragments(store: Store) -> dict[str, str]:
     for family in modules.FAMILIES:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)
+        found[f"paper-{family}"] = papers.paper(store, family)
     return found
 
 

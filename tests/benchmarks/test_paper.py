@@ -265,7 +265,8 @@ def test_the_head_of_danet_has_the_parameters_of_its_code():
     assert tally("pam_512", "none", "", "auto", 8).params == 328_321
 
 
-def test_suites_have_all_rows():
+def test_the_suite_cpu_has_all_rows_and_quick_one_table():
     assert set(PAPER.cells(Selection("cpu"))) == set(tasks())
+    assert len(list(PAPER.cells(Selection("quick")))) == 48
     assert not list(PAPER.cells(Selection("gpu")))
     assert all(isinstance(cell, Cell) and cell.device == "meta" for cell in tasks())

@@ -1,0 +1,223 @@
+"""Accuracies that others report: five trials with deviations, and pairs of one code base.
+
+Nothing here was trained by this suite; every value is in `results/reported.csv` with its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+
+from benchmarks import display
+from benchmarks.papers.reported import Printed, printed
+from benchmarks.site.html import Entry, Head, table
+from benchmarks.store import Store
+
+TRIALS = 5
+T_8 = 2.306
+"""Student's t at 97.5 % for 8 degrees of freedom: two groups of five trials."""
+
+SOURCE = "SimAM ICML2021"
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A module's mean over five trials beside the bare network's, in percent."""
+
+    network: str
+    dataset: str
+    module: str
+    mean: float
+    deviation: float
+    bare: float
+    bare_deviation: float
+
+    @property
+    def gain(self) -> float:
+        """Points above the bare network."""
+        return self.mean - self.bare
+
+    @property
+    def pooled(self) -> float:
+        """Deviation of one run, pooled over both groups."""
+        return sqrt((self.deviation**2 + self.bare_deviation**2) / 2)
+
+    @property
+    def verdict(self) -> str:
+        """Whether a t test on the printed means and deviations tells the two apart."""
+        if abs(self.gain) <= T_8 * self.pooled * sqrt(2 / TRIALS):
+            return "not told apart"
+        return "higher" if self.gain > 0 else "lower"
+
+
+def gains() -> list[Gain]:
+    """Every module, network and data set of SimAM's Table 2."""
+    found = {
+        (v.backbone, v.dataset, v.module, v.metric): float(v.value)
+        for v in printed()
+        if v.paper == SOURCE
+    }
+    made = []
+    for network, dataset, module, metric in found:
+        if module == "none" or metric != "top1_acc_mean":
+            continue
+        numbers = [
+            found[network, dataset, name, kind]
+            for name in (module, "none")
+            for kind in ("top1_acc_mean", "top1_acc_std")
+        ]
+        made.append(Gain(network, dataset, module, *numbers))
+    return made
+
+
+def trials(store: Store) -> str:
+    """Five trials a cell: mean, deviation, and whether five runs tell it from the bare network."""
+    made = gains()
+    modules = list(dict.fromkeys(g.module for g in made))
+    by_row: dict[tuple[str, str], dict[str, Gain]] = {}
+    for g in made:
+        by_row.setdefault((g.network, g.dataset), {})[g.module] = g
+    heads = [Head("Network and data", number=False), Head("none", "%, deviation")]
+    heads += [Head(name, "points above none") for name in modules]
+    body = []
+    for (network, dataset), row in by_row.items():
+        first = next(iter(row.values()))
+        bare = f"± {display.percent(first.bare_deviation)}"
+        entries = [Entry(f"{network}, {dataset}")]
+        entries.append(Entry(display.percent(first.bare), first.bare, bare))
+        for name in modules:
+            g = row[name]
+            spread = f"± {display.percent(g.deviation)}"
+            entries.append(Entry(display.points(g.gain), g.gain, spread, g.verdict))
+        body.append(entries)
+    note = "reported: means of five trials, and the deviation of a trial"
+    return table("CIFAR, five trials", note, heads, body, "Source: SimAM, Table 2. reported.csv.")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two reported values of one code base: where they are, and what may make them unequal."""
+
+    source: str
+    table: str
+    bare: str
+    with_module: str
+    module: str
+    bare_variant: str = ""
+    variant: str = ""
+    dataset: str = ""
+    caveat: str = ""
+
+
+INSIGHT = ("implus/PytorchInsight (SGE)", "README classification")
+TIMM = ("timm (pytorch-image-models)", "results-imagenet.csv")
+MMPRETRAIN = "MMPretrain"
+THREE = "means of three runs"
+AT_224 = "ImageNet-1k val @224"
+
+PAIRS = (
+    Pair("SENet CVPR2018", "Table 2", "ResNet-50", "ResNet-50", "SE", "re-implementation", "r=16"),
+    Pair("CBAM ECCV2018", "Table 4", "ResNet-50", "ResNet-50", "SE"),
+    Pair("CBAM ECCV2018", "Table 4", "ResNet-50", "ResNet-50", "CBAM"),
+    Pair(*INSIGHT, "ResNet50", "ResNet50", "SE"),
+    Pair(*INSIGHT, "ResNet50", "ResNet50", "CBAM"),
+    Pair(*INSIGHT, "ResNet50", "ResNet50*", "SK", caveat="another SK: 3x3 and grouped 3x3"),
+    Pair(*INSIGHT, "ResNet101", "ResNet101", "SE"),
+    Pair(*INSIGHT, "ResNet101", "ResNet101", "CBAM"),
+    Pair(*INSIGHT, "ResNet101", "ResNet101*", "SK", caveat="another SK: 3x3 and grouped 3x3"),
+    *(
+        Pair(*TIMM, f"resnet50.{name}_in1k", f"seresnet50.{name}_in1k", "SE", dataset=AT_224)
+        for name in ("a1", "a2", "a3")
+    ),
+    Pair(
+        MMPRETRAIN,
+        "configs/*",
+        "resnet50_8xb32_in1k",
+        "seresnet50_8xb32_in1k",
+        "SE",
+        caveat="100 epochs without, 140 with the module",
+    ),
+    Pair(
+        "ECA-Net CVPR2020",
+        "Table 3",
+        "ResNet-50",
+        "ResNet-50",
+        "ECA",
+        caveat="the bare network and SE are copied from SENet",
+    ),
+    Pair("SKNet CVPR2019", "Table 2", "ResNeXt-50", "ResNeXt-50", "SK (SKNet-50)", caveat=THREE),
+    Pair("SKNet CVPR2019", "Table 2", "ResNeXt-50", "ResNeXt-50", "SE (SENet-50)", caveat=THREE),
+    Pair(
+        "CoordAttention CVPR2021",
+        "Table 2 (width)",
+        "MobileNetV2-1.0",
+        "MobileNetV2-1.0",
+        "SE",
+    ),
+    Pair("CoordAttention CVPR2021", "Table 2 (width)", "MobileNetV2-1.0", "MobileNetV2-1.0", "CA"),
+)
+"""Same code, one run each unless said otherwise, on ImageNet-1k."""
+
+
+def pairs(store: Store) -> str:
+    """Gains of one run over one run in one code base."""
+    heads = (
+        Head("Source", number=False),
+        Head("Module", number=False),
+        Head("Bare", "top-1, %"),
+        Head("With module", "top-1, %"),
+        Head("Difference", "points"),
+        Head("Caveat", number=False),
+    )
+    body = []
+    for pair in PAIRS:
+        bare = _top1(pair, pair.bare, "none", pair.bare_variant)
+        with_module = _top1(pair, pair.with_module, pair.module, pair.variant)
+        body.append(
+            (
+                Entry(f"{pair.source}: {pair.bare}"),
+                Entry(pair.module),
+                Entry(display.percent(bare), bare),
+                Entry(display.percent(with_module), with_module),
+                Entry(display.points(with_module - bare), with_module - bare),
+                Entry(pair.caveat or "–"),
+            )
+        )
+    note = "reported; top-1 of papers that print errors is 100 less the error"
+    return table("One run against one run", note, heads, body, "All rows: reported.csv.")
+
+
+def _top1(pair: Pair, network: str, module: str, variant: str) -> float:
+    """The one top-1 accuracy that a pair names. ValueError if there is none, or several."""
+    found = {_accuracy(v) for v in _candidates(pair, network, module, variant)}
+    if len(found) != 1:
+        raise ValueError(f"{pair.source}, {network} {module}: {len(found)} values, not one")
+    return found.pop()
+
+
+def _candidates(pair: Pair, network: str, module: str, variant: str) -> Iterator[Printed]:
+    start = pair.table.rstrip("*")
+    for v in printed():
+        if v.metric not in ("top1_err", "top1_acc", "top1_err_224"):
+            continue
+        same = (v.paper, v.backbone, v.module) == (pair.source, network, module)
+        place = v.table.startswith(start) and (not pair.dataset or v.dataset == pair.dataset)
+        if same and place and (not variant or v.variant == variant):
+            yield v
+
+
+def _accuracy(v: Printed) -> float:
+    number = float(v.value)
+    return round(100 - number, 4) if v.metric.startswith("top1_err") else number
+
+
+def facts(store: Store) -> dict[str, str]:
+    """How often five trials tell a module from the bare network, and how often the gain is small."""
+    made = [g for g in gains() if g.module != "SimAM"]
+    below = sum(abs(g.gain) < g.pooled - 1e-9 for g in made)
+    found = {"reruns.cells": display.whole(len(made)), "reruns.below": display.whole(below)}
+    for word in ("higher", "lower", "not told apart"):
+        number = sum(g.verdict == word for g in made)
+        found[f"reruns.{word.replace(' ', '_')}"] = display.whole(number)
+    return found
