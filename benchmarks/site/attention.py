@@ -1,4 +1,4 @@
-"""Tables and sentences of the page about what attention costs."""
+"""Tables of the page about what attention costs; its sentences are in `attention_facts`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ TIMM = {theirs: f"{ours}, timm's" for ours, theirs in profile.TWINS.items()}
 
 
 def speed(store: Store) -> str:
-    """Every gate by itself against timm's, compiled timm's and the bare passes, by mode."""
+    """Every gate by itself against timm's, compiled timm's and the bare passes.
+
+    A table a mode and input, its rows the modules in both layouts.
+    """
     rows = gates.of_one_machine(store, "speed")
     if rows.empty:
         return absent("Speed of each module by itself")
     heads = (
-        Head("Module, input, layout", number=False),
+        Head("Module, layout", number=False),
         Head("Over timm's", "[95 %]"),
         Head("Over compiled timm's", "[95 %]"),
         Head("Over the bare passes", "[95 %]"),
@@ -32,15 +35,21 @@ def speed(store: Store) -> str:
         Head("Bare passes", "ms"),
         Head("Noise floor", "%"),
     )
+    note = "one thread, fp32; a ratio below one: ours takes less time"
     parts = []
-    for mode in MODES:
-        mine = rows[rows["recipe"] == mode]
-        if len(mine):
-            body = [_speed(row) for row in tables.records(mine)]
-            note = "one thread, fp32; a ratio below one: ours takes less time"
-            parts += [f"\n### {mode.capitalize()}\n"]
-            parts.append(table(f"Speed, {mode}", note, heads, body, origin(store, mine, "speed")))
+    for what, mine in by_setting(rows):
+        body = [_speed(row) for row in tables.records(mine)]
+        parts.append(table(f"Speed, {what}", note, heads, body, origin(store, mine, "speed")))
     return "\n".join(parts)
+
+
+def by_setting(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each mode and input, with words for the two."""
+    pairs = rows[["recipe", "data"]].drop_duplicates().itertuples(index=False)
+    return [
+        (f"{mode}, {by_words(data)}", rows[(rows["recipe"] == mode) & (rows["data"] == data)])
+        for mode, data in pairs
+    ]
 
 
 def _speed(row: Any) -> tuple[Entry, ...]:
@@ -53,7 +62,7 @@ def _speed(row: Any) -> tuple[Entry, ...]:
         noise = 100 * stats.floor_of(stats.Interval(1.0, row.noise_low, row.noise_high))
     times = (row.latency_ms, row.timm_ms, row.compiled_ms, row.floor_ms)
     return (
-        Entry(f"{row.arm}, {by_words(row.data)}, {row.layout}"),
+        Entry(f"{row.arm}, {row.layout}"),
         ratio("", row.verdict),
         ratio("compiled_", row.compiled_verdict),
         ratio("floor_", ""),
@@ -128,28 +137,34 @@ def mebibytes(number: Any) -> str:
 
 
 def breakdown(store: Store) -> str:
-    """Shares of time by kind of operator, with the operators themselves."""
+    """Shares of time by kind of operator, with the operators; a table a mode and input."""
     rows = gates.of_one_machine(store, "breakdown")
     if rows.empty:
         return absent("Where the time of a module goes")
-    heads = [Head("Module, input, mode", number=False), Head("Operators", "ms")]
+    heads = [Head("Module", number=False), Head("Operators", "ms")]
     heads += [Head(words.capitalize(), "%") for words in profile.WORDS.values()]
     heads += [Head("Calls"), Head("Largest operators", "% of the time (calls)", number=False)]
-    body = []
-    for row in tables.records(rows):
-        shares = (getattr(row, f"{kind}_share") for kind in profile.WORDS)
-        largest = "; ".join(str(row.operations).split("; ")[:3])
-        body.append(
-            (
-                Entry(f"{name_of(row.arm)}, {by_words(row.data)}, {row.recipe}"),
-                value(display.milliseconds, row.operators_ms, row.status),
-                *(value(lambda n: f"{n:.0f}", share, row.status) for share in shares),
-                value(display.whole, row.calls, row.status),
-                value(str, largest, row.status),
-            )
-        )
+    order = [*(name for pair in profile.TWINS.items() for name in pair), *rows["arm"]]
     note = "one thread, fp32, nchw; each operator's own time by PyTorch's profiler"
-    return table("Where the time goes", note, heads, body, origin(store, rows, "breakdown"))
+    parts = []
+    for what, mine in by_setting(rows):
+        mine = mine.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
+        body = [_breakdown(row) for row in tables.records(mine)]
+        places = origin(store, mine, "breakdown")
+        parts.append(table(f"Where the time goes, {what}", note, heads, body, places))
+    return "\n".join(parts)
+
+
+def _breakdown(row: Any) -> tuple[Entry, ...]:
+    shares = (getattr(row, f"{kind}_share") for kind in profile.WORDS)
+    largest = "; ".join(str(row.operations).split("; ")[:3])
+    return (
+        Entry(name_of(row.arm)),
+        value(display.milliseconds, row.operators_ms, row.status),
+        *(value(lambda n: f"{n:.0f}", share, row.status) for share in shares),
+        value(display.whole, row.calls, row.status),
+        value(str, largest, row.status),
+    )
 
 
 def name_of(arm: str) -> str:
@@ -218,83 +233,3 @@ def counts(store: Store) -> str:
 def percent(number: Any) -> str:
     """A share with its sign and two decimals."""
     return f"{number:+.2f}".replace("-", display.MINUS)
-
-
-def facts(store: Store) -> dict[str, str]:
-    """The sentences of the page; what has no row says so."""
-    return {**_speed_facts(store), **_position_facts(store), **_count_facts(store)}
-
-
-def _speed_facts(store: Store) -> dict[str, str]:
-    rows = tables.ok(gates.of_one_machine(store, "speed"))
-    found = {"speed.timm": against(rows, "timm's modules")}
-    found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
-    for mode in MODES:
-        mine = rows[rows["recipe"] == mode]
-        theirs = gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])
-        ours = gates.geometric_mean(mine["floor_ratio"])
-        for name, mean in (("timm", theirs), ("ours", ours)):
-            found[f"speed.{mode}.{name}_floor"] = display.shown(lambda n: f"{n:.1f}", mean)
-    return found
-
-
-def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
-    """Ours against another form as a sentence: mean, extremes, verdicts counted."""
-    rows = rows[rows[f"{prefix}ratio"].notna()]
-    if rows.empty:
-        return f"Against {other}: {display.MISSING}."
-    ratios, words = rows[f"{prefix}ratio"], rows[f"{prefix}verdict"]
-    by_ratio = rows.sort_values(f"{prefix}ratio", kind="stable").to_dict("records")
-    counted = [f"{words.eq(w).sum()} {w}" for w in ("faster", "slower") if words.eq(w).any()]
-    for word, text in ((stats.SAME, "with no measurable difference"), (stats.NOISY, "too noisy")):
-        if words.eq(word).any():
-            counted.append(f"{words.eq(word).sum()} {text}")
-
-    def where(row: Any) -> str:
-        setting = f"{row['arm']}, {by_words(row['data'])}, {row['layout']}, {row['recipe']}"
-        return f"{display.ratio(row[f'{prefix}ratio'])} ({setting})"
-
-    mean = display.ratio(gates.geometric_mean(ratios))
-    return (
-        f"Over {len(rows)} settings our modules take {mean} times the time of {other} in the "
-        f"geometric mean, from {where(by_ratio[0])} to {where(by_ratio[-1])}: "
-        f"{', '.join(counted)}."
-    )
-
-
-def _position_facts(store: Store) -> dict[str, str]:
-    rows = gates.of_one_machine(store, "position")
-    found = {}
-    for mode in MODES:
-        mine = tables.ok(rows[rows["recipe"] == mode])
-        text = f"In {mode}: {display.MISSING}."
-        if len(mine):
-            row = mine.iloc[0]
-            text = (
-                f"In {mode} on {by_words(row['data'])} it needs "
-                f"{display.ratio(row['memory_ratio'])} times the extra memory of the full map, "
-                f"in {display.ratio(row['ratio'])} times the time ({row['verdict']})."
-            )
-        found[f"position.{mode}"] = text
-    return found
-
-
-def _count_facts(store: Store) -> dict[str, str]:
-    frame = gates.counts_and_time(store)
-    found = {}
-    for column in gates.COUNTS:
-        number = gates.rank_correlation(frame[column], frame["ratio"])
-        text = display.shown(lambda n: f"{n:.2f}".replace("-", display.MINUS), number)
-        found[f"counts.{column}.rank"] = text
-    found["counts.pairs"] = display.whole(len(frame))
-    for arm in ("se", "eca", "cbam", "coord"):
-        mine = frame[(frame["arm"] == arm) & (frame["backbone"] == "resnet50")]
-        found[f"counts.{arm}"] = f"{arm}: {display.MISSING}"
-        for row in tables.records(mine):
-            time = percent(100 * (row.ratio - 1))
-            share = f"{row.macs_share:+.3f}".replace("-", display.MINUS)
-            found[f"counts.{arm}"] = (
-                f"{arm}: {share} % multiply-adds, {percent(row.bytes_share)} % bytes moved, "
-                f"{time} % time ({row.verdict})"
-            )
-    return found

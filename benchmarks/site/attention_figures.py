@@ -11,6 +11,9 @@ from benchmarks.site.attention import TIMM, by_words
 from benchmarks.site.figures import SHAPES, Figure
 from benchmarks.store import Store
 
+PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
+"""Room for words that a reader's font sets wider than the one they were measured with."""
+
 FORMS = {"latency_ms": "ours", "timm_ms": "timm's", "compiled_ms": "timm's, compiled"}
 
 
@@ -47,7 +50,7 @@ def speed(store: Store) -> Figure:
                     "type": "quantitative",
                     "title": "time, times the bare passes",
                     "scale": {"type": "log", "nice": False, "padding": 10},
-                    "axis": {"values": [1, 2, 5, 10, 20, 50], "format": "~g"},
+                    "axis": {"values": [1, 2, 5, 10, 20, 50], "format": "d"},
                 },
                 "color": _colour("form", forms, legend),
                 "shape": {"field": "form", "type": "nominal", "scale": scale, "legend": legend},
@@ -57,11 +60,13 @@ def speed(store: Store) -> Figure:
     size = {
         "facet": {"field": "panel", "type": "nominal", "title": None},
         "columns": 2,
+        "padding": PADDING,
         "spec": {"width": 250, "height": {"step": 26}, "layer": layers},
     }
+    fed = f", input {by_words(data)}" if data else ""
     caption = (
-        f"Time of a module by itself over that of the bare passes over memory, input "
-        f"{by_words(data) if data else 'not measured'}, one thread. The axis is logarithmic."
+        f"Time of a module by itself over that of the bare passes over memory{fed}, one thread. "
+        "The axis is logarithmic."
     )
     words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in values)
     return Figure("attention-speed", caption, f"Times: {'; '.join(words)}", values, layers, size)
@@ -80,7 +85,7 @@ def breakdown(store: Store) -> Figure:
             ms = row.operators_ms * getattr(row, f"{kind}_share") / 100
             cell = {"arm": both[row.arm], "mode": row.recipe, "kind": words, "order": i}
             values.append({**cell, "ms": round(float(ms), 3)})
-    legend = {"title": None, "orient": "bottom", "columns": 2, "labelLimit": 300}
+    legend = {"title": None, "orient": "bottom", "columns": 1, "labelLimit": 400}
     layers = [
         {
             "mark": "bar",
@@ -100,6 +105,7 @@ def breakdown(store: Store) -> Figure:
     size = {
         "facet": {"field": "mode", "type": "nominal", "title": None},
         "columns": 2,
+        "padding": PADDING,
         "spec": {"width": 235, "height": {"step": 24}, "layer": layers},
         "resolve": {"scale": {"x": "independent"}},
     }
@@ -137,7 +143,7 @@ def counts(store: Store) -> Figure:
                     "type": "quantitative",
                     "title": None,
                     "scale": {"type": "symlog", "constant": 0.5},
-                    "axis": {"values": [0, 1, 3, 10, 30, 100], "format": "~g"},
+                    "axis": {"values": [0, 1, 3, 10, 30, 100]},
                 },
                 "y": {
                     "field": "ratio",
@@ -146,6 +152,7 @@ def counts(store: Store) -> Figure:
                     "scale": {"zero": False},
                 },
                 "color": colour,
+                "stroke": {**colour, "legend": None},
                 "shape": {**_shape(), "legend": legend},
             },
         }
@@ -154,6 +161,7 @@ def counts(store: Store) -> Figure:
     size = {
         "facet": {"field": "count", "type": "nominal", "title": None, "sort": titles},
         "columns": 2,
+        "padding": PADDING,
         "spec": {"width": 240, "height": 240, "layer": layers},
     }
     caption = (

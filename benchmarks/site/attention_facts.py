@@ -1,0 +1,110 @@
+"""Sentences of the page about what attention costs, from the tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, gates, stats, tables
+from benchmarks.site import attention
+from benchmarks.store import Store
+
+
+def facts(store: Store) -> dict[str, str]:
+    """The sentences of the page; what has no row says so."""
+    return {**_speed_facts(store), **_position_facts(store), **_count_facts(store)}
+
+
+def _speed_facts(store: Store) -> dict[str, str]:
+    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    found = {"speed.timm": against(rows, "timm's modules")}
+    found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
+    for mode in attention.MODES:
+        mine = rows[rows["recipe"] == mode]
+        theirs = gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])
+        ours = gates.geometric_mean(mine["floor_ratio"])
+        found[f"speed.{mode}.floor"] = f"In {mode}: {display.MISSING}."
+        if theirs is not None and ours is not None:
+            found[f"speed.{mode}.floor"] = (
+                f"In {mode} timm's modules take {theirs:.1f} times the bare passes, ours "
+                f"{ours:.1f} times (geometric means over modules, maps and layouts)."
+            )
+    return found
+
+
+def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
+    """Ours against another form as a sentence: mean, extremes, verdicts counted."""
+    rows = rows[rows[f"{prefix}ratio"].notna()]
+    if rows.empty:
+        return f"Against {other}: {display.MISSING}."
+    ratios, words = rows[f"{prefix}ratio"], rows[f"{prefix}verdict"]
+    by_ratio = rows.sort_values(f"{prefix}ratio", kind="stable").to_dict("records")
+    counted = [f"{words.eq(w).sum()} {w}" for w in ("faster", "slower") if words.eq(w).any()]
+    for word, text in ((stats.SAME, "with no measurable difference"), (stats.NOISY, "too noisy")):
+        if words.eq(word).any():
+            counted.append(f"{words.eq(word).sum()} {text}")
+
+    def where(row: Any) -> str:
+        setting = (
+            f"{row['arm']}, {attention.by_words(row['data'])}, {row['layout']}, {row['recipe']}"
+        )
+        return f"{display.ratio(row[f'{prefix}ratio'])} ({setting})"
+
+    mean = display.ratio(gates.geometric_mean(ratios))
+    return (
+        f"Over {len(rows)} settings our modules take {mean} times the time of {other} in the "
+        f"geometric mean, from {where(by_ratio[0])} to {where(by_ratio[-1])}: "
+        f"{', '.join(counted)}."
+    )
+
+
+def _position_facts(store: Store) -> dict[str, str]:
+    rows = gates.of_one_machine(store, "position")
+    found = {}
+    for mode in attention.MODES:
+        mine = tables.ok(rows[rows["recipe"] == mode])
+        text = f"In {mode}: {display.MISSING}."
+        if len(mine):
+            row = mine.iloc[0]
+            text = (
+                f"In {mode} on {attention.by_words(row['data'])} it needs "
+                f"{display.ratio(row['memory_ratio'])} times the extra memory of the full map, "
+                f"in {display.ratio(row['ratio'])} times the time ({row['verdict']})."
+            )
+        found[f"position.{mode}"] = text
+    return found
+
+
+def _better_count(frame: pd.DataFrame) -> str:
+    """Which of the two counts orders the times better."""
+    by = {name: gates.rank_correlation(frame[name], frame["ratio"]) for name in gates.COUNTS}
+    macs, moved = by["macs_share"], by["bytes_share"]
+    if macs is None or moved is None:
+        return f"Which of the two orders the times better: {display.MISSING}."
+    if moved > macs:
+        return "The bytes moved order the times better than the multiply-adds."
+    return "The bytes moved order the times no better than the multiply-adds."
+
+
+def _count_facts(store: Store) -> dict[str, str]:
+    frame = gates.counts_and_time(store)
+    found = {}
+    for column in gates.COUNTS:
+        number = gates.rank_correlation(frame[column], frame["ratio"])
+        text = display.shown(lambda n: f"{n:.2f}".replace("-", display.MINUS), number)
+        found[f"counts.{column}.rank"] = text
+    found["counts.pairs"] = display.whole(len(frame))
+    found["counts.verdict"] = _better_count(frame)
+    for arm in ("se", "eca", "cbam", "coord"):
+        mine = frame[(frame["arm"] == arm) & (frame["backbone"] == "resnet50")]
+        found[f"counts.{arm}"] = f"{arm}: {display.MISSING}"
+        for row in tables.records(mine):
+            time = attention.percent(100 * (row.ratio - 1))
+            share = f"{row.macs_share:+.3f}".replace("-", display.MINUS)
+            moved = attention.percent(row.bytes_share)
+            found[f"counts.{arm}"] = (
+                f"{arm}: {share} % multiply-adds, {moved} % bytes moved, {time} % time "
+                f"({row.verdict})"
+            )
+    return found
