@@ -1,0 +1,207 @@
+"""The protocol on simulated and real planted differences, and the loads beside it."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from benchmarks import clock, latency, stats
+from benchmarks.burst import bursts
+from benchmarks.cells import ROOT, Selection
+from benchmarks.clock import CANNOT_TELL, LAYERS, METHODS, ClockBenchmark, Found, read, summary
+from benchmarks.latency import BASELINE, evaluate
+from benchmarks.stats import SAME
+from benchmarks.timing import Record, Timing
+
+SE, ECA = ("se", ""), ("eca", "")
+
+
+def _beside_bursts(rng, truths, builds=10, rounds=24):
+    """Records of a simulated machine. Something else runs by turns of some tens of milliseconds:
+    it shares the caches (the thread's own time grows, by a different amount every time) and takes
+    the processor away (the time on the wall grows by a slice). Builds differ by their memory."""
+    records = []
+    for _ in range(builds):
+        placed = np.exp(rng.normal(0, 0.003, len(truths)))
+        beside = rng.random(rounds) < 0.6
+        busy = placed * truths * (1 + 0.003 * rng.exponential(1, (rounds, len(truths))))
+        busy *= 1 + beside[:, None] * rng.uniform(0.02, 0.4, (rounds, len(truths)))
+        waits = beside[:, None] & (rng.random((rounds, len(truths))) < 0.5)
+        wall = busy + waits * rng.uniform(0.5, 4, (rounds, len(truths)))
+        timings = [
+            Timing(wall[:, i].tolist(), 1, busy=busy[:, i].tolist()) for i in range(len(truths))
+        ]
+        records.append(Record(timings, []))
+    return records
+
+
+def test_planted_truths_are_found_beside_simulated_bursts():
+    rng = np.random.default_rng(0)
+    arms = (BASELINE, BASELINE, SE, ECA)
+    found = {arm: [] for arm in (BASELINE, SE, ECA)}
+    means = []
+    for _ in range(100):
+        records = _beside_bursts(rng, np.array([1.0, 1.0, 1.003, 1.03]))
+        rows = evaluate(arms, records, "thread")
+        for arm, mine in found.items():
+            mine.append(rows[arm])
+        one, two = (
+            np.mean([s for record in records for s in record.timings[i].seconds]) for i in (0, 1)
+        )
+        means.append(two / one)
+    assert sum(abs(row["ratio"] - 1) <= 0.01 for row in found[BASELINE]) >= 95
+    assert Counter(row["verdict"] for row in found[BASELINE])[SAME] >= 95
+    assert Counter(row["verdict"] for row in found[SE])[SAME] >= 95
+    assert Counter(row["verdict"] for row in found[ECA])["slower"] >= 95
+    assert sum(abs(ratio - 1) <= 0.01 for ratio in means) < 60, "as means on the wall can't"
+
+
+def test_the_planted_difference_is_exact(monkeypatch):
+    calls = Counter()
+    layer = torch.nn.Linear
+
+    class Counted(layer):
+        def forward(self, x):
+            calls[id(self)] += 1
+            return super().forward(x)
+
+    monkeypatch.setattr(torch.nn, "Linear", Counted)
+    for layers in LAYERS.values():
+        calls.clear()
+        clock.network(layers)()
+        assert list(calls.values()) == [layers], "one layer, run so many times"
+    assert LAYERS["0.3 %"] / LAYERS["0 %"] == pytest.approx(1.003, abs=5e-5)
+    assert LAYERS["3 %"] / LAYERS["0 %"] == pytest.approx(1.03, abs=5e-5)
+
+
+def test_a_tenth_more_work_is_found_for_real_and_a_copy_is_a_copy(monkeypatch):
+    monkeypatch.setattr(clock, "LAYERS", {"0 %": 100, "10 %": 110})
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        found = clock.interleaved(random.Random(0))
+    assert found["0 %"].verdict not in ("slower", "faster")
+    assert 1.04 < found["10 %"].ratio < 1.16
+    assert found["10 %"].verdict != "faster"
+
+
+def test_timm_warms_up_ten_calls_then_takes_the_mean_of_one_network_after_the_other(monkeypatch):
+    log = []
+    now = iter(np.arange(1e4))
+
+    def network(layers):
+        return lambda: log.append(layers)
+
+    monkeypatch.setattr(clock, "network", network)
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: next(now))
+    found = clock.timm_way(random.Random(0))
+    each = 10 + clock.BUILDS * clock.ROUNDS
+    assert log == [layers for layers in (333, *LAYERS.values()) for _ in range(each)]
+    assert found == {planted: Found(1.0, SAME) for planted in LAYERS}
+
+
+def test_torch_times_one_network_after_the_other_and_its_warning_is_kept(monkeypatch):
+    import torch.utils.benchmark as theirs
+
+    medians = iter([2.0, 2.0, 2.0, 2.06])
+    warns = iter([False, False, True, False])
+
+    class Timer:
+        def __init__(self, statement, globals, num_threads):
+            assert num_threads == 1 and callable(globals["forward"])
+
+        def blocked_autorange(self, min_run_time):
+            assert min_run_time == 0.5
+            from types import SimpleNamespace
+
+            return SimpleNamespace(median=next(medians), has_warnings=next(warns))
+
+    monkeypatch.setattr(theirs, "Timer", Timer)
+    found = clock.torch_way(random.Random(0), 2.0)
+    assert found["0 %"] == Found(1.0, SAME)
+    assert found["0.3 %"] == Found(1.0, CANNOT_TELL)
+    assert found["3 %"] == Found(1.03, "slower")
+
+
+def test_the_methods_take_turns_and_torch_gets_its_share_of_time(monkeypatch):
+    calls = []
+
+    def fake(name):
+        def way(rng, budget):
+            calls.append((name, budget))
+            return {planted: Found(1.0, SAME) for planted in LAYERS}
+
+        return way
+
+    for name, function in zip(METHODS, ("interleaved", "timm_way", "torch_way"), strict=True):
+        monkeypatch.setattr(clock, function, fake(name))
+    found, seconds = clock.repeat(30, random.Random(0))
+    assert {name: len(mine) for name, mine in found.items()} == dict.fromkeys(METHODS, 30)
+    assert all(len(mine) == 30 for mine in seconds.values())
+    orders = [tuple(name for name, _ in calls[i : i + 3]) for i in range(0, 90, 3)]
+    assert orders[0] == METHODS and len(set(orders)) == 6
+    assert all(set(order) == set(METHODS) for order in orders)
+    assert all(budget > 0 for _, budget in calls[1:])
+
+
+def test_a_reader_calls_more_than_one_percent_a_difference():
+    ratios = (0.97, 0.995, 1.0, 1.009, 1.011)
+    assert [read(ratio) for ratio in ratios] == ["faster", SAME, SAME, SAME, "slower"]
+
+
+def test_a_summary_counts_verdicts_and_keeps_the_spread():
+    words = ["slower"] * 95 + [SAME] * 2 + ["faster"] + [stats.NOISY, CANNOT_TELL]
+    ratios = [1.03] * 90 + [1.05] * 10
+    values = summary([Found(r, w) for r, w in zip(ratios, words, strict=True)], 1.03)
+    counted = ("slower", "same", "faster", "cannot_tell", "within")
+    assert [values[name] for name in counted] == [95, 2, 1, 2, 90]
+    assert values["ratio_median"] == 1.03 and values["ratio_q975"] == 1.05
+    assert values["repetitions"] == 100
+
+
+def test_cells_are_every_way_difference_and_load_and_the_row_has_its_columns(monkeypatch, tmp_path):
+    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))  # a lock of its own
+    bench = ClockBenchmark()
+    cells = list(bench.cells(Selection("cpu")))
+    assert len({cell.key for cell in cells}) == len(cells) == 18
+    assert list(bench.cells(Selection("quick"))) == []
+    assert list(bench.cells(Selection("cpu", modules=(SE,)))) == []
+    assert {bench.group(cell) for cell in cells} == {"quiet", "two bursts"}
+
+    def fake(repetitions, rng):
+        one = {planted: Found(LAYERS[planted] / 333, SAME) for planted in LAYERS}
+        return {name: [one] * repetitions for name in METHODS}, dict.fromkeys(METHODS, [1.5])
+
+    monkeypatch.setattr(clock, "repeat", fake)
+    rows = dict(bench.measure_group(cells[:9]))
+    assert list(rows) == cells[:9]
+    names = {column.name for column in ClockBenchmark.columns}
+    for cell, row in rows.items():
+        assert set(row) == names
+        assert (row["method"], row["load"], row["within"]) == (cell.recipe, "quiet", 100)
+
+
+def test_bursts_use_about_half_a_processor_each_and_end():
+    me = psutil.Process()
+    with bursts((1, 2)):
+        children = [p for p in me.children() if "benchmarks.burst" in p.cmdline()]
+        assert len(children) == 2
+        before = [sum(p.cpu_times()[:2]) for p in children]
+        time.sleep(2.0)
+        used = [sum(p.cpu_times()[:2]) - b for p, b in zip(children, before, strict=True)]
+    assert all(0.1 < seconds < 1.7 for seconds in used)
+    assert not any(p.is_running() for p in children)
+
+
+def test_a_burst_ends_with_whoever_started_it():
+    command = [sys.executable, "-m", "benchmarks.burst", "1"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT)
+    time.sleep(0.3)
+    assert child.poll() is None
+    child.stdin.close()
+    assert child.wait(20) == 0
