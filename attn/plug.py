@@ -9,7 +9,7 @@ has. A second meta run proves that each inserted module is reached exactly once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -123,30 +123,43 @@ def plug(
     traced = trace(model)
     require_maps(model, traced)
     sites = find_sites(model, traced, spec, at)
-    settings = _settings(model, traced, sites, options, per_stage or {})
+    settings = site_settings(model, traced, sites, options, per_stage or {})
     if spec.quadratic:
         _warn_if_large(model, spec, sites, traced)
 
     before = _count_parameters(model)
-    built: list[nn.Module] = []
-    replaced = 0
-    for site, setting in zip(sites, settings, strict=True):
-        old = submodule(model, site.path)
-        if site.appended and old is not None:
-            raise ValueError(f"{name_of(model)} already has a module at {site.path!r}")
-        built.append(_build_for(model, site, spec, setting))
-        replaced += is_gate(old)
-    paths = [_insert(model, site, module) for site, module in zip(sites, built, strict=True)]
-    _require_reached(model, spec, sites, built, paths, traced)
+    built = [build_at(model, s, spec, own) for s, own in zip(sites, settings, strict=True)]
+    paths, replaced = put(model, spec, sites, built, traced)
     return Report(
         backbone=name_of(model),
         module=name,
-        slot=_word(sites),
-        where=tuple(paths),
+        slot=slot_words(sites),
+        where=paths,
         inserted=len(paths),
         replaced=replaced,
         params_added=_count_parameters(model) - before,
     )
+
+
+def put(
+    model: nn.Module,
+    spec: Spec,
+    sites: Sequence[Site],
+    modules: Sequence[nn.Module],
+    traced: Trace,
+    run: Callable[[nn.Module, tuple[int, int, int]], Trace] = trace,
+) -> tuple[tuple[str, ...], int]:
+    """Put one module at each site, in place: their paths, and how many gates made room.
+
+    `run` traces the model with the modules passing their input through: each is run exactly once.
+    """
+    old = [submodule(model, site.path) for site in sites]
+    for site, there in zip(sites, old, strict=True):
+        if site.appended and there is not None:
+            raise ValueError(f"{name_of(model)} already has a module at {site.path!r}")
+    paths = tuple(_insert(model, s, module) for s, module in zip(sites, modules, strict=True))
+    _require_reached(model, spec, sites, modules, paths, traced, run)
+    return paths, sum(map(is_gate, old))
 
 
 def executed(
@@ -157,12 +170,12 @@ def executed(
     return sum(path in traced.index for path in report.where)
 
 
-def _word(sites: list[Site]) -> str:
+def slot_words(sites: list[Site]) -> str:
     words = sorted({site.slot for site in sites})
     return "+".join(words) if len(words) < 3 else "several"
 
 
-def _settings(
+def site_settings(
     model: nn.Module,
     traced: Trace,
     sites: list[Site],
@@ -198,7 +211,7 @@ def _warn_if_large(model: nn.Module, spec: Spec, sites: list[Site], traced: Trac
         )
 
 
-def _build_for(model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any]) -> nn.Module:
+def build_at(model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any]) -> nn.Module:
     reference = next(model.parameters())
     channels = site.map.shape[1]
     try:
@@ -270,10 +283,11 @@ def _apply_child(self, inputs: tuple[Tensor], output: Tensor) -> Tensor:
 def _require_reached(
     model: nn.Module,
     spec: Spec,
-    sites: list[Site],
-    built: list[nn.Module],
-    paths: list[str],
+    sites: Sequence[Site],
+    built: Sequence[nn.Module],
+    paths: Sequence[str],
     traced: Trace,
+    run: Callable[[nn.Module, tuple[int, int, int]], Trace],
 ) -> None:
     """Prove on meta, with the modules passing through, that each is run exactly once.
 
@@ -283,7 +297,7 @@ def _require_reached(
 
     def counts() -> dict[str, int]:
         with _passing_through(built, outputs):
-            again = trace(model, traced.input_size)
+            again = run(model, traced.input_size)
         return {path: again.count.get(path, 0) for path in paths}
 
     found = counts()
@@ -302,7 +316,9 @@ def _require_reached(
 
 
 @contextmanager
-def _passing_through(modules: list[nn.Module], outputs: list[Tensor | None]) -> Iterator[None]:
+def _passing_through(
+    modules: Sequence[nn.Module], outputs: Sequence[Tensor | None]
+) -> Iterator[None]:
     """Let each module return its input, or the given map, so that its own code need not run."""
 
     def stand_in(output: Tensor | None) -> Any:

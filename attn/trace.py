@@ -172,7 +172,10 @@ def _trace(model: nn.Module, input_size: tuple[int, int, int]) -> Trace:
             if not isinstance(module, torch.jit.ScriptModule):
                 stack.callback(module.register_forward_hook(record(path)).remove)
         stack.enter_context(attention)
-        torch.func.functional_call(model, on_meta, (image,))
+        if all(tensor.is_meta for _, tensor in tensors):
+            model(image)
+        else:
+            torch.func.functional_call(model, on_meta, (image,))
     index: dict[str, int] = {}
     count: dict[str, int] = {}
     for position, call in enumerate(calls):

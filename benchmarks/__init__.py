@@ -18,4 +18,5 @@ FILES = (
     "breakdown",
     "clock",
     "memory",
+    "counting",
 )

@@ -1,25 +1,25 @@
 """Cost: what a module adds to a backbone, counted for one image, without timing anything.
 
 Exact and the same on every machine: parameters and the work of one forward pass in eval mode.
-Multiply-adds come from torch's counter on the meta device. fvcore's total stands beside them
-because papers cite it: it adds batch normalisation and pooling and leaves out the operators that
-`fvcore_uncounted` lists. Element-wise operations and bytes follow the conventions of `elementwise`.
+Multiply-adds come from torch's formulas on the meta device (`meta` says how). fvcore's total
+stands beside them because papers cite it: it adds batch normalisation and pooling and leaves out
+the operators that `fvcore_uncounted` lists. Element-wise operations and bytes follow the
+conventions of `elementwise`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
-from benchmarks.elementwise import Work, count
 from benchmarks.provenance import versions
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from benchmarks.meta import Arm
 
 BACKBONES = (
     "resnet18",
@@ -57,16 +57,6 @@ ABLATIONS = (
 ABLATED = "resnet50"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Parameters, where the module went, and the work for one image."""
-
-    params: int
-    slot: str
-    inserted: int
-    work: Work
-
-
 class CostBenchmark(Benchmark):
     """Parameters, multiply-adds, element-wise operations and bytes of every arm."""
 
@@ -77,6 +67,7 @@ class CostBenchmark(Benchmark):
         "benchmarks/backbones.py",
         "benchmarks/cost.py",
         "benchmarks/elementwise.py",
+        "benchmarks/meta.py",
         "attn/places.py",
         "attn/plug.py",
         "attn/registry.py",
@@ -124,63 +115,68 @@ class CostBenchmark(Benchmark):
         for backbone in {cell.backbone for cell in cells}:
             choose(backbone, timm.list_models(), "backbone")
 
+    def group(self, cell: Cell) -> Hashable:
+        return cell.backbone, cell.image_size
+
     def measure(self, cell: Cell) -> dict[str, Any]:
-        model, slot, inserted = plugged(cell.backbone, cell.module, cell.variant)
-        cost = measured(model, slot, inserted, cell.image_size)
-        bare = _bare(cell.backbone, cell.image_size)
+        from benchmarks.meta import by_plugging
+
+        model, _, _ = by_plugging(cell.backbone, cell.module, cell.variant)
         flops, uncounted = fvcore_total(model, cell.image_size)
-        return {
-            "slot": cost.slot,
-            "inserted": cost.inserted,
-            "params": cost.params,
-            "params_added": cost.params - bare.params,
-            "macs": cost.work.macs,
-            "macs_added": cost.work.macs - bare.work.macs,
-            "fvcore_flops": flops,
-            "fvcore_uncounted": uncounted,
-            "elementwise_ops": cost.work.elementwise,
-            "elementwise_ops_added": cost.work.elementwise - bare.work.elementwise,
-            "elementwise_bytes": cost.work.elementwise_bytes,
-            "elementwise_bytes_added": cost.work.elementwise_bytes - bare.work.elementwise_bytes,
-            "matmul_bytes": cost.work.matmul_bytes,
-            "activations": cost.work.activations,
-        }
+        return {**counted(cell), "fvcore_flops": flops, "fvcore_uncounted": uncounted}
 
 
-def plugged(backbone: str, module: str, variant: str) -> tuple[nn.Module, str, int]:
-    """The model on the meta device in eval mode, the slot's name and the number inserted."""
-    import timm
-    import torch
+def counted(cell: Cell) -> dict[str, Any]:
+    """All columns of a row but fvcore's."""
+    bare = arm_of(cell.backbone, "none", "", cell.image_size)
+    arm = arm_of(cell.backbone, cell.module, cell.variant, cell.image_size)
+    return {
+        "slot": arm.slot,
+        "inserted": arm.inserted,
+        "params": arm.params,
+        "params_added": arm.params - bare.params,
+        "macs": arm.work.macs,
+        "macs_added": arm.work.macs - bare.work.macs,
+        "elementwise_ops": arm.work.elementwise,
+        "elementwise_ops_added": arm.work.elementwise - bare.work.elementwise,
+        "elementwise_bytes": arm.work.elementwise_bytes,
+        "elementwise_bytes_added": arm.work.elementwise_bytes - bare.work.elementwise_bytes,
+        "matmul_bytes": arm.work.matmul_bytes,
+        "activations": arm.work.activations,
+    }
 
+
+def arm_of(backbone: str, module: str, variant: str, image_size: int | None) -> Arm:
+    """A module in a backbone, for one image, the short way where that applies."""
     import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+    from benchmarks.meta import Unusual, bare
 
-    with torch.device("meta"):
-        model = timm.create_model(backbone).eval()
-    if module == "none":
-        return model, "", 0
-    options = attn.parse_options(variant)
-    report = attn.plug(model, module, per_stage=options.pop("per_stage", None), **options)
-    return model.eval(), report.slot, report.inserted
+    short = bare(backbone)
+    if short.traced.input_size[1:] == (image_size, image_size):
+        try:
+            if module == "none":
+                return short.arm
+            return short.plugged(module, attn.parse_options(variant))
+        except Unusual:
+            pass
+    return arm_by_plugging(backbone, module, variant, image_size)
 
 
-def measured(model: nn.Module, slot: str, inserted: int, image_size: int | None) -> Cost:
-    """The cost of a model that lies on the meta device, for one image."""
+def arm_by_plugging(backbone: str, module: str, variant: str, image_size: int | None) -> Arm:
+    """The same the longer way: the module is plugged in and the whole model runs."""
     import torch
 
-    params = sum(p.numel() for p in model.parameters())
-    image = torch.empty(_shape(model, image_size), device="meta")
-    return Cost(params, slot, inserted, count(model, image))
+    from benchmarks.elementwise import count
+    from benchmarks.meta import Arm, by_plugging, parameters
+
+    model, slot, inserted = by_plugging(backbone, module, variant)
+    work = count(model, torch.empty(_shape(model, image_size), device="meta"))
+    return Arm(parameters(model), slot, inserted, work)
 
 
 def _shape(model: Any, image_size: int | None) -> tuple[int, int, int, int]:
     size = image_size or IMAGE_SIZE
     return 1, model.pretrained_cfg["input_size"][0], size, size
-
-
-@lru_cache(maxsize=8)
-def _bare(backbone: str, image_size: int | None) -> Cost:
-    return measured(*plugged(backbone, "none", ""), image_size)
 
 
 def fvcore_total(model: nn.Module, image_size: int | None) -> tuple[int, str]:

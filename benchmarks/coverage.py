@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from attn.trace import Trace
+    from benchmarks.meta import Bare
 
 _TOKENS = "transformer on a sequence of tokens"
 _WINDOWS = "transformer: attention in every stage"
@@ -98,12 +99,6 @@ SAMPLE = (
 )
 """One architecture of each of a dozen kinds, for the suite `quick`."""
 
-POINTWISE = frozenset(
-    ("elu", "gelu", "hardsigmoid", "hardswish", "leaky_relu", "mish")
-    + ("relu", "sigmoid", "silu", "softplus", "tanh")
-)
-"""Operators that give each element of their input a new value."""
-
 
 class CoverageBenchmark(Benchmark):
     """Where each module goes in every architecture of timm that is not a transformer."""
@@ -113,6 +108,8 @@ class CoverageBenchmark(Benchmark):
     code = (
         "attn/arguments.py",
         "benchmarks/coverage.py",
+        "benchmarks/elementwise.py",
+        "benchmarks/meta.py",
         "attn/places.py",
         "attn/plug.py",
         "attn/registry.py",
@@ -164,20 +161,19 @@ class CoverageBenchmark(Benchmark):
     def measure_group(
         self, cells: Sequence[Cell]
     ) -> Iterator[tuple[Cell, dict[str, Any] | Exception]]:
-        from attn.trace import family, trace
+        from attn.trace import family
+        from benchmarks.meta import bare
 
-        model = _built(cells[0].backbone)
-        with _shapes_only():
-            traced = trace(model)
-        bare = {
+        short = bare(cells[0].backbone)
+        about = {
             "family": family_file(cells[0].backbone),
-            "kind": family(model, traced).kind,
-            "input_size": traced.input_size[1],
-            "params": sum(p.numel() for p in model.parameters()),
+            "kind": family(short.model, short.traced).kind,
+            "input_size": short.traced.input_size[1],
+            "params": short.arm.params,
         }
         for cell in cells:
             try:
-                yield cell, {**bare, **_plugged(copy.deepcopy(model), cell, traced)}
+                yield cell, {**about, **_covered(short, cell)}
             except Exception as error:
                 yield cell, error
 
@@ -198,28 +194,46 @@ def family_file(backbone: str) -> str:
     return timm.model_entrypoint(backbone).__module__.rpartition(".")[2]
 
 
-def _built(backbone: str) -> nn.Module:
-    import timm
-    import torch
+def _covered(short: Bare, cell: Cell) -> dict[str, Any]:
+    """Where the module goes and that it runs, the short way where that applies."""
+    import attn
+    from benchmarks.meta import Unusual
 
-    with torch.device("meta"):
-        return timm.create_model(backbone).eval()
+    try:
+        arm = short.plugged(cell.module, attn.parse_options(cell.variant))
+    except Unusual:
+        return by_plugging(copy.deepcopy(short.model), cell, short.traced)
+    return {
+        "params_added": arm.params - short.arm.params,
+        "slot": arm.slot,
+        "inserted": arm.inserted,
+        "executed": arm.inserted,
+        "replaced": arm.replaced,
+    }
 
 
-def _plugged(model: nn.Module, cell: Cell, bare: Trace) -> dict[str, Any]:
-    """Plug in one module, in place; RuntimeError if it does not run or changes a shape."""
+def by_plugging(model: nn.Module, cell: Cell, bare: Trace) -> dict[str, Any]:
+    """The same the longer way: plug the module in, in place, and run the whole model.
+
+    RuntimeError if a module does not run, or if the output of any other changed its shape.
+    """
     import attn
     from attn.trace import trace
+    from benchmarks.elementwise import Counter
+    from benchmarks.meta import changed_shapes
 
     options = attn.parse_options(cell.variant)
-    with _shapes_only(), warnings.catch_warnings():
+    with Counter(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # large attention maps: nothing is allocated
         report = attn.plug(model, cell.module, per_stage=options.pop("per_stage", None), **options)
         traced = trace(model, bare.input_size)
     executed = sum(traced.count.get(path, 0) for path in report.where)
     if report.inserted == 0 or executed != report.inserted:
         raise RuntimeError(f"{report.inserted} modules inserted, but {executed} executed")
-    _require_equal_shapes(bare, traced, report.where)
+    for path, before, after in changed_shapes(bare, traced):
+        if not path.startswith(tuple(f"{put}." for put in report.where)):
+            shapes = f"{tuple(before.shape)} became {tuple(after.shape)}"
+            raise RuntimeError(f"the output of {path!r} changed its shape: {shapes}")
     return {
         "params_added": report.params_added,
         "slot": report.slot,
@@ -227,43 +241,3 @@ def _plugged(model: nn.Module, cell: Cell, bare: Trace) -> dict[str, Any]:
         "executed": executed,
         "replaced": report.replaced,
     }
-
-
-def _shapes_only() -> Any:
-    """A mode in which operators that keep their input's shape are not worked out on meta.
-
-    torch decomposes them in Python there, which is two thirds of the time of a forward pass.
-    """
-    import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class ShapesOnly(TorchDispatchMode):
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-        ) -> Any:
-            name = func.overloadpacket.__name__
-            if name in POINTWISE:
-                return torch.empty_like(args[0])
-            if name.removesuffix("_") in POINTWISE:
-                return args[0]
-            if name == "native_layer_norm":
-                return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
-            if name == "native_batch_norm":
-                x, weight = args[0], args[1]
-                if weight is not None and weight.numel() != x.shape[1]:
-                    raise RuntimeError(f"a norm of {weight.numel()} channels got {x.shape[1]}")
-                return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
-            return func(*args, **(kwargs or {}))
-
-    return ShapesOnly()
-
-
-def _require_equal_shapes(bare: Trace, traced: Trace, where: tuple[str, ...]) -> None:
-    inside = tuple(f"{path}." for path in where)
-    for path in bare.index.keys() & traced.index.keys():
-        before, after = bare.output(path), traced.output(path)
-        if before is None or after is None or path.startswith(inside):
-            continue
-        if before.shape != after.shape:
-            shapes = f"{tuple(before.shape)} became {tuple(after.shape)}"
-            raise RuntimeError(f"the output of {path!r} changed its shape: {shapes}")

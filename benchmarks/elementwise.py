@@ -16,11 +16,15 @@ The conventions, for one forward pass without gradients and without any fusion:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import astuple, dataclass, fields
+from functools import cache
+from operator import add, itemgetter
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 MOVES = frozenset(
     (
@@ -37,6 +41,18 @@ MOVES = frozenset(
 NO_TRAFFIC = frozenset(("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"))
 """Operators that only reserve memory."""
 
+POINTWISE = frozenset(
+    ("clamp", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish")
+    + ("relu", "sigmoid", "silu", "softplus", "tanh")
+)
+"""Operators that give each element of their one input a new value."""
+
+FILLS = frozenset(("bernoulli_", "fill_", "normal_", "random_", "uniform_", "zero_"))
+"""Operators that give each element of a tensor a value in place."""
+
+PAIRS = ("bmm", "baddbmm", "_scaled_dot_product", "_flash_attention", "_efficient_attention")
+"""How the names of operators begin that multiply two batches of matrices."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -52,6 +68,11 @@ class Work:
     """Bytes that the matrix-multiplying operators read (weights too) and write."""
     activations: int = 0
     """Elements that the matrix-multiplying operators write (fvcore's and pycls's definition)."""
+    pair_macs: int = 0
+    """Those of `macs` that multiply two batches of matrices: attention between positions."""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*map(add, astuple(self), astuple(other)))
 
 
 def count(model: nn.Module, x: Tensor) -> Work:
@@ -59,54 +80,143 @@ def count(model: nn.Module, x: Tensor) -> Work:
 
     The training mode of `model` is left as it is: put it in eval mode for inference.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    counter = _counter()
-    with torch.no_grad(), FlopCounterMode(display=False) as flops, counter:
+    with torch.no_grad(), Counter() as counted:
         model(x)
-    return Work(macs=flops.get_total_flops() // 2, **counter.totals)
+    return counted.work
 
 
-def _counter() -> Any:
-    """A dispatch mode that adds up, operator by operator, all fields of Work but the MACs."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils.flop_counter import flop_registry
+class Counter(TorchDispatchMode):
+    """A dispatch mode whose `work` is what the operators inside it have done since it was made.
 
-    class Counter(TorchDispatchMode):
-        def __init__(self) -> None:
-            super().__init__()
-            names = ("elementwise", "elementwise_bytes", "matmul_bytes", "activations")
-            self.totals = dict.fromkeys(names, 0)
+    On the meta device an operator's outputs and work depend on nothing but the shapes, strides and
+    types of its inputs and on its other arguments. So each is worked out once in a process: when
+    an operator comes again with equal arguments, its outputs are new tensors of the shapes, strides
+    and types of the first time. Views are not remembered, they are quick.
+    """
 
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-        ) -> Any:
-            out = func(*args, **(kwargs or {}))
-            name = func.overloadpacket.__name__
-            if _is_view(func) or name in NO_TRAFFIC or func.namespace != "aten":
-                return out
-            # in eval mode the batch statistics that follow are empty, but not on meta
-            results = out[:1] if name == "native_batch_norm" else out
-            read, written = list(_tensors((args, kwargs))), list(_tensors(results))
-            traffic = sum(_elements(t) * t.element_size() for t in (*read, *written))
-            if func.overloadpacket in flop_registry:
-                self.totals["matmul_bytes"] += traffic
-                self.totals["activations"] += sum(t.numel() for t in written)
-                return out
-            self.totals["elementwise_bytes"] += traffic
-            if name not in MOVES:
-                largest = max((_elements(t) for t in (*read, *written)), default=0)
-                self.totals["elementwise"] += largest
-            return out
+    def __init__(self) -> None:
+        super().__init__()
+        self.totals = [0] * len(fields(Work))
 
-    return Counter()
+    @property
+    def work(self) -> Work:
+        return Work(*self.totals)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out, work = _run(func, args, kwargs or {})
+        if work is not None:
+            self.totals = list(map(add, self.totals, work))
+        return out
 
 
-def _is_view(func: Any) -> bool:
-    """Whether the operator returns its input's own memory, unchanged."""
+_Tuple = tuple[int, ...]
+_remembered: dict[Any, tuple[Any, _Tuple | None]] = {}
+_REMEMBERED_MOST = 100_000
+
+
+def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, _Tuple | None]:
+    """The outputs of an operator, and its work as the values of a Work, None for no work."""
+    if _is_free(func):
+        return func(*args, **kwargs), None
+    try:
+        key = (func, _key(args), _key(tuple(kwargs.items())) if kwargs else ())
+        known = _remembered.get(key)
+    except (TypeError, _NotOnMeta):  # an argument that has no hash, or values that matter
+        out = func(*args, **kwargs)
+        return out, _work(func, args, kwargs, out)
+    if known is not None:
+        make, work = known
+        return make(args), work
+    out = _same_shape(func, args) if func._overloadname in ("default", "") else None
+    if out is None:
+        out = func(*args, **kwargs)
+    work = _work(func, args, kwargs, out)
+    make = _maker(func, args, out)
+    if make is not None and _key(args) == key[1]:  # else it changed a shape in place
+        if len(_remembered) >= _REMEMBERED_MOST:
+            _remembered.clear()
+        _remembered[key] = make, work
+    return out, work
+
+
+def _same_shape(func: Any, args: tuple[Any, ...]) -> Any:
+    """The outputs of operators that keep their input's shape, None for others.
+
+    torch works them out in Python on meta, which would be most of the time of counting.
+    """
+    name = func.overloadpacket.__name__
+    if name in FILLS or (name[-1] == "_" and name[:-1] in POINTWISE):
+        return args[0]
+    if name in POINTWISE and args[0].is_floating_point():
+        return torch.empty_like(args[0])
+    if name == "native_batch_norm" and not args[5]:  # in eval mode it gives no statistics
+        x, weight = args[:2]
+        if weight is not None and weight.numel() != x.shape[1]:
+            raise RuntimeError(f"a norm of {weight.numel()} channels got {x.shape[1]}")
+        return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
+    return None
+
+
+class _NotOnMeta(Exception):
+    """A tensor holds values: the operator has to work them out."""
+
+
+def _key(values: Any) -> Any:
+    """What decides an operator's outputs on meta: tensors by shape, stride and type."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            if not value.is_meta:
+                raise _NotOnMeta
+            found.append((value.shape, value.stride(), value.dtype))
+        elif isinstance(value, (list, tuple)):
+            found.append(_key(value))
+        else:
+            found.append((type(value), value))
+    return tuple(found)
+
+
+def _maker(func: Any, args: tuple[Any, ...], out: Any) -> Any:
+    """A function from arguments to outputs like `out`; None where there is no such function."""
+    if isinstance(out, Tensor):
+        for position, value in enumerate(args):
+            if value is out:  # in place
+                return itemgetter(position)
+        if not out.is_meta:
+            return None
+        shape, stride, dtype = out.shape, out.stride(), out.dtype
+        return lambda _: torch.empty_strided(shape, stride, dtype=dtype, device="meta")
+    if isinstance(out, tuple) and not any(r.alias_info for r in func._schema.returns):
+        makers = [_maker(func, (), item) for item in out]
+        if all(makers):
+            return lambda args: tuple(make(args) for make in makers)
+    return None
+
+
+def _work(func: Any, args: Any, kwargs: Any, out: Any) -> _Tuple | None:
+    name = func.overloadpacket.__name__
+    # the batch statistics that follow are empty in eval mode, but not always on meta
+    results = out[:1] if name == "native_batch_norm" else out
+    read, written = list(_tensors((args, kwargs))), list(_tensors(results))
+    traffic = sum(_elements(t) * t.element_size() for t in (*read, *written))
+    formula = flop_registry.get(func.overloadpacket)
+    if formula is not None:
+        macs = formula(*args, **kwargs, out_val=out) // 2
+        activations = sum(t.numel() for t in written)
+        pair = macs if name.startswith(PAIRS) else 0
+        return astuple(Work(macs, 0, 0, traffic, activations, pair))
+    largest = max((_elements(t) for t in (*read, *written)), default=0)
+    return astuple(Work(0, 0 if name in MOVES else largest, traffic))
+
+
+@cache
+def _is_free(func: Any) -> bool:
+    """Whether an operator does nothing: it returns its input's own memory, or reserves some."""
     infos = [r.alias_info for r in func._schema.returns]
-    return any(info is not None and not info.is_write for info in infos)
+    view = any(info is not None and not info.is_write for info in infos)
+    return view or func.overloadpacket.__name__ in NO_TRAFFIC or func.namespace != "aten"
 
 
 def _elements(tensor: Tensor) -> int:
@@ -118,9 +228,7 @@ def _elements(tensor: Tensor) -> int:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    import torch
-
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:

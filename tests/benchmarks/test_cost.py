@@ -1,15 +1,25 @@
 """Costs against published integers and an independent counter."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmarks.cells import Cell, Selection
-from benchmarks.cost import ABLATIONS, BACKBONES, SMALL, CostBenchmark, measured, plugged
+from benchmarks.cells import MODULES, Cell, Selection
+from benchmarks.cost import (
+    ABLATIONS,
+    BACKBONES,
+    SMALL,
+    CostBenchmark,
+    arm_by_plugging,
+    arm_of,
+)
+from benchmarks.meta import by_plugging
 
 COST = CostBenchmark()
 
 
 def cost_of(backbone, module="none", variant=""):
-    return measured(*plugged(backbone, module, variant), 224)
+    return arm_of(backbone, module, variant, 224)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +72,8 @@ def test_fvcore_agrees_on_multiply_adds_and_activations(backbone, module):
     import torch
     from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 
-    model, slot, inserted = plugged(backbone, module, "")
-    counted = measured(model, slot, inserted, 224).work
+    model, _, _ = by_plugging(backbone, module, "")
+    counted = cost_of(backbone, module).work
     model.to_empty(device="cpu").requires_grad_(False)
     image = torch.zeros(1, 3, 224, 224)
     flops = FlopCountAnalysis(model, image).unsupported_ops_warnings(False).by_operator()
@@ -72,9 +82,22 @@ def test_fvcore_agrees_on_multiply_adds_and_activations(backbone, module):
     assert activations == counted.activations
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "regnetx_004"])
+def test_the_short_way_counts_what_the_whole_plugged_model_does(backbone):
+    for module in MODULES:
+        short, whole = (way(backbone, module, "", 224) for way in (arm_of, arm_by_plugging))
+        assert replace(short, replaced=0) == whole
+
+
+def test_another_image_size_is_counted_by_plugging():
+    assert arm_of("resnet18", "eca", "", 128) == arm_by_plugging("resnet18", "eca", "", 128)
+    stem, at_224 = 64 * 3 * 49 * 64**2, arm_of("resnet18", "none", "", 224)
+    assert stem < arm_of("resnet18", "none", "", 128).work.macs < at_224.work.macs / 3
+
+
 def test_a_row_has_every_column_and_names_what_fvcore_left_out():
     row = COST.measure(Cell("cost", "resnet50", "se", device="meta", image_size=224))
-    assert list(row) == [column.name for column in COST.columns]
+    assert set(row) == {column.name for column in COST.columns}
     assert row["params_added"] == 28_088_024 - 25_557_032
     assert row["inserted"] == 16
     assert row["fvcore_flops"] - row["macs"] == 22_227_968 + 100_352  # batch norm, last pooling

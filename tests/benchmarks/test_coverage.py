@@ -1,5 +1,7 @@
 """Coverage against counts that follow from the architectures' definitions."""
 
+import copy
+
 import pytest
 import timm
 import torch
@@ -13,8 +15,10 @@ from benchmarks.coverage import (
     SAMPLE,
     CoverageBenchmark,
     architectures,
+    by_plugging,
     family_file,
 )
+from benchmarks.meta import Bare, Unusual, bare
 
 COVERAGE = CoverageBenchmark()
 
@@ -68,6 +72,11 @@ def test_a_failure_is_an_exception_of_its_own_cell_alone():
 
 def test_a_module_that_does_not_run_fails(monkeypatch):
     report = attn.Report("resnet18", "se", "se", ("nowhere",), 1, 0, 0)
+
+    def refuse(*_):
+        raise Unusual
+
+    monkeypatch.setattr(Bare, "plugged", refuse)
     monkeypatch.setattr(attn, "plug", lambda model, name, **options: report)
     with pytest.raises(RuntimeError, match="1 modules inserted, but 0 executed"):
         measure("resnet18", "se")
@@ -79,6 +88,26 @@ class Enlarge(nn.Module):
 
     def forward(self, x):
         return torch.cat((x, x), dim=3)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("efficientnet_b0", "vgg11_bn", "dla34", "repghostnet_080", "selecsls42b", "vovnet39a"),
+        *("edgenext_xx_small", "mambaout_femto"),
+    ],
+)
+def test_the_short_way_finds_what_plugging_in_and_running_everything_finds(backbone):
+    cells = [Cell("coverage", backbone, module, device="meta") for module in MODULES[1:]]
+    short = bare(backbone)
+    for cell, result in COVERAGE.measure_group(cells):
+        try:
+            whole = by_plugging(copy.deepcopy(short.model), cell, short.traced)
+        except ValueError as error:
+            assert str(result) == str(error)
+        else:
+            assert isinstance(result, dict)
+            assert whole == {name: result[name] for name in whole}
 
 
 def test_a_module_that_changes_a_shape_fails():

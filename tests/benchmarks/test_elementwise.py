@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import attn
-from benchmarks.elementwise import count
+from benchmarks.elementwise import Counter, Work, count
 
 N, C, H, W = 2, 64, 6, 10
 MAP, PIXELS = C * H * W, H * W
@@ -114,3 +114,56 @@ def test_channel_attention():
 
 def test_position_attention_at_the_size_that_counters_with_fused_attention_miss():
     assert work(attn.build("pam", 256), (1, 256, 32, 32)).macs == 385_875_968
+
+
+SEVERAL = {
+    "new values": lambda x: x.sigmoid().add(1).mul_(2).relu_(),
+    "new shapes": lambda x: torch.cat((x.mean((2, 3), keepdim=True).expand_as(x), x), 1),
+    "a shape changed in place": lambda x: (x + 1).transpose_(2, 3).squeeze_(),
+    "permuted strides": lambda x: x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) * 2,
+    "another type": lambda x: (x > 0).long().float(),
+    "several outputs": lambda x: torch.cat([*torch.topk(x, 16, 1)[:1], *x.add(1).chunk(4, 1)]),
+    "a norm in training": lambda x: torch.nn.functional.batch_norm(
+        x, x.new_zeros(C), x.new_ones(C), training=True
+    ),
+    "products": lambda x: torch.einsum("nchw,ndhw->ncd", x, x).softmax(-1) @ x.flatten(2),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_what_is_remembered_is_what_torch_works_out(kind):
+    """Shapes, strides, types and work are the same the first time and later, and as on the CPU."""
+    function = SEVERAL[kind]
+    real = function(torch.randn(N, C, H, W))
+    found = []
+    for _ in range(3):
+        with torch.no_grad(), Counter() as counted:
+            out = function(torch.empty(N, C, H, W, device="meta"))
+        assert (out.shape, out.stride(), out.dtype) == (real.shape, real.stride(), real.dtype)
+        found.append(counted.work)
+    assert found[0] == found[1] == found[2] != Work()
+
+
+def test_real_tensors_keep_their_values():
+    x = torch.arange(6.0).reshape(1, 2, 3)
+    with Counter():
+        assert torch.equal(x * 2, torch.tensor([[[0.0, 2, 4], [6, 8, 10]]]))
+        assert torch.equal(x * 3, torch.tensor([[[0.0, 3, 6], [9, 12, 15]]]))
+        assert x.clone().fill_(7.0).sum() == 42
+
+
+def test_products_of_pairs_are_told_from_linear_layers():
+    done = work(attn.build("pam", C))
+    assert done.pair_macs == N * (C // 8 + C) * PIXELS**2
+    assert work(nn.Conv2d(C, C, 1)).pair_macs == work(nn.Linear(W, 7)).pair_macs == 0
+
+
+def test_multiply_adds_are_those_of_torch_s_counter():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    for backbone, module in (("resnet18", "danet"), ("edgenext_xx_small", "none")):
+        model = attn.create_model(backbone, module, device="meta").eval()
+        x = torch.empty(1, 3, 224, 224, device="meta")
+        with torch.no_grad(), FlopCounterMode(display=False) as theirs:
+            model(x)
+        assert count(model, x).macs == theirs.get_total_flops() // 2
