@@ -60,6 +60,7 @@ class Breakdown(Benchmark):
     title: ClassVar[str] = "Where the time of a module goes"
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
+        "attn/passes.py",
         "benchmarks/alone.py",
         "benchmarks/breakdown.py",
         "benchmarks/fresh.py::keep_memory",

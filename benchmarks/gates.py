@@ -34,6 +34,11 @@ def _pixels(data: str) -> int:
     return height * width
 
 
+def quiet(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose noise floor lets them rank anything."""
+    return rows[rows["verdict"] != stats.NOISY]
+
+
 def geometric_mean(values: pd.Series) -> float | None:
     """The geometric mean of what is there, None if nothing is."""
     found = [float(v) for v in values.dropna()]

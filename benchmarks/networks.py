@@ -45,6 +45,7 @@ class Networks(Benchmark):
     name: ClassVar[str] = "networks"
     title: ClassVar[str] = "Whole networks by layout, batch and mode"
     code: ClassVar[tuple[str, ...]] = (
+        "attn/passes.py",
         "benchmarks/latency.py::run_session",
         "benchmarks/latency.py::evaluate",
         "benchmarks/networks.py",

@@ -36,6 +36,7 @@ class Position(Benchmark):
     title: ClassVar[str] = "Memory and time of position attention"
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
+        "attn/passes.py",
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/position.py",

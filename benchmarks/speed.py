@@ -59,6 +59,7 @@ class Speed(Benchmark):
     title: ClassVar[str] = "Speed of each module by itself"
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
+        "attn/passes.py",
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/speed.py",

@@ -20,6 +20,7 @@ def _speed_facts(store: Store) -> dict[str, str]:
     rows = tables.ok(gates.of_one_machine(store, "speed"))
     found = {"speed.timm": against(rows, "timm's modules")}
     found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
+    rows = gates.quiet(rows)
     for mode in attention.MODES:
         mine = rows[rows["recipe"] == mode]
         theirs = gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])
@@ -38,12 +39,16 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
     rows = rows[rows[f"{prefix}ratio"].notna()]
     if rows.empty:
         return f"Against {other}: {display.MISSING}."
+    noisy = len(rows) - len(gates.quiet(rows))
+    rows = gates.quiet(rows)
+    if rows.empty:
+        return f"Against {other}: all {noisy} settings are too noisy to rank."
     ratios, words = rows[f"{prefix}ratio"], rows[f"{prefix}verdict"]
     by_ratio = rows.sort_values(f"{prefix}ratio", kind="stable").to_dict("records")
     counted = [f"{words.eq(w).sum()} {w}" for w in ("faster", "slower") if words.eq(w).any()]
-    for word, text in ((stats.SAME, "with no measurable difference"), (stats.NOISY, "too noisy")):
-        if words.eq(word).any():
-            counted.append(f"{words.eq(word).sum()} {text}")
+    if words.eq(stats.SAME).any():
+        counted.append(f"{words.eq(stats.SAME).sum()} with no measurable difference")
+    left = f" {noisy} more are too noisy to rank." if noisy else ""
 
     def where(row: Any) -> str:
         setting = (
@@ -55,7 +60,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
     return (
         f"Over {len(rows)} settings our modules take {mean} times the time of {other} in the "
         f"geometric mean, from {where(by_ratio[0])} to {where(by_ratio[-1])}: "
-        f"{', '.join(counted)}."
+        f"{', '.join(counted)}.{left}"
     )
 
 

@@ -10,7 +10,7 @@ from benchmarks import gates
 from benchmarks.breakdown import TWINS, WORDS
 from benchmarks.cells import Cell
 from benchmarks.site import attention, attention_facts, attention_figures
-from benchmarks.stats import SAME
+from benchmarks.stats import NOISY, SAME
 from benchmarks.store import Store
 
 SPEED = Cell("speed", "", "se", data="8x256x56x56", recipe="inference", threads=1)
@@ -72,6 +72,20 @@ def test_means_are_geometric_over_each_setting(store):
     eca = next(line for line in rows if ">eca<" in line)
     assert ">0.500<" in eca  # sqrt(1 * 0.25)
     assert "all modules" in rows[-1]
+
+
+def test_what_is_too_noisy_to_rank_enters_no_mean(store):
+    trial.append(store, replace(LATE, module="se"), speed(9.0, NOISY))
+    found = attention_facts.facts(store)["speed.timm"]
+    assert found.startswith("Over 3 settings our modules take 1.000 times")
+    assert found.endswith(" 1 more are too noisy to rank.")
+    assert "1 settings too noisy to rank are left out" in attention.speed_means(store)
+    for cell in (SPEED, replace(LATE, module="eca")):
+        trial.append(store, cell, speed(1.0, NOISY))
+    trial.append(store, replace(SPEED, module="cbam", recipe="training"), speed(1.0, NOISY))
+    found = attention_facts.facts(store)
+    assert found["speed.timm"] == ("Against timm's modules: all 4 settings are too noisy to rank.")
+    assert found["speed.training.floor"] == "In training: not measured."
 
 
 def test_position_attention_is_told_by_its_largest_map(tmp_path):
