@@ -213,7 +213,7 @@ def _accuracy(v: Printed) -> float:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """How often five trials tell a module from the bare network, and how often the gain is small."""
+    """How often five trials tell a module from the bare network, and how small the gains are."""
     made = [g for g in gains() if g.module != "SimAM"]
     below = sum(abs(g.gain) < g.pooled - 1e-9 for g in made)
     found = {"reruns.cells": display.whole(len(made)), "reruns.below": display.whole(below)}
