@@ -18,6 +18,7 @@ from benchmarks.cells import ROOT
 from benchmarks.site import (
     accuracy,
     attention,
+    clock,
     cost,
     coverage,
     facts,
@@ -25,6 +26,7 @@ from benchmarks.site import (
     figures,
     ladder,
     latency,
+    memory,
     modules,
     papers,
     readme,
@@ -64,6 +66,8 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "counts": attention.counts,
     "ladder": ladder.ladder,
     "throughput": throughput.throughput,
+    "clock": clock.clock,
+    "memory": memory.memory,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 

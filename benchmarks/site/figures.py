@@ -302,6 +302,7 @@ def tradeoff(store: Store) -> Figure:
 
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
-    from benchmarks.site import attention_figures  # which is made of what is above
+    from benchmarks.site import attention_figures, clock  # which are made of what is above
 
-    return [accuracy(store), latency(store), tradeoff(store), *attention_figures.figures(store)]
+    drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
+    return [*drawn, *attention_figures.figures(store)]

@@ -1,0 +1,187 @@
+"""How we time: ways of timing against planted differences, as a table, a figure and facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import clock as bench
+from benchmarks import display, latency, stats, tables, timing
+from benchmarks.site.figures import Figure
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+NAMES = {
+    "interleaved": "ours, interleaved",
+    "timm": "timm's benchmark.py",
+    "torch.utils.benchmark": "torch.utils.benchmark",
+}
+ENDS = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
+
+
+def rows_of(store: Store) -> pd.DataFrame:
+    """The rows of one machine, ours first, differences and loads in the order of the benchmark."""
+    rows = tables.one_machine(store.table("clock"))
+    order = {
+        "data": list(bench.LOADS),
+        "variant": list(bench.LAYERS),
+        "recipe": list(bench.METHODS),
+    }
+    ranks = pd.DataFrame(
+        {name: rows[name].map({v: i for i, v in enumerate(all_)}) for name, all_ in order.items()}
+    )
+    return rows.loc[ranks.sort_values(list(order), kind="stable").index]
+
+
+def clock(store: Store) -> str:
+    """One table a load: how often each way was right about each planted difference."""
+    rows = rows_of(store)
+    if rows.empty:
+        return absent("Ways of timing")
+    parts = []
+    for load in dict.fromkeys(rows["data"]):
+        parts += [f"\n### {load.capitalize()}\n", _table(store, load, rows[rows["data"] == load])]
+    return "\n".join(parts)
+
+
+def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
+    heads = (
+        Head("Way of timing", number=False),
+        Head("Planted", "more work"),
+        Head("Within 1 %", "of the truth, of 100"),
+        Head("Slower", "of 100"),
+        Head("No difference", "of 100"),
+        Head("Faster", "of 100"),
+        Head("Can't tell", "of 100"),
+        Head("Ratio", "median [95 % of them]"),
+        Head("Seconds", "a measurement"),
+    )
+    body = [
+        (
+            Entry(NAMES[row.recipe]),
+            Entry(row.variant, bench.LAYERS[row.variant]),
+            *(
+                value(_count, getattr(row, name), row.status)
+                for name in ("within", "slower", "same", "faster", "cannot_tell")
+            ),
+            _spread(row),
+            value(_seconds, row.measurement_s, row.status),
+        )
+        for row in tables.records(rows)
+    ]
+    repetitions = rows["repetitions"].dropna()
+    note = f"{repetitions.min():.0f} measurements each" if len(repetitions) else ""
+    return table(f"Ways of timing, {load}", note, heads, body, origin(store, rows, "clock"))
+
+
+def _spread(row: Any) -> Entry:
+    entry = value(display.ratio, row.ratio_median, row.status)
+    if entry.sort is None:
+        return entry
+    ends = f"[{display.ratio(row.ratio_q025)}, {display.ratio(row.ratio_q975)}]"
+    return Entry(entry.text, entry.sort, ends)
+
+
+def _count(share: Any) -> str:
+    return f"{float(share):.0f}"
+
+
+def _seconds(number: Any) -> str:
+    return f"{float(number):.1f}"
+
+
+def figure(store: Store) -> Figure:
+    """Spread of the measured ratios by way of timing, a panel a planted difference."""
+    rows = tables.ok(rows_of(store))
+    values = [
+        {
+            "method": NAMES[row.recipe],
+            "load": row.data,
+            "panel": f"planted: {row.variant}",
+            "truth": round(float(row.truth), 4),
+            **{name: round(float(getattr(row, name)), 4) for name in ENDS},
+        }
+        for row in tables.records(rows)
+    ]
+    loads = list(bench.LOADS)
+    scale = {"type": "log", "nice": False, "padding": 10}
+    axis = {"type": "quantitative", "title": "measured ratio", "scale": scale}
+    place = {
+        "y": {"field": "method", "type": "nominal", "sort": list(NAMES.values()), "title": None},
+        "yOffset": {"field": "load", "type": "nominal", "sort": loads},
+        "color": {
+            "field": "load",
+            "type": "nominal",
+            "scale": {"domain": loads, "range": "@colours"},
+            "legend": {"title": None, "orient": "top"},
+        },
+    }
+
+    def rule(low: str, high: str, width: int) -> dict[str, Any]:
+        x = {"field": low, **axis, "axis": {"format": ".2f", "tickCount": 5, "labelOverlap": True}}
+        mark = {"type": "rule", "strokeWidth": width}
+        return {"mark": mark, "encoding": {**place, "x": x, "x2": {"field": high}}}
+
+    layers = [
+        {
+            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
+            "encoding": {"x": {"field": "truth", **axis}},
+        },
+        rule("ratio_q025", "ratio_q975", 2),
+        rule("ratio_q25", "ratio_q75", 7),
+        {
+            "mark": {"type": "point", "filled": True, "size": 60, "color": "@ink"},
+            "encoding": {
+                "y": place["y"],
+                "yOffset": place["yOffset"],
+                "x": {"field": "ratio_median", **axis},
+            },
+        },
+    ]
+    size = {
+        "facet": {"field": "panel", "type": "nominal", "title": None},
+        "columns": 1,
+        "padding": {"left": 20, "right": 20, "top": 5, "bottom": 5},
+        "spec": {"width": 460, "height": {"step": 20}, "layer": layers},
+    }
+    caption = (
+        "What the ways of timing said about networks whose truth is known (the dashed line): thin "
+        "lines hold 95 % of the measurements, thick ones half of them, the point is the median. "
+        "The axis is logarithmic."
+    )
+    alt = "; ".join(
+        f"{v['panel']}, {v['method']}, {v['load']}: {v['ratio_median']:.3f} "
+        f"[{v['ratio_q025']:.3f}, {v['ratio_q975']:.3f}]"
+        for v in values
+    )
+    return Figure("clock", caption, f"Measured ratios: {alt}", values, layers, size)
+
+
+def facts(store: Store) -> dict[str, str]:
+    """What the page says of the protocol, and how often it was right."""
+    rows = tables.ok(rows_of(store))
+    found = {
+        "clock.sample_ms": f"{1000 * timing.SAMPLE_S:.0f}",
+        "clock.rounds": str(latency.ROUNDS),
+        "clock.builds": str(latency.BUILDS),
+        "clock.processes": str(latency.PROCESSES),
+        "clock.records": str(latency.BUILDS * latency.PROCESSES),
+        "clock.resolution": f"{100 * stats.RESOLUTION:.0f} %",
+        "clock.wait_min": f"{latency.LOCK_WAIT_S / 60:.0f}",
+        "clock.layers": str(bench.LAYERS["0 %"]),
+        "clock.layers_small": str(bench.LAYERS["0.3 %"]),
+        "clock.layers_large": str(bench.LAYERS["3 %"]),
+        "clock.test_rounds": str(bench.ROUNDS),
+        "clock.test_builds": str(bench.BUILDS),
+    }
+    questions = {"copy": ("0 %", "within"), "small": ("0.3 %", "same"), "large": ("3 %", "slower")}
+    for method in bench.METHODS:
+        for name, (planted, column) in questions.items():
+            mine = rows[(rows["recipe"] == method) & (rows["variant"] == planted)]
+            shares = [
+                f"{_count(row[column])} of 100 ({row['data']})" for row in mine.to_dict("records")
+            ]
+            found[f"clock.{method}.{name}"] = ", ".join(shares) or display.MISSING
+    return found
