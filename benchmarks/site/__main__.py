@@ -31,6 +31,7 @@ from benchmarks.site import (
     papers,
     readme,
     reruns,
+    suite,
     suites,
     throughput,
 )
@@ -66,6 +67,9 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "counts": attention.counts,
     "ladder": ladder.ladder,
     "throughput": throughput.throughput,
+    "overhead": suite.overhead,
+    "counting": suite.counting,
+    "counting-differences": suite.differences,
     "clock": clock.clock,
     "memory": memory.memory,
 }
