@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from benchmarks import display, tables
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
@@ -12,80 +14,99 @@ from benchmarks.store import Store
 from benchmarks.throughput import BARE, LOOP, MACHINE, SCRIPT, SCRIPT_PLAIN
 
 NAMES = {
-    LOOP: "the suite's loop",
-    BARE: "the bare loop",
-    MACHINE: "the suite's loop",
+    LOOP: "suite",
+    BARE: "bare loop",
+    MACHINE: "suite",
     SCRIPT: "timm's script",
     SCRIPT_PLAIN: "timm's script, no augmentation",
 }
 
 
 def throughput(store: Store) -> str:
-    """Both comparisons, of one machine; and the command lines of timm's script."""
+    """Both comparisons, of one machine, a table a backbone; the commands of timm's script."""
     rows = tables.one_machine(store.table("throughput"))
     if rows.empty:
         return absent("Training speed")
-    inside = rows[rows["recipe"].isin([LOOP, BARE])]
-    machine = rows[~rows["recipe"].isin([LOOP, BARE])]
-    parts = []
-    if len(inside):
-        note = "one process; a sample is one epoch of so many batches, in turns in random order"
-        parts += ["\n## Beside the bare loop\n", _table(store, "One training loop", note, inside)]
-    if len(machine):
-        note = "all cores; each program's fastest epoch but the first"
-        parts += ["\n## Beside timm's training script\n"]
-        parts += [_table(store, "Training on the whole machine", note, machine)]
-        parts += [_commands(machine)]
-    return "\n".join(parts)
+    beside_bare = rows["recipe"].isin([LOOP, BARE])
+    inside, machine = rows[beside_bare], rows[~beside_bare]
+    parts = ["\n## Beside the bare loop\n", *_tables(store, inside, _inside)]
+    parts += ["\n## Beside timm's training script\n", *_tables(store, machine, _machine)]
+    return "\n".join([*parts, _commands(machine)])
 
 
-def _table(store: Store, caption: str, note: str, rows: Any) -> str:
+def _tables(store: Store, rows: pd.DataFrame, make: Any) -> list[str]:
+    if rows.empty:
+        return [absent("This comparison")]
+    return [make(store, str(name), mine) for name, mine in rows.groupby("backbone")]
+
+
+def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     heads = (
         Head("Program", number=False),
-        Head("Backbone", number=False),
-        Head("Layout", number=False),
-        Head("Processes"),
-        Head("Threads", "in each"),
-        Head("Workers", "that load images"),
+        Head("Rate over the bare loop's", "[95 %]"),
         Head("Images a second"),
-        Head("Ratio", "of rates [95 %]"),
-        Head("Compared with", number=False),
+        Head("Threads"),
+        Head("Layout", number=False),
     )
+    order = rows.sort_values(["layout", "threads", "recipe"], kind="stable")
     body = [
         (
             Entry(NAMES[row.recipe]),
-            Entry(row.backbone),
+            _ratio(row, "its second copy" if row.recipe == BARE else ""),
+            value(display.whole, row.images_per_second, row.status),
+            value(display.whole, row.threads),
             Entry(row.layout),
+        )
+        for row in tables.records(order)
+    ]
+    note = f"{backbone}; one process that runs both by turns, in random order"
+    return table("One training loop", note, heads, body, origin(store, rows, "throughput"))
+
+
+def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
+    heads = (
+        Head("Program", number=False),
+        Head("Rate over the script's", "fastest of its layout [95 %]"),
+        Head("Images a second", "all processes"),
+        Head("Processes"),
+        Head("Threads", "in each"),
+        Head("Loaders", "processes"),
+        Head("Layout", number=False),
+    )
+    order = rows.sort_values(["layout", "ratio"], ascending=[True, False], kind="stable")
+    body = [
+        (
+            Entry(NAMES[row.recipe]),
+            _ratio(row, ""),
+            value(display.whole, row.images_per_second, row.status),
             value(display.whole, row.processes, row.status),
             value(display.whole, row.threads),
             value(display.whole, row.workers, row.status),
-            value(display.whole, row.images_per_second, row.status),
-            estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, "", row.status),
-            Entry(_against(row)),
+            Entry(row.layout),
         )
-        for row in tables.records(rows)
+        for row in tables.records(order)
     ]
-    return table(caption, note, heads, body, origin(store, rows, "throughput"))
+    note = f"{backbone}; the fastest epoch of each but its first"
+    places = origin(store, rows, "throughput")
+    return table("Training on the whole machine", note, heads, body, places)
 
 
-def _against(row: Any) -> str:
-    if row.status != "ok":
-        return display.MISSING
-    return "a second copy of itself" if row.recipe == BARE else row.against
+def _ratio(row: Any, word: str) -> Entry:
+    return estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, word, row.status)
 
 
-def _commands(rows: Any) -> str:
+def _commands(rows: pd.DataFrame) -> str:
     """The command lines that ran, as a reader may run them."""
-    ran = rows[rows["command"] != ""].sort_values("threads", kind="stable")
+    ran = rows[rows["command"] != ""].sort_values(["layout", "threads"], kind="stable")
+    if ran.empty:
+        return ""
     lines = [
         f"OMP_NUM_THREADS={row.threads} {row.command} --data-dir DATA --output OUTPUT"
         for row in tables.records(ran)
     ]
-    if not lines:
-        return ""
-    release = ", ".join(sorted(set(ran["script"])))
+    release = escape(", ".join(sorted(set(ran["script"]))))
     text = escape("\n".join(dict.fromkeys(lines)))
     return (
-        f"<p>The script is that of timm's release {escape(release)}:</p>\n"
+        f"<p>The script is that of timm's release {release}:</p>\n"
         f'<pre tabindex="0"><code>{text}</code></pre>\n'
     )
