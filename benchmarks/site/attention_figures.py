@@ -26,8 +26,9 @@ def speed(store: Store) -> Figure:
     """Times over the bare passes on the largest map, a panel a mode and layout."""
     rows = tables.ok(gates.of_one_machine(store, "speed"))
     data = rows["data"].iloc[0] if len(rows) else ""
+    rows = rows[rows["data"] == data]
     values: list[dict[str, Any]] = []
-    for row in tables.records(rows[rows["data"] == data]):
+    for row in tables.records(gates.quiet(rows)):
         for column, form in FORMS.items():
             if display.given(getattr(row, column)):
                 times = round(float(getattr(row, column) / row.floor_ms), 3)
@@ -68,6 +69,9 @@ def speed(store: Store) -> Figure:
         f"Time of a module by itself over that of the bare passes over memory{fed}, one thread. "
         "The axis is logarithmic."
     )
+    noisy = len(rows) - len(gates.quiet(rows))
+    if noisy:
+        caption += f" Not drawn: {noisy} settings of {len(rows)}, too noisy to rank."
     words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in values)
     return Figure("attention-speed", caption, f"Times: {'; '.join(words)}", values, layers, size)
 

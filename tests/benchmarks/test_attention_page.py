@@ -85,7 +85,9 @@ def test_what_is_too_noisy_to_rank_enters_no_mean(store):
     trial.append(store, replace(SPEED, module="cbam", recipe="training"), speed(1.0, NOISY))
     found = attention_facts.facts(store)
     assert found["speed.timm"] == ("Against timm's modules: all 4 settings are too noisy to rank.")
-    assert found["speed.training.floor"] == "In training: not measured."
+    assert found["speed.training.floor"] == "In training: too noisy to rank."
+    figure = attention_figures.speed(store)
+    assert not figure.values and "Not drawn: 2 settings of 2" in figure.caption
 
 
 def test_position_attention_is_told_by_its_largest_map(tmp_path):
