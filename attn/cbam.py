@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from attn.arguments import hidden_width, odd_int, one_of, positive_int
-from attn.passes import scale, squeeze
+from attn.passes import for_convolution, scale, squeeze
 
 
 class ChannelGate(nn.Module):
@@ -97,7 +97,7 @@ class SpatialGate(nn.Module):
             return x, self.compress(x)
         x, mean, maximum = squeeze(x, means=[[1]], maxima=[[1]])
         pair = (maximum, mean) if self.max_first else (mean, maximum)
-        return x, torch.cat(pair, dim=1)
+        return x, for_convolution(torch.cat(pair, dim=1))
 
 
 class CBAM(nn.Module):

@@ -15,6 +15,12 @@ from torch.nn import functional as F
 CHUNK = 4 << 20
 """Bytes of a map that are worked on at a time, so that a temporary product stays in the cache."""
 
+GROUPS = 32
+"""Groups of channels of which the one with the maximum is found first."""
+
+SMALL_MAP = 64
+"""Pixels up to which rows and columns are summed by a matrix product."""
+
 
 def squeeze(
     x: Tensor, means: list[list[int]] | None = None, maxima: list[list[int]] | None = None
@@ -64,6 +70,13 @@ def _plain_product(x: Tensor, gates: list[Tensor]) -> Tensor:
     return x
 
 
+def for_convolution(x: Tensor) -> Tensor:
+    """x in the layout in which a processor convolves few channels 3 times faster: channels last."""
+    if torch.jit.is_scripting():
+        return x
+    return x.contiguous(memory_format=torch.channels_last) if by_hand(x) else x
+
+
 def wants_gradient(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
@@ -103,14 +116,22 @@ def _layout(x: Tensor) -> torch.memory_format:
 
 
 def _mean(x: Tensor, dims: list[int]) -> Tensor:
-    """`x.mean(dims, keepdim=True)`, by what is fast for a channels-last map on a processor."""
-    if by_hand(x) and _channels_last(x):
-        n, c, h, w = x.shape
+    """`x.mean(dims, keepdim=True)` by what is fast on a processor."""
+    if not by_hand(x) or not _whole_map(x):
+        return x.mean(dims, keepdim=True)
+    n, c, h, w = x.shape
+    if _channels_last(x):
         if dims in ([2], [3]):  # 10 times faster
             return F.adaptive_avg_pool2d(x, (1, w) if dims == [2] else (h, 1))
         if dims == [2, 3]:  # 1.5 times faster
             share = x.new_full((1, h * w), 1 / (h * w))
             return (share @ x.permute(0, 2, 3, 1).view(n, h * w, c)).view(n, c, 1, 1)
+    elif dims in ([2], [3]) and h * w <= SMALL_MAP:  # 3 times faster
+        kept = 3 if dims == [2] else 2
+        one_hot = torch.eye(x.shape[kept], dtype=x.dtype)
+        share = one_hot.repeat(h, 1) / h if kept == 3 else one_hot.repeat_interleave(w, 0) / w
+        pooled = x.view(n * c, h * w) @ share  # every pixel to its column, or to its row
+        return pooled.view(n, c, 1, w) if kept == 3 else pooled.view(n, c, h, 1)
     return x.mean(dims, keepdim=True)
 
 
@@ -123,11 +144,25 @@ def _max(x: Tensor, dims: list[int]) -> Tensor:
 def _first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
     """The maximum over the channels or over the pixels, and where it is: a channel or a pixel."""
     if dims == [1]:
-        return x.max(1, keepdim=True)
+        grouped = x.is_contiguous() and x.shape[1] % GROUPS == 0
+        return _max_of_groups(x) if grouped else x.max(1, keepdim=True)
     if x.is_contiguous():
         values, places = x.flatten(2).max(2)
         return values[:, :, None, None], places[:, :, None, None]
     return torch.ops.aten.adaptive_max_pool2d(x, [1, 1])
+
+
+def _max_of_groups(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`x.max(1, keepdim=True)` in half the time: the group of channels first, then the channel.
+
+    Channel c is in group c % GROUPS. `amax` is fast and `max`, which says where, is slow.
+    """
+    n, c, h, w = x.shape
+    groups = x.view(n, c // GROUPS, GROUPS, h, w)
+    values, group = groups.amax(1).max(1)  # (N, H, W)
+    index = group[:, None, None].expand(n, c // GROUPS, 1, h, w)
+    member = groups.gather(2, index).squeeze(2).max(1)[1]
+    return values.unsqueeze(1), (member * GROUPS + group).unsqueeze(1)
 
 
 def _dot(a: Tensor, b: Tensor, kept: list[int]) -> Tensor:
@@ -217,12 +252,14 @@ class _Scale(torch.autograd.Function):
         x, *gates = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient is itself differentiated: no step in place
             return _plain_scale_backward(grad, x, gates)
-        grad = grad.contiguous(memory_format=_layout(x))
+        dense = grad.contiguous(memory_format=_layout(x))
+        owned = ctx.owns_y or dense is not grad
+        grad = dense
         if len(gates) == 1:
             of_gates = (_gate_gradient(grad, x, gates[0]),)
         else:
             of_gates = _gate_gradients(grad, x, *gates)
-        return _product(grad, gates, in_place=ctx.owns_y), None, *of_gates
+        return _product(grad, gates, in_place=owned), None, *of_gates
 
 
 def _plain_scale_backward(grad: Tensor, x: Tensor, gates: list[Tensor]):
@@ -257,16 +294,18 @@ def _gate_gradients(
             (grad * x * first).sum_to_size(second.shape),
         )
     of_first, of_second = torch.empty_like(first), torch.empty_like(second)
-    size = max(1, CHUNK // (x.stride(0) * x.element_size()))
+    size = min(n, max(1, CHUNK // (c * h * w * x.element_size())))
+    buffers = torch.empty_like(x[:size]), torch.empty_like(x[:size])
     parts = [t.split(size) for t in (grad, x, first, second, of_first, of_second)]
     for g, part, rows, columns, of_rows, of_columns in zip(*parts, strict=True):
-        product = g * part
-        if x.is_contiguous():
-            k = len(part) * c
-            maps = product.view(k, h, w)
-            of_rows.copy_((maps @ columns.reshape(k, w, 1)).view_as(of_rows))
-            of_columns.copy_((rows.reshape(k, 1, h) @ maps).view_as(of_columns))
+        k = len(part)
+        product = torch.mul(g, part, out=buffers[0][:k])
+        if x.is_contiguous() and h * w > SMALL_MAP:
+            maps = product.view(k * c, h, w)
+            of_rows.copy_((maps @ columns.reshape(k * c, w, 1)).view_as(of_rows))
+            of_columns.copy_((rows.reshape(k * c, 1, h) @ maps).view_as(of_columns))
         else:
-            torch.mul(_mean(product * columns, [3]), w, out=of_rows)
+            by_columns = torch.mul(product, columns, out=buffers[1][:k])
+            torch.mul(_mean(by_columns, [3]), w, out=of_rows)
             torch.mul(_mean(product.mul_(rows), [2]), h, out=of_columns)
     return of_first, of_second

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import attn
 from attn import danet, passes
@@ -189,8 +188,27 @@ def test_position_attention_is_by_rows_in_both_directions(monkeypatch):
         assert rows == [10, 10, 5]
 
 
-def test_pooling_by_hand_is_the_mean():
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (2, 3, 9, 10), (1, 2, 1, 3)], ids=str)
+def test_pooling_by_hand_is_the_mean(shape, layout):
+    x = torch.randn(shape).contiguous(memory_format=LAYOUTS[layout])
     for dims in ([2, 3], [2], [3], [1]):
-        x = torch.randn(3, 4, 5, 6).contiguous(memory_format=torch.channels_last)
         torch.testing.assert_close(passes._mean(x, dims), x.mean(dims, keepdim=True))
-    assert F.adaptive_avg_pool2d(x, 1).shape == passes._mean(x, [2, 3]).shape
+
+
+def test_the_maximum_of_groups_is_the_maximum():
+    x = torch.randn(2, 3 * passes.GROUPS, 4, 5)
+    values, channels = passes._first_max(x, [1])
+    expected = x.max(1, keepdim=True)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(channels, expected.indices)
+
+
+@pytest.mark.parametrize("name", ["se", "cbam", "coord"])
+def test_a_large_map_in_several_parts(name, monkeypatch):
+    """The parts that are worked on one after the other make up the whole."""
+    module = attn.build(name, 16).double().eval()
+    x = random_map((5, 16, 9, 8))
+    whole = torch.autograd.grad(module(x).square().sum(), x)
+    monkeypatch.setattr(passes, "CHUNK", 2 * 16 * 9 * 8 * 8)
+    torch.testing.assert_close(torch.autograd.grad(module(x).square().sum(), x), whole)
