@@ -18,6 +18,8 @@ NAMES = {
     "timm": "timm's benchmark.py",
     "torch.utils.benchmark": "torch.utils.benchmark",
 }
+TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0)
+COPY, SMALL, LARGE = bench.LAYERS
 ENDS = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
 
 
@@ -120,7 +122,7 @@ def figure(store: Store) -> Figure:
     }
 
     def rule(low: str, high: str, width: int) -> dict[str, Any]:
-        x = {"field": low, **axis, "axis": {"format": ".2f", "tickCount": 5, "labelOverlap": True}}
+        x = {"field": low, **axis, "axis": {"values": TICKS, "format": ".2f", "labelOverlap": True}}
         mark = {"type": "rule", "strokeWidth": width}
         return {"mark": mark, "encoding": {**place, "x": x, "x2": {"field": high}}}
 
@@ -170,13 +172,16 @@ def facts(store: Store) -> dict[str, str]:
         "clock.records": str(latency.BUILDS * latency.PROCESSES),
         "clock.resolution": f"{100 * stats.RESOLUTION:.0f} %",
         "clock.wait_min": f"{latency.LOCK_WAIT_S / 60:.0f}",
-        "clock.layers": str(bench.LAYERS["0 %"]),
-        "clock.layers_small": str(bench.LAYERS["0.3 %"]),
-        "clock.layers_large": str(bench.LAYERS["3 %"]),
+        "clock.layers": str(bench.LAYERS[COPY]),
+        "clock.layers_small": str(bench.LAYERS[SMALL]),
+        "clock.layers_large": str(bench.LAYERS[LARGE]),
+        "clock.small": SMALL,
+        "clock.large": LARGE,
+        "clock.within": f"{100 * bench.WITHIN:.0f} %",
         "clock.test_rounds": str(bench.ROUNDS),
         "clock.test_builds": str(bench.BUILDS),
     }
-    questions = {"copy": ("0 %", "within"), "small": ("0.3 %", "same"), "large": ("3 %", "slower")}
+    questions = {"copy": (COPY, "within"), "small": (SMALL, "same"), "large": (LARGE, "slower")}
     for method in bench.METHODS:
         for name, (planted, column) in questions.items():
             mine = rows[(rows["recipe"] == method) & (rows["variant"] == planted)]
