@@ -20,6 +20,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 
 from attn.danet import CAM, PAM, DANetHead
+from benchmarks.papers.detection import HEADS, detector
 from benchmarks.papers.inception import BNInception
 from benchmarks.papers.mobile import mobilenext, shufflenet_v1
 
@@ -142,4 +143,9 @@ BACKBONES: dict[str, Builder] = {
     "danet_head": lambda: Part(2048, DANetHead(2048, 19)),
     "danet_resnet50": partial(danet, "resnet50"),
     "danet_resnet101": partial(danet, "resnet101"),
+    **{
+        f"{kind}_{name}": partial(detector, name, kind)
+        for name in ("resnet50", "resnet101")
+        for kind in HEADS
+    },
 }

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tally:
-    """Quantities of one network and one image; all but the first two are of a forward pass."""
+    """Quantities of one network and one image; all but the first three are of a forward pass."""
 
     params: int = 0
     """Learnable parameters."""
+    frozen: int = 0
+    """Those of a ResNet's stem and first stage, which detectors do not train."""
     statistics: int = 0
     """Running means and variances of batch normalisation."""
     macs: int = 0
@@ -60,6 +62,7 @@ ADDED = "added "
 PARAMS: dict[str, Callable[[Tally], int]] = {
     "learnable": lambda t: t.params,
     "with statistics": lambda t: t.params + t.statistics,
+    "trained in a detector": lambda t: t.params - t.frozen,
 }
 """What counts as a parameter, by the words of a recipe."""
 
@@ -83,6 +86,8 @@ operation for a multiply-add of a convolution, and four for an element that is n
 release 0.0.23 counts ReLU and max pooling too (by the side of the window, not its area), and a
 convolution's bias once an input channel. A network that ends with `mean` (MobileNetV2) hides that
 pooling from it."""
+
+FROZEN = ("conv1.", "bn1.", "layer1.")
 
 POINTWISE = frozenset(("relu", "relu_", "hardtanh", "hardtanh_", "sigmoid", "silu", "silu_"))
 
@@ -172,8 +177,10 @@ def _count(model: nn.Module, image_size: int, inserted: tuple[str, ...], pools: 
     hooked: dict[str, int] = {}
     for (quantity, _), number in elements.items():
         hooked[quantity] = hooked.get(quantity, 0) + number
-    params = sum(p.numel() for p in model.parameters())
-    return Tally(params=params, statistics=statistics, **counter.totals, **hooked)
+    sizes = {name: p.numel() for name, p in model.named_parameters()}
+    params = sum(sizes.values())
+    frozen = sum(n for name, n in sizes.items() if name.startswith(FROZEN))
+    return Tally(params=params, frozen=frozen, statistics=statistics, **counter.totals, **hooked)
 
 
 def _hooked(

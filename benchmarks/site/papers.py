@@ -96,8 +96,8 @@ def _printed_table(
             entries += [*_sizes(cells, PARAMETERS), *_sizes(cells, OPERATIONS)]
         entries += [_reported(cells.get(metric)) for metric in others]
         body.append(entries)
-    kinds = ["computed here" if sized else "", "reported, not ours" if others else ""]
-    note = "; ".join(kind for kind in kinds if kind)
+    kinds = ["sizes computed here" if sized else "", "the rest is reported" if others else ""]
+    note = ", ".join(kind for kind in kinds if kind) if sized else "reported, not ours"
     places = origin(store, measured, "paper") if len(measured) else "All rows: reported.csv."
     made = table(name, note, heads, body, places)
     return made + (_recipes(name, measured, by_line) if len(measured) else "")
@@ -129,7 +129,8 @@ def _sizes(cells: dict[str, Any], metrics: Sequence[str]) -> tuple[Entry, Entry]
         if not display.given(row.computed):
             return said, Entry("", word=row.verdict)
         shown = f"{row.shown} {_prefix(row.unit)}".strip() if row.shown else ""
-        return said, Entry(display.whole(row.computed), row.computed, shown, row.verdict)
+        word = row.verdict if given else ""
+        return said, Entry(display.whole(row.computed), row.computed, shown, word)
     return Entry("–"), Entry("–")
 
 
@@ -195,15 +196,17 @@ def counts(store: Store) -> str:
     measured = rows(store)
     if measured.empty:
         return absent("Papers")
-    heads = [Head("Paper", number=False), *(Head(word.capitalize()) for word in WORDS), Head("All")]
-    heads[len(WORDS)] = Head(WORDS[-1].capitalize(), "sizes beside the tables")
+    heads = [Head("Paper", number=False), *(Head(word.capitalize()) for word in WORDS[:-1])]
+    heads += [Head("Not printed", "our sizes of what is compared"), Head("All")]
     found = [(name, measured[measured["paper"] == name]) for name in PAPERS]
     found = [(name, mine) for name, mine in found if len(mine)]
     found.append(("All papers", measured[measured["paper"].isin(PAPERS)]))
     body = []
     for name, mine in found:
-        numbers = [int((mine["verdict"] == word).sum()) for word in WORDS]
-        body.append([Entry(name), *(Entry(str(n), n) for n in (*numbers, len(mine)))])
+        given = mine["printed"].map(display.given).astype(bool)
+        numbers = [int((mine.loc[given, "verdict"] == word).sum()) for word in WORDS[:-1]]
+        numbers += [int((~given).sum()), len(mine)]
+        body.append([Entry(name), *(Entry(str(n), n) for n in numbers)])
     places = origin(store, measured, "paper")
     return table("Printed sizes by verdict", "parameters and operations", heads, body, places)
 

@@ -1,0 +1,110 @@
+"""The pages of the papers: verdicts are counted, lines are joined, reruns are tested by hand."""
+
+from dataclasses import replace
+
+import pytest
+from trial import append
+
+from benchmarks.paper import tasks
+from benchmarks.papers.reported import printed
+from benchmarks.site import papers, reruns
+from benchmarks.site.reruns import Gain, gains
+from benchmarks.store import Store
+
+TABLE = "CBAM ECCV2018, Table 4"
+
+
+def values(task, computed, shown, verdict):
+    p, r = task.printed, task.recipe
+    return {
+        "paper": p.paper,
+        "table": p.table,
+        "network": p.backbone,
+        "printed_module": p.module,
+        "printed_variant": p.variant,
+        "dataset": p.dataset,
+        "metric": p.metric,
+        "unit": p.unit,
+        "printed": p.value,
+        "shown": shown,
+        "verdict": verdict,
+        "computed": computed,
+        "placed": "",
+        "counted": r.params,
+        "basis": r.basis,
+        "note": r.note,
+        "why": "because" if verdict == "differs" else "",
+        "cite": p.cite,
+    }
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two rows of one table that nobody measured: one exact, one that differs."""
+    made = Store(tmp_path_factory.mktemp("papers"))
+    chosen = [t for c, t in tasks().items() if c.data == TABLE and t.printed.metric == "params"]
+    append(made, chosen[0].cell, values(chosen[0], 11_690_000, "11.69", "exact"))
+    append(made, chosen[1].cell, values(chosen[1], 12_000_000, "12.00", "differs"))
+    return made
+
+
+def test_verdicts_are_counted(store):
+    found = papers.facts(store)
+    assert (found["paper.cbam.exact"], found["paper.cbam.differs"]) == ("1", "1")
+    assert found["paper.all.printed"] == "2"
+    assert found["paper.eca.exact"] == "0"
+    assert ">CBAM ECCV2018<" in papers.counts(store)
+
+
+def test_without_rows_nothing_is_claimed(tmp_path):
+    empty = Store(tmp_path)
+    assert set(papers.facts(empty).values()) == {"not measured"}
+    assert "not measured" in papers.counts(empty)
+
+
+def test_a_table_shows_printed_computed_and_reported_in_one_line(store):
+    text = papers.paper(store, "cbam")
+    line = next(part for part in text.split("<tr>") if ">ResNet-18<" in part and "11.69" in part)
+    for shown in ("11.69 M", "11,690,000", "exact", "1.814 G", "not measured", "29.60", "10.55"):
+        assert shown in line
+
+
+def test_what_differs_is_listed_with_the_reason(store):
+    text = papers.differing(store)
+    assert "12.00 M" in text and "because" in text and "11.69" not in text
+
+
+def test_every_reported_line_is_on_a_page(store):
+    text = "".join(papers.paper(store, page) for page in papers.NAMES)
+    accuracies = [v for v in printed() if v.paper == "DANet CVPR2019" and v.metric == "mIoU"]
+    assert accuracies and all(f">{v.value}<" in text for v in accuracies)
+
+
+GAIN = Gain("net", "data", "SE", mean=70.0, deviation=0.3, bare=69.0, bare_deviation=0.3)
+
+
+def test_a_gain_is_tested_against_the_deviation_of_five_trials():
+    reach = 2.306 * 0.3 * (2 / 5) ** 0.5  # 0.4375
+    assert GAIN.gain == 1.0 and GAIN.verdict == "higher"
+    assert replace(GAIN, mean=69 + reach - 0.001).verdict == "not told apart"
+    assert replace(GAIN, mean=69 + reach + 0.001).verdict == "higher"
+    assert replace(GAIN, mean=69 - reach - 0.001).verdict == "lower"
+
+
+def test_five_trials_are_sixty_four_comparisons():
+    assert len([g for g in gains() if g.module != "SimAM"]) == 64
+    found = reruns.facts(Store("nowhere"))
+    assert [found[f"reruns.{k}"] for k in ("cells", "below", "higher", "lower")] == [
+        "64",
+        "35",
+        "20",
+        "3",
+    ]
+
+
+def test_pairs_are_found_and_errors_become_accuracies():
+    text = reruns.pairs(Store("nowhere"))
+    senet = next(part for part in text.split("<tr>") if "SENet CVPR2018" in part)
+    assert "75.20" in senet and "76.71" in senet and "+1.51" in senet
+    a1 = next(part for part in text.split("<tr>") if "resnet50.a1_in1k" in part)
+    assert "80.38" in a1 and "80.01" in a1
