@@ -41,7 +41,7 @@ def squeeze(
                 pooled.append(x.mean(dims, keepdim=True))
         if maxima is not None:
             for dims in maxima:
-                pooled.append(_first_max(x, dims)[0])
+                pooled.append(_plain_max(x, dims))
         return pooled
     means, maxima = means or [], maxima or []
     if wants_gradient(x) and by_hand(x) and _whole_map(x):
@@ -139,6 +139,12 @@ def _max(x: Tensor, dims: list[int]) -> Tensor:
     if x.requires_grad:
         return _first_max(x, dims)[0]
     return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
+
+
+def _plain_max(x: Tensor, dims: list[int]) -> Tensor:
+    if dims == [1]:
+        return x.max(1, keepdim=True)[0]
+    return x.flatten(2).max(2)[0][:, :, None, None]
 
 
 def _first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
