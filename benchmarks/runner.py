@@ -6,6 +6,7 @@ measured again: cheap benchmarks at the next run, trained ones only when asked.
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choos
 from benchmarks.schema import columns
 from benchmarks.store import Store, StoreError, row
 
-PASSES = ("attn/passes.py",)
+PASSES = ("attn/passes.py", "attn/reductions.py")
 """What the modules share of their forward and backward passes, beside each module's own file."""
 
 
@@ -48,11 +49,12 @@ class Plan:
 
 
 @cache
-def _module_file(module: str) -> Path | None:
+def _module_files(module: str) -> tuple[Path, ...]:
+    """The file of a module, and those of `attn` that it calculates with."""
     import attn
 
     if module == "none":
-        return None
+        return ()
     factory = inspect.unwrap(attn.get(module).factory)
     while isinstance(factory, functools.partial):
         factory = factory.func
@@ -65,14 +67,31 @@ def _module_file(module: str) -> Path | None:
             f"module {module!r} has no source file, so its rows could not say what made them; "
             "define it in a file and name it as my_file:MyGate"
         )
-    return Path(found)
+    return tuple(_with_imports(Path(found)))
+
+
+def _with_imports(file: Path) -> list[Path]:
+    """A file and the files of `attn` that it imports from, and what those import from.
+
+    Not `attn.arguments`, which refuses bad options and decides no value.
+    """
+    found, files = [], [file]
+    while files:
+        file = files.pop()
+        if file in found or not file.exists():
+            continue
+        found.append(file)
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        names = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+        names = [name for name in names if name.startswith("attn.") and name != "attn.arguments"]
+        files += [ROOT / f"{name.replace('.', '/')}.py" for name in names]
+    return found
 
 
 def sources(benchmark: Benchmark, cell: Cell) -> list[str]:
     """The code that decides the value of a cell: the benchmark's and the module's."""
-    module = _module_file(cell.module)
-    names = dict.fromkeys([*benchmark.code, *(PASSES if module else ())])
-    return [f"{ROOT}/{name}" for name in names] + ([str(module)] if module else [])
+    code = [f"{ROOT}/{name}" for name in benchmark.code]
+    return code + [file for file in map(str, _module_files(cell.module)) if file not in code]
 
 
 def fingerprint(benchmark: Benchmark, cell: Cell) -> str:
