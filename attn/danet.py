@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attn.arguments import hidden_width, one_of, positive_int
-from attn.passes import by_hand, wants_gradient
+from attn.reductions import by_hand, wants_gradient
 
 Form = Literal["code", "paper"]
 

@@ -9,17 +9,22 @@ plain everywhere else: on other devices, in TorchScript, under `torch.compile` a
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.nn import functional as F
+
+from attn.reductions import (
+    SMALL_MAP,
+    by_hand,
+    dot,
+    first_max,
+    is_whole,
+    layout_of,
+    maximum,
+    mean,
+    plain_max,
+    wants_gradient,
+)
 
 CHUNK = 4 << 20
 """Bytes of a map that are worked on at a time, so that a temporary product stays in the cache."""
-
-GROUPS = 32
-"""Groups of channels of which the one with the maximum is found first."""
-
-SMALL_MAP = 64
-"""Pixels up to which rows and columns are summed by a matrix product."""
 
 
 def squeeze(
@@ -41,12 +46,12 @@ def squeeze(
                 pooled.append(x.mean(dims, keepdim=True))
         if maxima is not None:
             for dims in maxima:
-                pooled.append(_plain_max(x, dims))
+                pooled.append(plain_max(x, dims))
         return pooled
     means, maxima = means or [], maxima or []
-    if wants_gradient(x) and by_hand(x) and _whole_map(x):
+    if wants_gradient(x) and by_hand(x) and is_whole(x):
         return list(_Squeeze.apply(x, means, maxima))  # pyright: ignore[reportArgumentType]
-    return [x, *(_mean(x, d) for d in means), *(_max(x, d) for d in maxima)]
+    return [x, *(mean(x, d) for d in means), *(maximum(x, d) for d in maxima)]
 
 
 def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = False) -> Tensor:
@@ -57,7 +62,7 @@ def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = F
     """
     if torch.jit.is_scripting():
         return _plain_product(x, gates)
-    if len(gates) > 2 or not by_hand(x, *gates) or not _whole_map(x):
+    if len(gates) > 2 or not by_hand(x, *gates) or not is_whole(x):
         return _plain_product(x, gates)
     if wants_gradient(x, *gates):
         return _Scale.apply(x, owns_y, *gates)  # pyright: ignore[reportReturnType]
@@ -77,127 +82,9 @@ def for_convolution(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if by_hand(x) else x
 
 
-def wants_gradient(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-
-
-def by_hand(*tensors: Tensor) -> bool:
-    """Whether a form with a gradient written by hand may stand in for these tensors' plain form.
-
-    Only in eager mode on a processor: nothing that records or transforms operations sees it.
-    """
-    return (
-        all(t.device.type == "cpu" and t.dtype == tensors[0].dtype for t in tensors)
-        and tensors[0].dtype in (torch.float32, torch.float64)
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and not torch.is_autocast_enabled("cpu")
-        and not torch._C._are_functorch_transforms_active()
-        and forward_ad._current_level < 0
-    )
-
-
-def _whole_map(x: Tensor) -> bool:
-    return x.numel() > 0 and (x.is_contiguous() or _channels_last(x))
-
-
 def _product(x: Tensor, gates: list[Tensor], in_place: bool) -> Tensor:
     y = x.mul_(gates[0]) if in_place else x * gates[0]
     return y.mul_(gates[1]) if len(gates) == 2 else y
-
-
-def _channels_last(x: Tensor) -> bool:
-    """Channels last and not contiguous as well, as a map of one pixel or one channel is."""
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-
-
-def _layout(x: Tensor) -> torch.memory_format:
-    return torch.channels_last if _channels_last(x) else torch.contiguous_format
-
-
-def _mean(x: Tensor, dims: list[int]) -> Tensor:
-    """`x.mean(dims, keepdim=True)` by what is fast on a processor."""
-    if not by_hand(x) or not _whole_map(x):
-        return x.mean(dims, keepdim=True)
-    n, c, h, w = x.shape
-    if _channels_last(x):
-        if dims in ([2], [3]):  # 10 times faster
-            return F.adaptive_avg_pool2d(x, (1, w) if dims == [2] else (h, 1))
-        if dims == [2, 3]:  # 1.5 times faster
-            share = x.new_full((1, h * w), 1 / (h * w))
-            return (share @ x.permute(0, 2, 3, 1).view(n, h * w, c)).view(n, c, 1, 1)
-    elif dims in ([2], [3]) and h * w <= SMALL_MAP:  # 3 times faster
-        kept = 3 if dims == [2] else 2
-        one_hot = torch.eye(x.shape[kept], dtype=x.dtype)
-        share = one_hot.repeat(h, 1) / h if kept == 3 else one_hot.repeat_interleave(w, 0) / w
-        pooled = x.view(n * c, h * w) @ share  # every pixel to its column, or to its row
-        return pooled.view(n, c, 1, w) if kept == 3 else pooled.view(n, c, h, 1)
-    return x.mean(dims, keepdim=True)
-
-
-def _max(x: Tensor, dims: list[int]) -> Tensor:
-    if x.requires_grad:
-        return _first_max(x, dims)[0]
-    return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
-
-
-def _plain_max(x: Tensor, dims: list[int]) -> Tensor:
-    if dims == [1]:
-        return x.max(1, keepdim=True)[0]
-    return x.flatten(2).max(2)[0][:, :, None, None]
-
-
-def _first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-    """The maximum over the channels or over the pixels, and where it is: a channel or a pixel."""
-    if dims == [1]:
-        grouped = x.is_contiguous() and x.shape[1] % GROUPS == 0
-        return _max_of_groups(x) if grouped else x.max(1, keepdim=True)
-    if x.is_contiguous():
-        values, places = x.flatten(2).max(2)
-        return values[:, :, None, None], places[:, :, None, None]
-    return torch.ops.aten.adaptive_max_pool2d(x, [1, 1])
-
-
-def _max_of_groups(x: Tensor) -> tuple[Tensor, Tensor]:
-    """`x.max(1, keepdim=True)` in half the time: the group of channels first, then the channel.
-
-    Channel c is in group c % GROUPS. `amax` is fast and `max`, which says where, is slow.
-    """
-    n, c, h, w = x.shape
-    groups = x.view(n, c // GROUPS, GROUPS, h, w)
-    values, group = groups.amax(1).max(1)  # (N, H, W)
-    index = group[:, None, None].expand(n, c // GROUPS, 1, h, w)
-    member = groups.gather(2, index).squeeze(2).max(1)[1]
-    return values.unsqueeze(1), (member * GROUPS + group).unsqueeze(1)
-
-
-def _dot(a: Tensor, b: Tensor, kept: list[int]) -> Tensor:
-    """`(a * b).sum` over all dimensions but `kept`, [N, C] or [N, H, W], without the product.
-
-    PyTorch has no such reduction, but the backward pass of batch normalisation with mean 0 and
-    variance 1 contains it: the gradient of the weight is sum(a * b) over all but the channels.
-    """
-    n, c, h, w = a.shape
-    inner_is_pixels = not _channels_last(a)
-    rows, other = (t if inner_is_pixels else t.permute(0, 2, 3, 1) for t in (a, b))
-    if inner_is_pixels == (kept == [0, 1]):
-        # the summed dimension is the inner one: a matrix of many rows, each summed
-        shape = (1, -1, h * w if inner_is_pixels else c)
-        sums = _weight_gradient(rows.reshape(shape), other.reshape(shape))
-    else:
-        # it is the outer one: columns, a sample at a time
-        shape = (n, -1, h * w if inner_is_pixels else c)
-        pairs = zip(rows.reshape(shape), other.reshape(shape), strict=True)
-        sums = torch.stack([_weight_gradient(r, o) for r, o in pairs])
-    return sums.view(n, c, 1, 1) if kept == [0, 1] else sums.view(n, 1, h, w)
-
-
-def _weight_gradient(a: Tensor, b: Tensor) -> Tensor:
-    channels = a.shape[1]
-    mean, variance = a.new_zeros(channels), a.new_ones(channels)
-    return torch.ops.aten.native_batch_norm_backward(
-        a, b, None, mean, variance, mean, variance, False, 0.0, [False, True, False]
-    )[1]
 
 
 class _Squeeze(torch.autograd.Function):
@@ -205,11 +92,11 @@ class _Squeeze(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, means: list[list[int]], maxima: list[list[int]]):
-        found = [_first_max(x, dims) for dims in maxima]
+        found = [first_max(x, dims) for dims in maxima]
         ctx.shape, ctx.means, ctx.maxima = x.shape, means, maxima
         ctx.save_for_backward(*(places for _, places in found))
         ctx.set_materialize_grads(False)
-        return x, *(_mean(x, dims) for dims in means), *(values for values, _ in found)
+        return x, *(mean(x, dims) for dims in means), *(values for values, _ in found)
 
     @staticmethod
     def backward(ctx, grad, *pooled):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -218,7 +105,7 @@ class _Squeeze(torch.autograd.Function):
             return None, None, None
         if grad is None:
             grad = given[0].new_zeros(ctx.shape)
-        elif torch.is_grad_enabled() or not _whole_map(grad):
+        elif torch.is_grad_enabled() or not is_whole(grad):
             grad = grad.contiguous().clone()  # it is itself differentiated, or an expanded number
         for g in pooled[: len(ctx.means)]:
             if g is not None:
@@ -258,7 +145,7 @@ class _Scale(torch.autograd.Function):
         x, *gates = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient is itself differentiated: no step in place
             return _plain_scale_backward(grad, x, gates)
-        dense = grad.contiguous(memory_format=_layout(x))
+        dense = grad.contiguous(memory_format=layout_of(x))
         owned = ctx.owns_y or dense is not grad
         grad = dense
         if len(gates) == 1:
@@ -283,9 +170,9 @@ def _plain_scale_backward(grad: Tensor, x: Tensor, gates: list[Tensor]):
 def _gate_gradient(grad: Tensor, x: Tensor, gate: Tensor) -> Tensor:
     n, c, h, w = x.shape
     if gate.shape == (n, c, 1, 1):
-        return _dot(grad, x, [0, 1])
+        return dot(grad, x, [0, 1])
     if gate.shape == (n, 1, h, w):
-        return _dot(grad, x, [0, 2, 3])
+        return dot(grad, x, [0, 2, 3])
     return (grad * x).sum_to_size(gate.shape)
 
 
@@ -312,6 +199,6 @@ def _gate_gradients(
             of_columns.copy_((rows.reshape(k * c, 1, h) @ maps).view_as(of_columns))
         else:
             by_columns = torch.mul(product, columns, out=buffers[1][:k])
-            torch.mul(_mean(by_columns, [3]), w, out=of_rows)
-            torch.mul(_mean(product.mul_(rows), [2]), h, out=of_columns)
+            torch.mul(mean(by_columns, [3]), w, out=of_rows)
+            torch.mul(mean(product.mul_(rows), [2]), h, out=of_columns)
     return of_first, of_second

@@ -61,6 +61,7 @@ class Breakdown(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
         "attn/passes.py",
+        "attn/reductions.py",
         "benchmarks/alone.py",
         "benchmarks/breakdown.py",
         "benchmarks/fresh.py::keep_memory",

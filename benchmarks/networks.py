@@ -46,6 +46,7 @@ class Networks(Benchmark):
     title: ClassVar[str] = "Whole networks by layout, batch and mode"
     code: ClassVar[tuple[str, ...]] = (
         "attn/passes.py",
+        "attn/reductions.py",
         "benchmarks/latency.py::run_session",
         "benchmarks/latency.py::evaluate",
         "benchmarks/networks.py",

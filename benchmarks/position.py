@@ -37,6 +37,7 @@ class Position(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
         "attn/passes.py",
+        "attn/reductions.py",
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/position.py",

@@ -60,6 +60,7 @@ class Speed(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
         "attn/passes.py",
+        "attn/reductions.py",
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/speed.py",

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import attn
-from attn import danet, passes
+from attn import danet, passes, reductions
 from attn.passes import scale, squeeze
 
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -104,7 +104,7 @@ def test_modules_take_the_short_way_and_it_equals_the_plain_one(name, layout, mo
     ours = run()
     count = len(taken)
     assert count == {"se": 2, "eca": 2, "cbam": 4, "coord": 2, "pam": 1}[name]
-    for place in (passes, danet):
+    for place in (passes, reductions, danet):
         monkeypatch.setattr(place, "by_hand", lambda *tensors: False)
     plain = run()
     assert len(taken) == count
@@ -193,12 +193,12 @@ def test_position_attention_is_by_rows_in_both_directions(monkeypatch):
 def test_pooling_by_hand_is_the_mean(shape, layout):
     x = torch.randn(shape).contiguous(memory_format=LAYOUTS[layout])
     for dims in ([2, 3], [2], [3], [1]):
-        torch.testing.assert_close(passes._mean(x, dims), x.mean(dims, keepdim=True))
+        torch.testing.assert_close(reductions.mean(x, dims), x.mean(dims, keepdim=True))
 
 
 def test_the_maximum_of_groups_is_the_maximum():
-    x = torch.randn(2, 3 * passes.GROUPS, 4, 5)
-    values, channels = passes._first_max(x, [1])
+    x = torch.randn(2, 3 * reductions.GROUPS, 4, 5)
+    values, channels = reductions.first_max(x, [1])
     expected = x.max(1, keepdim=True)
     assert torch.equal(values, expected.values)
     assert torch.equal(channels, expected.indices)
