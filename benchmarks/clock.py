@@ -45,10 +45,10 @@ LOADS = {"quiet": (), "two bursts": (1, 2)}
 
 METHODS = ("interleaved", "timm", "torch.utils.benchmark")
 REPETITIONS = 100
-BUILDS = 10
-ROUNDS = 24
+BUILDS = 14
+ROUNDS = 20
 SAMPLE_S = 0.001
-WARMUP_S = 0.005
+WARMUP_S = 0.002
 WARMUP_CALLS = 10
 """timm's default."""
 

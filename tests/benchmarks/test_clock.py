@@ -22,7 +22,7 @@ from benchmarks.timing import Record, Timing
 SE, ECA = ("se", ""), ("eca", "")
 
 
-def _beside_bursts(rng, truths, builds=10, rounds=24):
+def _beside_bursts(rng, truths, builds=clock.BUILDS, rounds=clock.ROUNDS):
     """Records of a simulated machine. Something else runs by turns of some tens of milliseconds:
     it shares the caches (the thread's own time grows, by a different amount every time) and takes
     the processor away (the time on the wall grows by a slice). Builds differ by their memory."""
