@@ -14,6 +14,7 @@ FILES = (
     "throughput",
     "ladder",
     "paper",
+    "effects",
     "networks",
     "breakdown",
     "clock",

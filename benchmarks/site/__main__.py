@@ -55,6 +55,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "paper-differing": papers.differing,
     "paper-choices": papers.choices,
     "paper-attention-map": papers.attention_map,
+    "paper-effects": papers.effects,
     "reruns-trials": reruns.trials,
     "reruns-pairs": reruns.pairs,
     "failures": failures.failures,

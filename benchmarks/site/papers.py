@@ -272,6 +272,32 @@ def _count(row: Any) -> Entry:
     return Entry("–") if row is None else value(display.whole, row.computed)
 
 
+def effects(store: Store) -> str:
+    """How far the functions of paper and code are apart, over the seeds."""
+    measured = tables.ok(store.table("effects"))
+    if measured.empty:
+        return absent("The effect of the form")
+    heads = (
+        Head("Module", number=False),
+        Head("Change of the output", "times what the module adds, mean"),
+        Head("Direction", "cosine, mean"),
+        Head("Seeds"),
+    )
+    body = []
+    for module, mine in measured.groupby("module", sort=False):
+        numbers = [_spread(mine[name]) for name in ("change", "cosine")]
+        body.append((Entry(str(module)), *numbers, Entry(str(len(mine)), len(mine))))
+    note = "form='code' against form='paper', equal random weights, nothing trained"
+    places = origin(store, measured, "effects")
+    return table("The function, code against paper", note, heads, body, places)
+
+
+def _spread(values: pd.Series) -> Entry:
+    """The mean, with the smallest and the largest below."""
+    ends = f"[{values.min():.2f}, {values.max():.2f}]"
+    return Entry(f"{values.mean():.2f}", values.mean(), ends)
+
+
 def attention_map(store: Store) -> str:
     """How the memory of position attention's map grows with the crop."""
     measured = rows(store)

@@ -1,0 +1,37 @@
+"""Forms with equal weights: what is the same must not differ, and what differs must."""
+
+import pytest
+import torch
+
+from benchmarks.cells import Selection
+from benchmarks.effects import EffectsBenchmark, added, built, maps
+
+EFFECTS = EffectsBenchmark()
+
+
+@pytest.fixture
+def x():
+    return maps(torch.Generator().manual_seed(0))
+
+
+def test_a_form_is_equal_to_itself(x):
+    assert torch.equal(added(built("cam", "code", 1), x), added(built("cam", "code", 1), x))
+
+
+def test_the_two_signs_of_channel_attention_are_softmaxes_of_opposite_energies(x):
+    flat = x.flatten(2)
+    energy = flat @ flat.transpose(1, 2)
+    for form, sign in (("code", -1), ("paper", 1)):
+        expected = (torch.softmax(sign * energy, 2) @ flat).view_as(x)
+        torch.testing.assert_close(added(built("cam", form, 0), x), expected)
+
+
+def test_without_its_normalisation_the_code_of_cbam_is_the_paper(x):
+    code, paper = built("cbam", "code", 3), built("cbam", "paper", 3)
+    code.SpatialGate.spatial.bn = torch.nn.Identity()
+    torch.testing.assert_close(added(code, x), added(paper, x))
+
+
+def test_a_row_has_every_column():
+    cell = next(EFFECTS.cells(Selection("quick")))
+    assert set(EFFECTS.measure(cell)) == {column.name for column in EFFECTS.columns}
