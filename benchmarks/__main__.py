@@ -102,7 +102,8 @@ def _selection(options: argparse.Namespace) -> Selection:
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
-        modules = tuple((name, " ".join(rest.split())) for name, _, rest in split)
+        modules = tuple((name, " ".join(sorted(rest.split()))) for name, _, rest in split)
+        modules = tuple(dict.fromkeys(modules))  # options in another order are the same cell
     backbones = tuple(options.backbone) if options.backbone else None
     return Selection(suite.name, modules, backbones, device)
 

@@ -173,6 +173,14 @@ def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):
     assert not results.exists()
 
 
+def test_options_in_another_order_are_the_same_cell(answer):
+    both = ["--module", "se reduction=8 bias=False", "--module", "se  bias=False reduction=8"]
+    status, out, _ = answer("plan", *ONE, *both)
+    assert status == 0
+    assert "cost: 2 cells" in out  # the bare backbone and one arm
+    assert out.count("se bias=False reduction=8") == 1
+
+
 def test_the_citation_is_printed(capsys):
     assert command_line.main(["cite"]) == 0
     assert "cff-version" in capsys.readouterr().out
