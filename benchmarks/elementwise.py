@@ -16,7 +16,7 @@ The conventions, for one forward pass without gradients and without any fusion:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import add, itemgetter
 from typing import Any
@@ -72,7 +72,7 @@ class Work:
     """Those of `macs` that multiply two batches of matrices: attention between positions."""
 
     def __add__(self, other: Work) -> Work:
-        return Work(*map(add, astuple(self), astuple(other)))
+        return Work(*map(add, vars(self).values(), vars(other).values()))
 
 
 def count(model: nn.Module, x: Tensor) -> Work:
@@ -112,6 +112,7 @@ class Counter(TorchDispatchMode):
 
 
 _Tuple = tuple[int, ...]
+"""The values of a Work in its order."""
 _remembered: dict[Any, tuple[Any, _Tuple | None]] = {}
 _REMEMBERED_MOST = 100_000
 
@@ -206,9 +207,9 @@ def _work(func: Any, args: Any, kwargs: Any, out: Any) -> _Tuple | None:
         macs = formula(*args, **kwargs, out_val=out) // 2
         activations = sum(t.numel() for t in written)
         pair = macs if name.startswith(PAIRS) else 0
-        return astuple(Work(macs, 0, 0, traffic, activations, pair))
+        return macs, 0, 0, traffic, activations, pair
     largest = max((_elements(t) for t in (*read, *written)), default=0)
-    return astuple(Work(0, 0 if name in MOVES else largest, traffic))
+    return 0, 0 if name in MOVES else largest, traffic, 0, 0, 0
 
 
 @cache
