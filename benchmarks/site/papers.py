@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import display, tables
+from benchmarks.papers.recipes import recipes
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.papers.verdicts import WORDS
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
@@ -25,9 +27,20 @@ NAMES = {
 }
 """The papers by the name of their page."""
 
-PARAMETERS = ("params", "extra_params", "module_params_formula")
-OPERATIONS = ("FLOPs", "extra_FLOPs")
-SIZE_METRICS = (*PARAMETERS, *OPERATIONS)
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of size, and the metrics that are of it."""
+
+    title: str
+    metrics: tuple[str, ...]
+
+
+KINDS = (
+    Kind("Parameters", ("params", "extra_params", "module_params_formula")),
+    Kind("Operations", ("FLOPs", "extra_FLOPs")),
+)
+SIZE_METRICS = tuple(metric for kind in KINDS for metric in kind.metrics)
 
 METRICS = {
     "top1_err": ("Top-1 error", "%"),
@@ -36,6 +49,7 @@ METRICS = {
     "top5_acc": ("Top-5", "%"),
     "top1_err_224": ("Top-1 error", "%, crop of 224"),
     "top1_err_320": ("Top-1 error", "%, crop of 320"),
+    "mIoU": ("mIoU", "%"),
     "train_speed": ("Training speed", "images/s"),
     "infer_speed": ("Inference speed", "images/s"),
     "latency_pixel4": ("Latency", "ms, Pixel 4"),
@@ -49,10 +63,13 @@ LINE = ("network", "printed_module", "printed_variant", "dataset")
 
 
 def rows(store: Store) -> pd.DataFrame:
-    """The rows of the benchmark, one for each size; the latest where machines differ."""
-    found = tables.ok(store.table("paper"))
-    latest = found.sort_values("measured_at", kind="stable")
-    return latest.drop_duplicates("key", keep="last").sort_index()
+    """The rows of the benchmark in the order of the recipes, the latest of each size."""
+    found = tables.ok(store.table("paper")).sort_values("measured_at", kind="stable")
+    latest = found.drop_duplicates("key", keep="last").sort_index()
+    order = {line: place for place, line in enumerate(recipes())}
+    lines = zip(*(latest[name] for name in ("paper", "table", *LINE)), strict=True)
+    places = [order.get(line, len(order)) for line in lines]
+    return latest.assign(place=places).sort_values("place", kind="stable")
 
 
 def paper(store: Store, module: str) -> str:
@@ -62,8 +79,8 @@ def paper(store: Store, module: str) -> str:
     parts = []
     for source in sources:
         mine = measured[measured["paper"] == source]
-        names = list(dict.fromkeys(v.table for v in printed() if v.paper == source))
-        names += [name for name in dict.fromkeys(mine["table"]) if name not in names]
+        given = list(dict.fromkeys(v.table for v in printed() if v.paper == source))
+        names = [name for name in dict.fromkeys(mine["table"]) if name not in given] + given
         if names:
             parts.append(f"\n### {source}\n")
         for name in names:
@@ -82,22 +99,20 @@ def _printed_table(
     for row in tables.records(measured):
         line = tuple(getattr(row, field) for field in LINE)
         by_line.setdefault(line, {})[f"{row.metric} computed"] = row
-    sized = any(v.metric in SIZE_METRICS for v in values) or len(measured) > 0
+    found = {v.metric for v in values} | set(measured["metric"])
+    kinds = [kind for kind in KINDS if found & set(kind.metrics)]
     others = list(dict.fromkeys(v.metric for v in values if v.metric not in SIZE_METRICS))
     heads = [Head("Line", number=False)]
-    if sized:
-        heads += [Head("Parameters", "printed"), Head("Parameters", "computed")]
-        heads += [Head("Operations", "printed"), Head("Operations", "computed")]
+    heads += [Head(k.title, note) for k in kinds for note in ("printed", "computed")]
     heads += [Head(*_reported_head(metric)) for metric in others]
     body = []
     for line, cells in by_line.items():
         entries = [Entry(_line_name(line, by_line))]
-        if sized:
-            entries += [*_sizes(cells, PARAMETERS), *_sizes(cells, OPERATIONS)]
+        entries += [entry for kind in kinds for entry in _sizes(cells, kind.metrics)]
         entries += [_reported(cells.get(metric)) for metric in others]
         body.append(entries)
-    kinds = ["sizes computed here" if sized else "", "the rest is reported" if others else ""]
-    note = ", ".join(kind for kind in kinds if kind) if sized else "reported, not ours"
+    note = "sizes computed here" if kinds else "reported, not ours"
+    note += ", the rest is reported" if kinds and others else ""
     places = origin(store, measured, "paper") if len(measured) else "All rows: reported.csv."
     made = table(name, note, heads, body, places)
     return made + (_recipes(name, measured, by_line) if len(measured) else "")
@@ -236,97 +251,6 @@ def differing(store: Store) -> str:
     ]
     note = f"{len(body)} values"
     return table("Not reproduced", note, heads, body, origin(store, measured, "paper"))
-
-
-def choices(store: Store) -> str:
-    """What each disagreement between a paper and its code changes in size."""
-    measured = rows(store)
-    mine = measured[measured["paper"] == "Choices"]
-    if mine.empty:
-        return absent("Choices")
-    heads = (
-        Head("Choice", number=False),
-        Head("Network and module", number=False),
-        Head("Parameters"),
-        Head("Multiply-adds"),
-        Head("Said by", number=False),
-        Head("Note", number=False),
-    )
-    parts = []
-    for name, group in mine.groupby("table", sort=False):
-        body = []
-        for _, both in group.groupby(["network", "printed_module", "printed_variant"], sort=False):
-            found = {row.metric: row for row in tables.records(both)}
-            first = next(iter(found.values()))
-            numbers = [_count(found.get(metric)) for metric in ("params", "FLOPs")]
-            where = f"{first.network} {first.printed_module}".strip()
-            said = [Entry(first.basis or "–"), Entry(first.note or "–")]
-            body.append([Entry(first.printed_variant), Entry(where), *numbers, *said])
-        added = any(str(text).startswith("added") for text in group["counted"])
-        note = "added to the bare network" if added else "whole network"
-        parts.append(table(str(name), note, heads, body, origin(store, group, "paper")))
-    return "\n".join(parts)
-
-
-def _count(row: Any) -> Entry:
-    return Entry("–") if row is None else value(display.whole, row.computed)
-
-
-def effects(store: Store) -> str:
-    """How far the functions of paper and code are apart, over the seeds."""
-    measured = tables.ok(store.table("effects"))
-    if measured.empty:
-        return absent("The effect of the form")
-    heads = (
-        Head("Module", number=False),
-        Head("Change of the output", "times what the module adds, mean"),
-        Head("Direction", "cosine, mean"),
-        Head("Seeds"),
-    )
-    body = []
-    for module, mine in measured.groupby("module", sort=False):
-        numbers = [_spread(mine[name]) for name in ("change", "cosine")]
-        body.append((Entry(str(module)), *numbers, Entry(str(len(mine)), len(mine))))
-    note = "form='code' against form='paper', equal random weights, nothing trained"
-    places = origin(store, measured, "effects")
-    return table("The function, code against paper", note, heads, body, places)
-
-
-def _spread(values: pd.Series) -> Entry:
-    """The mean, with the smallest and the largest below."""
-    ends = f"[{values.min():.2f}, {values.max():.2f}]"
-    return Entry(f"{values.mean():.2f}", values.mean(), ends)
-
-
-def attention_map(store: Store) -> str:
-    """How the memory of position attention's map grows with the crop."""
-    measured = rows(store)
-    mine = measured[measured["table"] == "position attention's map"]
-    if mine.empty:
-        return absent("The map of position attention")
-    heads = (
-        Head("Crop", number=False),
-        Head("Positions", "output stride 8"),
-        Head("Elements of the map", "counted"),
-        Head("Memory", "MiB an image, float32"),
-        Head("Memory", "MiB an image, float16"),
-    )
-    body = [
-        (
-            Entry(row.printed_variant),
-            value(display.whole, row.image_size**2),
-            value(display.whole, row.computed),
-            value(_mebibytes, row.computed * 4),
-            value(_mebibytes, row.computed * 2),
-        )
-        for row in tables.records(mine.sort_values("image_size"))
-    ]
-    note = "one softmax of one image; training keeps it for the backward pass"
-    return table("Position attention's map", note, heads, body, origin(store, mine, "paper"))
-
-
-def _mebibytes(number: Any) -> str:
-    return f"{float(number) / 2**20:,.1f}"
 
 
 def facts(store: Store) -> dict[str, str]:

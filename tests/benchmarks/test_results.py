@@ -13,7 +13,7 @@ from benchmarks.schema import columns
 from benchmarks.store import Store
 
 STORE = Store(ROOT / "results")
-NAMES = ("cost", "coverage", "latency", "accuracy")
+NAMES = ("cost", "coverage", "latency", "accuracy", "paper", "effects")
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
 
