@@ -1,0 +1,55 @@
+"""The page about timing shows what the rows say, and says when there are none."""
+
+import pytest
+
+from benchmarks.cells import Cell, Selection
+from benchmarks.clock import LAYERS, ClockBenchmark, Found, read, summary
+from benchmarks.site import clock, memory
+from benchmarks.store import Store, row
+
+
+def rows(store):
+    """95 ratios at the truth and 5 a twentieth above it, from every way of timing."""
+    for cell in ClockBenchmark().cells(Selection("cpu")):
+        truth = LAYERS[cell.variant] / LAYERS["0 %"]
+        ratios = [truth] * 95 + [1.05 * truth] * 5
+        values = summary([Found(r, read(r)) for r in ratios], truth)
+        named = {"method": cell.recipe, "load": cell.data, "measurement_s": 1.5}
+        store.append("clock", row(cell, {**values, **named}, "f" * 12, seconds=1.0))
+    store.fold()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_without_rows_the_page_says_so(store):
+    assert "Ways of timing: not measured" in clock.clock(store)
+    assert "Peak memory: not measured" in memory.memory(store)
+    assert clock.facts(store)["clock.timm.large"] == "not measured"
+    assert clock.figure(store).values == []
+
+
+def test_the_page_counts_how_often_each_way_was_right(store):
+    rows(store)
+    found = clock.facts(store)
+    assert found["clock.interleaved.copy"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
+    assert found["clock.timm.small"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
+    assert found["clock.torch.utils.benchmark.large"].startswith("100 of 100 (quiet)")
+    text = clock.clock(store)
+    assert text.index("Quiet") < text.index("Two bursts")
+    assert text.index("ours, interleaved") < text.index("torch.utils.benchmark")
+    drawn = clock.figure(store)
+    assert len(drawn.values) == 18 and {v["truth"] for v in drawn.values} == {1.0, 1.003, 1.03}
+
+
+def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):
+    for mode, mib in (("inference", 50.0), ("training", 200.0)):
+        for module, times in (("none", 1.0), ("se", 1.25)):
+            cell = Cell("memory", "resnet18", module, recipe=mode, image_size=224, batch_size=8)
+            values = {"mode": mode, "model_mib": 44.6, "step_mib": mib * times}
+            store.append("memory", row(cell, values, "f" * 12, seconds=1.0))
+    text = memory.memory(store)
+    assert text.count("1.250") == 2 and ">62.5<" in text and ">250.0<" in text
+    assert "cpu, batch 8, 224 px" in text
