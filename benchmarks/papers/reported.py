@@ -47,6 +47,7 @@ PAPERS = {
 CITES = {
     "SENet CVPR2018": "hu2018senet",
     "SENet TPAMI/arXiv-v4": "hu2020senet",
+    "SENet official repo": "code-senet",
     "CBAM ECCV2018": "woo2018cbam",
     "SKNet CVPR2019": "li2019sknet",
     "DANet CVPR2019": "fu2019danet",
