@@ -20,7 +20,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 
 from attn.danet import CAM, PAM, DANetHead
-from benchmarks.papers.detection import HEADS, detector
+from benchmarks.papers.detection import HEADS, SSDLite, detector
 from benchmarks.papers.inception import BNInception
 from benchmarks.papers.mobile import mobilenext, shufflenet_v1
 
@@ -148,4 +148,5 @@ BACKBONES: dict[str, Builder] = {
         for name in ("resnet50", "resnet101")
         for kind in HEADS
     },
+    "ssdlite_mobilenetv2": SSDLite,
 }

@@ -1,15 +1,18 @@
-"""Detectors of mmdetection as far as their parameters go: a ResNet, its pyramid and its heads.
+"""Detectors: those of mmdetection as far as their parameters go, and SSDLite on MobileNetV2.
 
-The heads are held and not run, so a module can be plugged into the ResNet and only parameters are
-counted. Widths are those of mmdetection's first release: 80 classes of COCO and the background.
+Of mmdetection a ResNet is built, with its pyramid and its heads. The heads are held and not run, so
+a module can be plugged into the ResNet and only parameters are counted. Widths are those of the
+first release: 80 classes of COCO and the background.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import timm
-from torch import nn
+from timm.models._efficientnet_blocks import InvertedResidual
+from torch import Tensor, nn
 
 WIDTH = 256
 CLASSES = 81
@@ -55,3 +58,51 @@ def detector(backbone: str, kind: str) -> nn.Module:
     model = timm.create_model(backbone, num_classes=0)
     model.heads = nn.ModuleList(HEADS[kind]())
     return model
+
+
+class SSDLite(nn.Module):
+    """SSDLite on MobileNetV2 for the 81 classes of COCO, six boxes a place on six maps.
+
+    The authors' detector of coordinate attention: maps of 96 and 1280 channels of the network, and
+    four smaller ones by inverted residuals. (N, 3, H, W) -> two maps, classes and boxes, a level.
+    """
+
+    EXTRAS = ((1280, 512, 0.2), (512, 256, 0.25), (256, 256, 0.5), (256, 64, 0.25))
+    LEVELS = (96, 1280, 512, 256, 256, 64)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base: Any = timm.create_model("mobilenetv2_100", num_classes=0)
+        relu6 = {"act_layer": nn.ReLU6}
+        self.extras = nn.Sequential(
+            *(InvertedResidual(c, o, stride=2, exp_ratio=r, **relu6) for c, o, r in self.EXTRAS)
+        )
+        self.heads: Any = nn.ModuleList(
+            nn.ModuleList(
+                box_head(channels, 6 * outputs, channels != self.LEVELS[-1])
+                for outputs in (CLASSES, 4)
+            )
+            for channels in self.LEVELS
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        base = self.base
+        x = base.bn1(base.conv_stem(x))
+        maps = []
+        for stage, blocks in enumerate(base.blocks):
+            x = blocks(x)
+            if stage == 4:
+                maps.append(x)
+        maps.append(base.bn2(base.conv_head(x)))
+        for block in self.extras:
+            maps.append(block(maps[-1]))
+        return [head(m) for m, heads in zip(maps, self.heads, strict=True) for head in heads]
+
+
+def box_head(channels: int, outputs: int, separable: bool) -> nn.Module:
+    """A depthwise 3x3 and a 1x1 convolution, or the latter alone on the smallest map."""
+    last = nn.Conv2d(channels, outputs, 1)
+    if not separable:
+        return last
+    depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+    return nn.Sequential(depthwise, nn.BatchNorm2d(channels), nn.ReLU6(), last)

@@ -270,3 +270,22 @@ def test_the_suite_cpu_has_all_rows_and_quick_one_table():
     assert len(list(PAPER.cells(Selection("quick")))) == 48
     assert not list(PAPER.cells(Selection("gpu")))
     assert all(isinstance(cell, Cell) and cell.device == "meta" for cell in tasks())
+
+
+def test_heads_of_faster_r_cnn_have_the_parameters_of_their_layers():
+    found = tally("faster_rcnn_resnet50", "none", "", "auto", 224)
+    pyramid = 3840 * 256 + 4 * 256 + 4 * (9 * 256**2 + 256)
+    proposals = 9 * 256**2 + 256 + 15 * 257
+    boxes = 12_545 * 1024 + 1025 * 1024 + 1025 * 5 * 81
+    body = 25_557_032 - 2049 * 1000
+    assert found.params == body + pyramid + proposals + boxes
+    assert found.frozen == 64 * 147 + 128 + 215_808
+
+
+def test_ssdlite_has_the_parameters_of_its_layers():
+    base = 3_504_872 - 1281 * 1000
+    head = sum(2 * 12 * c + (c + 1) * 6 * 85 for c in (96, 1280, 512, 256, 256)) + 65 * 6 * 85
+    extras = 0
+    for c, o, hidden in ((1280, 512, 256), (512, 256, 128), (256, 256, 128), (256, 64, 64)):
+        extras += c * hidden + 9 * hidden + hidden * o + 4 * hidden + 2 * o
+    assert tally("ssdlite_mobilenetv2", "none", "", "auto", 320).params == base + extras + head
