@@ -29,6 +29,10 @@ from benchmarks.provenance import versions
 WIDTHS = (256, 512, 1024, 2048)
 """Channels at which a printed formula is tried: the block outputs of ResNet-50."""
 
+MODULE_FILES = ("cbam", "coord", "danet", "eca", "se", "sk")
+PAPER_FILES = ("backbones", "detection", "inception", "mobile", "modules", "sizes", "verdicts")
+"""The code that decides a size, which one recipe or another uses."""
+
 PREVIEW = "CBAM ECCV2018, Table 4"
 """The table that the suite `quick` measures."""
 
@@ -45,17 +49,14 @@ class Task:
 
     @property
     def cell(self) -> Cell:
-        """The cell of the value: its recipe, and where it is printed."""
-        words = (*self.printed.line[2:], self.printed.metric)
+        """The cell of the value: where it is printed. A better recipe takes the row of a worse."""
+        words = (*self.printed.line[3:], self.printed.metric)
         return Cell(
             "paper",
-            self.recipe.build or self.printed.backbone,
-            self.recipe.plug,
-            self.recipe.options,
+            self.printed.backbone,
             data=f"{self.printed.paper}, {self.printed.table}",
             recipe=" / ".join(word for word in words if word),
             device="meta",
-            image_size=self.recipe.image_size,
         )
 
 
@@ -65,6 +66,7 @@ class PaperBenchmark(Benchmark):
     name = "paper"
     title = "Printed sizes beside what their recipes give"
     code = (
+        *(f"attn/{file}.py" for file in MODULE_FILES),
         "attn/arguments.py",
         "attn/places.py",
         "attn/plug.py",
@@ -72,9 +74,7 @@ class PaperBenchmark(Benchmark):
         "attn/slots.py",
         "attn/trace.py",
         "benchmarks/paper.py",
-        "benchmarks/papers/backbones.py",
-        "benchmarks/papers/sizes.py",
-        "benchmarks/papers/verdicts.py",
+        *(f"benchmarks/papers/{file}.py" for file in PAPER_FILES),
     )
     default_seconds = 0.3
     columns = (
@@ -92,6 +92,11 @@ class PaperBenchmark(Benchmark):
             "verdict", "string", "", "exact, last digit, differs, cannot be built, or not printed"
         ),
         Column("computed", "integer", "", "the computed value, every digit"),
+        Column(
+            "built", "string", "", "network that is built: a name of papers/backbones.py or timm"
+        ),
+        Column("plugged", "string", "", "module of attn with its options"),
+        Column("input_size", "integer", "px", "height and width of the input"),
         Column("placed", "string", "", "where the module goes: a word of plug, or paths"),
         Column("counted", "string", "", "what counts as a parameter or an operation"),
         Column("basis", "string", "", "where the recipe is from: paper, code or inferred"),
@@ -103,12 +108,12 @@ class PaperBenchmark(Benchmark):
     def cells(self, want: Selection) -> Iterator[Cell]:
         if want.suite not in ("quick", "cpu"):
             return
-        for cell in tasks():
+        for cell, task in tasks().items():
             if want.suite == "quick" and cell.data != PREVIEW:
                 continue
             named = want.backbones is None or cell.backbone in want.backbones
-            arm = want.modules is None or (cell.module, cell.variant) in want.arms()
-            if named and arm:
+            arm = (task.recipe.plug, task.recipe.options)
+            if named and (want.modules is None or arm in want.arms()):
                 yield cell
 
     def configuration(self, cell: Cell) -> Any:
@@ -117,7 +122,7 @@ class PaperBenchmark(Benchmark):
         return [asdict(task.printed), asdict(task.recipe), versions("timm", "torch")]
 
     def group(self, cell: Cell) -> Hashable:
-        return cell.backbone
+        return tasks()[cell].recipe.build or cell.backbone
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         task = tasks()[cell]
@@ -134,6 +139,9 @@ class PaperBenchmark(Benchmark):
             "unit": printed.unit,
             "printed": printed.value,
             **_outcome(task, parameters),
+            "built": recipe.build,
+            "plugged": f"{recipe.plug} {recipe.options}".strip() if recipe.plug != "none" else "",
+            "input_size": recipe.image_size if recipe.build else None,
             "placed": recipe.at if recipe.plug != "none" else "",
             "counted": recipe.params if parameters else recipe.flops,
             "basis": recipe.basis,

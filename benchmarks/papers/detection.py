@@ -73,7 +73,7 @@ class SSDLite(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.base: Any = timm.create_model("mobilenetv2_100", num_classes=0)
-        relu6 = {"act_layer": nn.ReLU6}
+        relu6: dict[str, Any] = {"act_layer": nn.ReLU6}
         self.extras = nn.Sequential(
             *(InvertedResidual(c, o, stride=2, exp_ratio=r, **relu6) for c, o, r in self.EXTRAS)
         )

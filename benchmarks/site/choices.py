@@ -89,12 +89,12 @@ def attention_map(store: Store) -> str:
     body = [
         (
             Entry(row.printed_variant),
-            value(display.whole, row.image_size**2),
+            value(display.whole, row.input_size**2),
             value(display.whole, row.computed),
             value(_mebibytes, row.computed * 4),
             value(_mebibytes, row.computed * 2),
         )
-        for row in tables.records(mine.sort_values("image_size"))
+        for row in tables.records(mine.sort_values("input_size"))
     ]
     note = "one softmax of one image; training keeps it for the backward pass"
     return table("Position attention's map", note, heads, body, origin(store, mine, "paper"))

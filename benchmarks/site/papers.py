@@ -187,14 +187,13 @@ def _recipes(name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
         found = tables.records(mine)
         first = found[0]
         built = any(display.given(row.computed) for row in found)
-        arm = tables.arm(first.module.rpartition(":")[2], first.variant)
         counted = dict.fromkeys(row.counted for row in found if row.counted)
         why = dict.fromkeys(row.why for row in found if row.why and row.why != row.note)
         body.append(
             [
                 Entry(_line_name(tuple(map(str, line)), lines)),
-                Entry(f"{first.backbone}, {first.image_size} px" if built else "–"),
-                Entry(arm if built and arm != "none" else "–"),
+                Entry(f"{first.built}, {first.input_size} px" if built else "–"),
+                Entry(first.plugged.rpartition(":")[2] or "–"),
                 Entry(first.placed or "–"),
                 Entry("; ".join(counted) if built else "–"),
                 Entry(first.basis or "–"),
