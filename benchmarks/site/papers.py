@@ -202,7 +202,8 @@ def _recipes(name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
             ]
         )
     made = table(f"Recipes: {name}", "", RECIPE_HEADS, body, "All rows: paper.csv.")
-    return f"<details class="recipes"><summary>Recipes of {escape(name)}</summary>\n{made}</details>\n"
+    title = f"<summary>Recipes of {escape(name)}</summary>"
+    return f'<details class="recipes">{title}\n{made}</details>\n'
 
 
 def counts(store: Store) -> str:
