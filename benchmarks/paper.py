@@ -29,7 +29,7 @@ from benchmarks.provenance import versions
 WIDTHS = (256, 512, 1024, 2048)
 """Channels at which a printed formula is tried: the block outputs of ResNet-50."""
 
-MODULE_FILES = ("cbam", "coord", "danet", "eca", "se", "sk")
+MODULE_FILES = ("cbam", "coord", "danet", "eca", "passes", "reductions", "se", "sk")
 PAPER_FILES = ("backbones", "detection", "inception", "mobile", "modules", "sizes", "verdicts")
 """The code that decides a size, which one recipe or another uses."""
 
