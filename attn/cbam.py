@@ -13,8 +13,8 @@ from attn.passes import for_convolution, scale, squeeze
 class ChannelGate(nn.Module):
     """sigmoid(MLP(avgpool(x)) + MLP(maxpool(x))), one MLP for both (section 3, Eq. 2).
 
-    Shapes: (N, C, H, W) to itself, as `squeeze` returns it, and a gate of (N, C, 1, 1).
-    Hidden width max(C // reduction, min_channels).
+    Shapes: the pooled maps, each (N, C, 1, 1), to a gate of (N, C, 1, 1). Hidden
+    width max(C // reduction, min_channels).
     """
 
     def __init__(
@@ -31,7 +31,6 @@ class ChannelGate(nn.Module):
         super().__init__()
         one_of("pool", pool, ("both", "avg", "max"))
         hidden = hidden_width(channels, reduction, min_channels)
-        self.pool = pool
         self.mlp = nn.Sequential(
             nn.Flatten(),
             nn.Linear(channels, hidden, bias=bias, device=device, dtype=dtype),
@@ -42,31 +41,23 @@ class ChannelGate(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.pool == "avg":
-            x, mean = squeeze(x, means=[[2, 3]])
-            logits = self.mlp(mean)
-        elif self.pool == "max":
-            x, maximum = squeeze(x, maxima=[[2, 3]])
-            logits = self.mlp(maximum)
-        else:
-            x, mean, maximum = squeeze(x, means=[[2, 3]], maxima=[[2, 3]])
-            logits = self.mlp(mean) + self.mlp(maximum)
-        return x, torch.sigmoid(logits)[:, :, None, None]
+    def forward(self, pooled: list[Tensor]) -> Tensor:
+        logits = self.mlp(pooled[0])
+        for other in pooled[1:]:
+            logits = logits + self.mlp(other)
+        return torch.sigmoid(logits)[:, :, None, None]
 
 
 class SpatialGate(nn.Module):
     """sigmoid(BN(conv([max_c x, mean_c x]))), one gate a pixel (section 3, Eq. 3).
 
-    Shapes: (N, C, H, W) to itself, as `squeeze` returns it, and a gate of (N, 1, H, W). The two
-    maps are in the order of `form` ("code": the maximum first).
+    Shapes: the maps that it sees, (N, 1 or 2, H, W), to a gate of (N, 1, H, W).
     """
 
     def __init__(
         self, channels: int, *, kernel_size: int, spatial: str, form: str, device=None, dtype=None
     ):
         super().__init__()
-        self.max_first = form == "code"
         self.compress = None
         if spatial == "conv":
             self.compress = nn.Conv2d(channels, 1, 1, bias=False, device=device, dtype=dtype)
@@ -87,17 +78,8 @@ class SpatialGate(nn.Module):
             nn.init.zeros_(bn.weight)
             self.spatial.add_module("bn", bn)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x, maps = self.maps(x)
-        return x, torch.sigmoid(self.spatial(maps))
-
-    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x, as `squeeze` returns it, and what the gate sees of it: (N, 1 or 2, H, W)."""
-        if self.compress is not None:
-            return x, self.compress(x)
-        x, mean, maximum = squeeze(x, means=[[1]], maxima=[[1]])
-        pair = (maximum, mean) if self.max_first else (mean, maximum)
-        return x, for_convolution(torch.cat(pair, dim=1))
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.sigmoid(self.spatial(maps))
 
 
 class CBAM(nn.Module):
@@ -155,6 +137,10 @@ class CBAM(nn.Module):
         if bias is None:
             bias = form == "code"
         self.order = order
+        self.pool = pool
+        self.max_first = form == "code"
+        # between the two gates nobody sees the map, unless a convolution takes it
+        self.private = spatial == "pool"
         self.ChannelGate = ChannelGate(
             channels,
             reduction=reduction,
@@ -177,16 +163,37 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.SpatialGate is None:
-            x, channel = self.ChannelGate(x)
+            x, channel = self.channel_gate(x)
             return scale(x, [channel])
         if self.order == "parallel":
-            x, channel = self.ChannelGate(x)
-            x, spatial = self.SpatialGate(x)
+            x, channel = self.channel_gate(x)
+            x, spatial = self.spatial_gate(x)
             return scale(x, [channel, spatial])
         if self.order == "spatial_first":
-            x, first = self.SpatialGate(x)
-            x, second = self.ChannelGate(scale(x, [first], owns_y=True))
+            x, first = self.spatial_gate(x)
+            x, second = self.channel_gate(scale(x, [first], owns_y=self.private))
         else:
-            x, first = self.ChannelGate(x)
-            x, second = self.SpatialGate(scale(x, [first], owns_y=True))
-        return scale(x, [second], owns_x=True)
+            x, first = self.channel_gate(x)
+            x, second = self.spatial_gate(scale(x, [first], owns_y=self.private))
+        return scale(x, [second], owns_x=self.private)
+
+    def channel_gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x, as `squeeze` returns it, and its gate of (N, C, 1, 1)."""
+        if self.pool == "avg":
+            x, mean = squeeze(x, means=[[2, 3]])
+            return x, self.ChannelGate([mean])
+        if self.pool == "max":
+            x, maximum = squeeze(x, maxima=[[2, 3]])
+            return x, self.ChannelGate([maximum])
+        x, mean, maximum = squeeze(x, means=[[2, 3]], maxima=[[2, 3]])
+        return x, self.ChannelGate([mean, maximum])
+
+    def spatial_gate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x, as `squeeze` returns it, and its gate of (N, 1, H, W)."""
+        if self.SpatialGate is None:
+            raise ValueError("this CBAM was built with spatial=None and has no spatial gate")
+        if self.SpatialGate.compress is not None:
+            return x, self.SpatialGate(self.SpatialGate.compress(x))
+        x, mean, maximum = squeeze(x, means=[[1]], maxima=[[1]])
+        pair = (maximum, mean) if self.max_first else (mean, maximum)
+        return x, self.SpatialGate(for_convolution(torch.cat(pair, dim=1)))

@@ -27,7 +27,7 @@ class PAM(nn.Module):
 
     Shapes: (N, C, H, W) -> (N, C, H, W). Time grows with (H W)^2. Memory does not: the (H W)^2 map
     is made 256 rows at a time, and in training made again for the backward pass (on a processor;
-    elsewhere training keeps the map, as it does in TorchScript and under `torch.compile`).
+    elsewhere training keeps the map). `torch.fx` makes the whole map.
 
     Args:
         channels: C.
@@ -211,15 +211,20 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 def _attend_by_rows(query: Tensor, key: Tensor, value: Tensor, rows: int) -> Tensor:
     """`_attend`, a number of queries at a time where that is possible."""
-    if query.shape[1] <= rows:
+    if torch.jit.is_scripting():
+        if torch.is_grad_enabled() or query.shape[1] <= rows:
+            return _attend(query, key, value)
+        return _in_parts(query, key, value, rows)
+    if not isinstance(query, Tensor) or query.shape[1] <= rows:  # torch.fx: no tensor
         return _attend(query, key, value)
-    if torch.is_grad_enabled():
-        if torch.jit.is_scripting():
-            return _attend(query, key, value)
-        if not by_hand(query, key, value):
-            return _attend(query, key, value)
-        if wants_gradient(query, key, value):
-            return _Attend.apply(query, key, value, rows)  # pyright: ignore[reportReturnType]
+    if not wants_gradient(query, key, value):
+        return _in_parts(query, key, value, rows)
+    if by_hand(query, key, value):
+        return _Attend.apply(query, key, value, rows)  # pyright: ignore[reportReturnType]
+    return _attend(query, key, value)
+
+
+def _in_parts(query: Tensor, key: Tensor, value: Tensor, rows: int) -> Tensor:
     parts = [_attend(part, key, value) for part in query.split(rows, dim=1)]
     return torch.cat(parts, dim=2)
 
@@ -231,16 +236,17 @@ class _Attend(torch.autograd.Function):
     def forward(ctx, query: Tensor, key: Tensor, value: Tensor, rows: int):
         ctx.save_for_backward(query, key, value)
         ctx.rows = rows
-        parts = [_attend(part, key, value) for part in query.split(rows, dim=1)]
-        return torch.cat(parts, dim=2)
+        return _in_parts(query, key, value, rows)
 
     @staticmethod
     def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         query, key, value = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient is itself differentiated
-            out = _attend(query, key, value)
-            inputs = (query, key, value)
-            return *torch.autograd.grad(out, inputs, grad, create_graph=True), None
+            inputs, wanted = (query, key, value), ctx.needs_input_grad
+            differentiated = [t for t, want in zip(inputs, wanted, strict=False) if want]
+            found = torch.autograd.grad(_attend(*inputs), differentiated, grad, create_graph=True)
+            left = iter(found)
+            return *(next(left) if want else None for want in wanted[:3]), None
         of_query = torch.empty_like(query)
         of_key, of_value = torch.zeros_like(key), torch.zeros_like(value)
         parts = (query.split(ctx.rows, 1), of_query.split(ctx.rows, 1), grad.split(ctx.rows, 2))

@@ -9,6 +9,7 @@ plain everywhere else: on other devices, in TorchScript, under `torch.compile` a
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from attn.reductions import (
     SMALL_MAP,
@@ -40,18 +41,26 @@ def squeeze(
     it gets there is overwritten by its sum with those of the pooled tensors.
     """
     if torch.jit.is_scripting():
-        pooled = [x]
-        if means is not None:
-            for dims in means:
-                pooled.append(x.mean(dims, keepdim=True))
-        if maxima is not None:
-            for dims in maxima:
-                pooled.append(plain_max(x, dims))
-        return pooled
+        return _plain_squeeze(x, means, maxima)
+    if not isinstance(x, Tensor):  # torch.fx traces with stand-ins for tensors
+        return _plain_squeeze(x, means, maxima)
     means, maxima = means or [], maxima or []
-    if wants_gradient(x) and by_hand(x) and is_whole(x):
+    if by_hand(x) and is_whole(x) and wants_gradient(x):
         return list(_Squeeze.apply(x, means, maxima))  # pyright: ignore[reportArgumentType]
     return [x, *(mean(x, d) for d in means), *(maximum(x, d) for d in maxima)]
+
+
+def _plain_squeeze(
+    x: Tensor, means: list[list[int]] | None, maxima: list[list[int]] | None
+) -> list[Tensor]:
+    pooled = [x]
+    if means is not None:
+        for dims in means:
+            pooled.append(x.mean(dims, keepdim=True))
+    if maxima is not None:
+        for dims in maxima:
+            pooled.append(plain_max(x, dims))
+    return pooled
 
 
 def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = False) -> Tensor:
@@ -62,7 +71,7 @@ def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = F
     """
     if torch.jit.is_scripting():
         return _plain_product(x, gates)
-    if len(gates) > 2 or not by_hand(x, *gates) or not is_whole(x):
+    if not by_hand(x, *gates) or not is_whole(x) or len(gates) > 2:
         return _plain_product(x, gates)
     if wants_gradient(x, *gates):
         return _Scale.apply(x, owns_y, *gates)  # pyright: ignore[reportReturnType]
@@ -80,6 +89,20 @@ def for_convolution(x: Tensor) -> Tensor:
     if torch.jit.is_scripting():
         return x
     return x.contiguous(memory_format=torch.channels_last) if by_hand(x) else x
+
+
+def convolve_channels(pooled: Tensor, weight: Tensor) -> Tensor:
+    """The channels of each sample convolved, zero-padded: (N, C), (1, 1, k) to (N, C).
+
+    On a processor the batch is taken as one image of N rows, which is 5 times faster.
+    """
+    padding = weight.shape[2] // 2
+    if torch.jit.is_scripting():
+        return F.conv1d(pooled[:, None], weight, padding=padding)[:, 0]
+    if by_hand(pooled, weight) and len(pooled):
+        rows = F.conv2d(pooled[None, None], weight[:, :, None], padding=(0, padding))
+        return rows[0, 0]
+    return F.conv1d(pooled[:, None], weight, padding=padding)[:, 0]
 
 
 def _product(x: Tensor, gates: list[Tensor], in_place: bool) -> Tensor:

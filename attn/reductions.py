@@ -7,6 +7,7 @@ layout and the size of the map. The comments say how much was gained on one x86-
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.nn import Parameter
 from torch.nn import functional as F
 
 GROUPS = 32
@@ -26,7 +27,8 @@ def by_hand(*tensors: Tensor) -> bool:
     Only in eager mode on a processor: nothing that records or transforms operations sees it.
     """
     return (
-        all(t.device.type == "cpu" and t.dtype == tensors[0].dtype for t in tensors)
+        all(type(t) in (Tensor, Parameter) for t in tensors)
+        and all(t.device.type == "cpu" and t.dtype == tensors[0].dtype for t in tensors)
         and tensors[0].dtype in (torch.float32, torch.float64)
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
@@ -64,7 +66,8 @@ def mean(x: Tensor, dims: list[int]) -> Tensor:
         kept = 3 if dims == [2] else 2
         one_hot = torch.eye(x.shape[kept], dtype=x.dtype)
         share = one_hot.repeat(h, 1) / h if kept == 3 else one_hot.repeat_interleave(w, 0) / w
-        pooled = x.view(n * c, h * w) @ share  # every pixel to its column, or to its row
+        # every pixel to its column, or to its row; an infinite one makes the others NaN as well
+        pooled = x.view(n * c, h * w) @ share
         return pooled.view(n, c, 1, w) if kept == 3 else pooled.view(n, c, h, 1)
     return x.mean(dims, keepdim=True)
 

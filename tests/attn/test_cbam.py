@@ -97,9 +97,9 @@ def test_params(pool, order, kernel_size):
 def test_spatial_gate_starts_at_one_half(order, training):
     module = CBAM(32, order=order).double().train(training)
     x = random_input()
-    assert (module.SpatialGate(x)[1] == 0.5).all()
+    assert (module.spatial_gate(x)[1] == 0.5).all()
     inside = x * 0.5 if order == "spatial_first" else x
-    torch.testing.assert_close(module(x), x * 0.5 * module.ChannelGate(inside)[1], rtol=0, atol=0)
+    torch.testing.assert_close(module(x), x * 0.5 * module.channel_gate(inside)[1], rtol=0, atol=0)
 
 
 def test_biases_start_at_zero():
@@ -112,15 +112,16 @@ def test_spatial_statistics_move_by_one_percent():
     module = CBAM(32, spatial="conv").double().train()
     x = random_input()
     module(x)
-    gated = x * module.ChannelGate(x)[1]
-    mean = module.SpatialGate.spatial.conv(module.SpatialGate.maps(gated)[1]).mean()
+    gated = x * module.channel_gate(x)[1]
+    mean = module.SpatialGate.spatial.conv(module.SpatialGate.compress(gated)).mean()
     torch.testing.assert_close(module.SpatialGate.spatial.bn.running_mean[0], 0.01 * mean)
 
 
 def test_channel_gate_is_its_equation():
-    gate = trained().ChannelGate
+    module = trained()
+    gate = module.channel_gate
     x = random_input()
-    w1, b1, w2, b2 = (p.detach().numpy() for p in gate.parameters())
+    w1, b1, w2, b2 = (p.detach().numpy() for p in module.ChannelGate.parameters())
 
     def mlp(pooled):
         return (pooled @ w1.T + b1).clip(min=0) @ w2.T + b2
@@ -135,8 +136,10 @@ def test_channel_gate_is_its_equation():
 def test_order_of_the_pooled_maps(form, maps):
     x = random_input()
     pooled = np.stack([f(x.numpy(), axis=1) for f in maps], axis=1)
-    compressed = CBAM(32, form=form).SpatialGate.maps(x)[1]
-    torch.testing.assert_close(compressed, torch.from_numpy(pooled))
+    module, seen = CBAM(32, form=form).double(), []
+    module.SpatialGate.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    module.spatial_gate(x)
+    torch.testing.assert_close(seen[0], torch.from_numpy(pooled))
 
 
 def test_paper_form_is_the_code_without_bn_and_its_maps_swapped():
@@ -156,10 +159,10 @@ def test_orders_compose_the_same_two_gates():
     x = random_input()
 
     def channel(x):
-        return first.ChannelGate(x)[1]
+        return first.channel_gate(x)[1]
 
     def spatial(x):
-        return first.SpatialGate(x)[1]
+        return first.spatial_gate(x)[1]
 
     expected = {
         "channel_first": x * channel(x) * spatial(x * channel(x)),
@@ -174,20 +177,20 @@ def test_orders_compose_the_same_two_gates():
 
 
 def test_channel_gate_ignores_where_pixels_are():
-    gate = trained().ChannelGate
+    gate = trained().channel_gate
     x = random_input()
     shuffled = x.flatten(2)[:, :, torch.randperm(72)].view_as(x)
     torch.testing.assert_close(gate(shuffled)[1], gate(x)[1])
 
 
 def test_spatial_gate_ignores_the_order_of_channels():
-    gate = trained().SpatialGate
+    gate = trained().spatial_gate
     x = random_input()
     torch.testing.assert_close(gate(x[:, torch.randperm(32)])[1], gate(x)[1])
 
 
 def test_spatial_gate_sees_its_window():
-    gate = trained(kernel_size=3).SpatialGate
+    gate = trained(kernel_size=3).spatial_gate
     x = random_input()
     changed = x.clone()
     changed[0, :, 4, 4] += 1

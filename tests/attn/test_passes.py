@@ -212,3 +212,51 @@ def test_a_large_map_in_several_parts(name, monkeypatch):
     whole = torch.autograd.grad(module(x).square().sum(), x)
     monkeypatch.setattr(passes, "CHUNK", 2 * 16 * 9 * 8 * 8)
     torch.testing.assert_close(torch.autograd.grad(module(x).square().sum(), x), whole)
+
+
+@pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
+def test_fx_traces_a_network_of_it(name):
+    module = attn.build(name, 16).eval()
+    x = torch.randn(2, 16, 5, 4)
+    torch.testing.assert_close(torch.fx.symbolic_trace(module)(x), module(x))
+
+
+@pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
+def test_an_empty_batch(name):
+    assert attn.build(name, 16).eval()(torch.randn(0, 16, 4, 4)).shape == (0, 16, 4, 4)
+
+
+@pytest.mark.parametrize("options", [{}, {"spatial": "conv"}, {"order": "spatial_first"}])
+def test_what_hooks_hold_is_not_overwritten(options):
+    module = attn.build("cbam", 16, **options).double()
+    held = []
+
+    def hold(*given):
+        for part in given[1:]:
+            for tensor in part if isinstance(part, tuple) else (part,):
+                for t in tensor if isinstance(tensor, list) else (tensor,):
+                    held.append((t, t.clone()))
+
+    for part in module.modules():
+        part.register_forward_hook(hold)
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            part.register_full_backward_hook(hold)
+    x = random_map((2, 16, 5, 4))
+    module(x).square().sum().backward()
+    with torch.no_grad():
+        module.eval()(x)
+    assert len(held) > 10
+    assert all(torch.equal(tensor, kept) for tensor, kept in held if tensor is not None)
+
+
+def test_position_attention_differentiates_twice_with_frozen_queries():
+    module = attn.build("pam", 8).double()
+    module.query_rows = 3
+    nn.init.ones_(module.gamma)
+    module.query_conv.requires_grad_(False)
+    weight = module.value_conv.weight
+    loss = module(torch.randn(1, 8, 3, 3, dtype=torch.float64)).square().sum()
+    (first,) = torch.autograd.grad(loss, weight, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), weight)
+    assert torch.isfinite(second).all()
+    assert second.abs().max() > 0
