@@ -22,9 +22,6 @@ from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choos
 from benchmarks.schema import columns
 from benchmarks.store import Store, StoreError, row
 
-PASSES = ("attn/passes.py", "attn/reductions.py")
-"""What the modules share of their forward and backward passes, beside each module's own file."""
-
 
 @dataclass
 class Plan:
@@ -71,7 +68,7 @@ def _module_files(module: str) -> tuple[Path, ...]:
 
 
 def _with_imports(file: Path) -> list[Path]:
-    """A file and the files of `attn` that it imports from, and what those import from.
+    """A file and the files of `attn` that it imports anywhere, and what those import.
 
     Not `attn.arguments`, which refuses bad options and decides no value.
     """
@@ -82,10 +79,25 @@ def _with_imports(file: Path) -> list[Path]:
             continue
         found.append(file)
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        names = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+        inside = "attn" if file.parent == ROOT / "attn" else ""
+        names = [name for node in ast.walk(tree) for name in _imported(node, inside)]
         names = [name for name in names if name.startswith("attn.") and name != "attn.arguments"]
         files += [ROOT / f"{name.replace('.', '/')}.py" for name in names]
     return found
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    """What a statement may import, modules and names in them, by their full names.
+
+    ``package`` is what a leading dot stands for.
+    """
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    words = [package] if node.level else []
+    words += [node.module] if node.module else []
+    return [".".join([*words, *more]) for more in ([], *([alias.name] for alias in node.names))]
 
 
 def sources(benchmark: Benchmark, cell: Cell) -> list[str]:
