@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Selection
 from benchmarks.latency import one_timing_job
+from benchmarks.paper import MODULE_FILES
 from benchmarks.provenance import versions
 
 TABLES = {"cost": "the whole table", "coverage": "a random sample of 6 architectures"}
@@ -47,9 +48,14 @@ class CountingBenchmark(Benchmark):
     name = "counting"
     title = "How fast multiply-adds are counted"
     code = (
+        *(f"attn/{file}.py" for file in MODULE_FILES),
+        "attn/arguments.py",
         "attn/places.py",
         "attn/plug.py",
+        "attn/registry.py",
+        "attn/slots.py",
         "attn/trace.py",
+        "benchmarks/backbones.py",
         "benchmarks/cost.py",
         "benchmarks/counting.py",
         "benchmarks/coverage.py",
