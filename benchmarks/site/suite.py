@@ -30,6 +30,12 @@ def overhead(store: Store) -> str:
             (Head("Rows"), Head("All", "s"), Head("A row", "ms")),
             (("Append", "append_s"), ("Fold", "fold_s"), ("Read", "read_s")),
         ),
+        (
+            "synced store",
+            "A store of rows that each took a second to measure",
+            (Head("Rows"), Head("All", "s"), Head("A row", "ms")),
+            (("Append and sync", "append_s"), ("Fold", "fold_s"), ("Read", "read_s")),
+        ),
     )
     parts = []
     for recipe, title, (what, whole, each), steps in kinds:

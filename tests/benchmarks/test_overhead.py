@@ -21,6 +21,17 @@ def test_eight_times_the_rows_take_about_eight_times_as_long():
     assert sum(many.values()) < 2.5 * 8 * sum(few.values())
 
 
+def test_each_row_of_a_synced_store_waits_for_the_disk(monkeypatch):
+    monkeypatch.setattr("benchmarks.store.AT_RISK_S", 0.5)
+    monkeypatch.setattr("benchmarks.store.time.monotonic", lambda: 0.0)
+    waits = {}
+    for row_s in (0.0, 1.0):
+        waits[row_s] = []
+        monkeypatch.setattr("benchmarks.store.os.fsync", waits[row_s].append)
+        time_store(20, row_s)
+    assert len(waits[1.0]) - len(waits[0.0]) == 19  # the first row of a store always waits
+
+
 def test_planning_is_linear_in_the_stored_rows(tmp_path, monkeypatch):
     """Each row is looked at a fixed number of times: the keys that are worked out tell."""
     worked_out = []
@@ -53,8 +64,9 @@ def test_a_run_that_loses_a_row_is_no_measurement(monkeypatch):
 
 
 def test_a_row_has_every_column_of_its_kind():
-    run, store = (c for c in OVERHEAD.cells(Selection("cpu")) if c.data.startswith("1000 "))
-    assert (run.recipe, store.recipe) == ("run", "store")
+    cells = [c for c in OVERHEAD.cells(Selection("cpu")) if c.data.startswith("1000 ")]
+    assert [c.recipe for c in cells] == ["run", "store", "synced store"]
+    store = cells[1]
     values = OVERHEAD.measure(store)
     assert values["count"] == 1000
     parts = [values[f"{part}_s"] for part in ("append", "fold", "read")]
@@ -65,6 +77,13 @@ def test_a_row_has_every_column_of_its_kind():
 
 def test_suites():
     counts = [cell.data for cell in OVERHEAD.cells(Selection("cpu"))]
-    assert counts == ["1000 cells", "10000 cells", "1000 rows", "10000 rows", "100000 rows"]
+    assert counts == [
+        "1000 cells",
+        "10000 cells",
+        "1000 rows",
+        "10000 rows",
+        "100000 rows",
+        "1000 rows",
+    ]
     assert not list(OVERHEAD.cells(Selection("quick")))
     assert not list(OVERHEAD.cells(Selection("cpu", modules=(("se", ""),))))
