@@ -207,7 +207,7 @@ def train(
             optimizer.step()
             schedule.step()
             step += 1
-            if average and step % AVERAGE_EVERY == 0:
+            if average and (step % AVERAGE_EVERY == 0 or step == steps):
                 average.update()
             sum_of_losses += loss.detach()
         losses.append(sum_of_losses.item() / (n // size))

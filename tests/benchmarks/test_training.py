@@ -135,6 +135,20 @@ def test_alternating_mirrors_show_both_sides_in_any_two_epochs():
     assert 400 < int(sides[0].sum()) < 600
 
 
+def test_a_run_shorter_than_the_average_s_step_is_tested_with_its_last_weights():
+    assert training.AVERAGE_EVERY > 2
+    found = []
+    for average in (0.0, 0.9):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+        recipe = replace(RECIPE, epochs=1, batch_size=64, average=average)
+        images = data.load("digits")
+        few = replace(images, train_x=images.train_x[:128], train_y=images.train_y[:128])
+        train(net, few, recipe, seed=0)
+        found.append(net[1].weight.detach().clone())
+    assert torch.equal(*found)
+
+
 def test_the_average_is_the_mean_of_its_updates_until_its_decay_is_the_larger():
     net = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
     average = Average(net, 0.5)
