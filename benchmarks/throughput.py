@@ -2,32 +2,78 @@
 
 The bare loop is forward, loss, backward and optimiser step over batches that were made before the
 clock starts; nothing that trains can be faster, and what the suite's loop takes more is what its
-augmentation, averaging, schedule and curves cost. timm's script is timed by its own log, on as many
-cores as the suite's processes beside it.
+augmentation, averaging, schedule and curves cost. timm's script is timed by its own log, in several
+forms: one training on all cores against one of the suite's, and one a core against as many of the
+suite's.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks import loops, timm_script
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.latency import cores, one_timing_job
 from benchmarks.loops import LoopFailed, Process, Setup
+from benchmarks.provenance import versions
 from benchmarks.recipes import RECIPES
-from benchmarks.stats import Interval, fastest, ratio_interval
+from benchmarks.stats import Interval, build_interval, fastest, geometric_mean, ratio_interval
 
 LOOP, BARE = "loop", "bare loop"
-MACHINE, SCRIPT, SCRIPT_PLAIN = "loop on all cores", "timm script", "timm script, no augmentation"
+SUITE, SCRIPT, SCRIPT_PLAIN = "suite", "timm script", "timm script, no augmentation"
+ONE, EACH = "one training", "one a core"
 PROCESSES, ROUNDS, BATCHES = 2, 6, 16
 """Of the comparison with the bare loop: fresh processes, rounds in each, batches in a sample."""
-EPOCH = 64
-"""Batches in an epoch of the comparison with timm's script."""
+EPOCH, ALTERNATIONS = 48, 3
+"""Of the comparison with timm's script: batches in a sample, and samples of the suite and of the
+script's fastest form, by turns. Its other forms have one sample."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to fill the machine with training; ``workers`` load images for one training."""
+
+    program: str
+    comparison: str
+    threads: int
+    workers: int = 0
+
+    @property
+    def recipe(self) -> str:
+        """What a cell of this form says, beside its threads."""
+        if self.program == SUITE:
+            return f"{SUITE}, {self.comparison}"
+        return f"{self.program}, {self.comparison}, {self.workers} workers"
+
+    @property
+    def copies(self) -> int:
+        """Trainings side by side."""
+        return 1 if self.comparison == ONE else max(1, cores() // self.threads)
+
+
+def forms(layout: str) -> tuple[Form, ...]:
+    """The suite's form of each comparison, then those of the script: they differ in workers."""
+    every = cores()
+    found = [Form(SUITE, ONE, every), Form(SUITE, EACH, 1)]
+    for program in (SCRIPT_PLAIN, SCRIPT):
+        found += [Form(program, ONE, 1, 2), Form(program, EACH, 1, 1)]
+        if program == SCRIPT_PLAIN:
+            found += [Form(program, ONE, every, 0), Form(program, ONE, every, 2)]
+            found += [Form(program, EACH, 1, 0)]
+        if layout == "nhwc":
+            break
+    return tuple(dict.fromkeys(found))
+
+
+def form_of(cell: Cell) -> Form:
+    """The form that a cell asks for."""
+    known = {(form.recipe, form.threads): form for form in forms(cell.layout)}
+    return known[cell.recipe, cell.threads or 1]
 
 
 class Throughput(Benchmark):
@@ -38,31 +84,47 @@ class Throughput(Benchmark):
     exclusive = True
     default_seconds = 18.0
     code = (
+        "benchmarks/backbones.py",
+        "benchmarks/data.py",
         "benchmarks/loops.py",
         "benchmarks/throughput.py",
         "benchmarks/timm_script.py",
         "benchmarks/training.py",
+        "benchmarks/stats.py::build_interval",
         "benchmarks/stats.py::fastest",
         "benchmarks/stats.py::ratio_interval",
     )
     columns = (
-        Column("images_per_second", "number", "images/s", "training rate of the fastest sample"),
+        Column(
+            "images_per_second",
+            "number",
+            "images/s",
+            "training rate of all processes together: beside the bare loop the fastest sample of "
+            "each process, beside timm's script the geometric mean of the samples",
+        ),
         Column(
             "ratio",
             "number",
             "",
-            "images_per_second over that of what it is compared with in the same session; for the "
-            "bare loop itself that of its second copy, whose truth is 1",
+            "images_per_second over that of what it is compared with, of samples taken by turns; "
+            "for the bare loop itself that of its second copy, whose truth is 1",
         ),
-        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
-        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
+        Column(
+            "ratio_low",
+            "number",
+            "",
+            "lower end of the 95 % interval of ratio: beside the bare loop by bootstrap, beside "
+            "the script Student's over the turns; none for a form with one sample",
+        ),
+        Column("ratio_high", "number", "", "upper end of that interval"),
         Column("against", "string", "", "what it is compared with"),
         Column("processes", "integer", "", "training processes side by side"),
-        Column("workers", "integer", "", "processes that load images besides"),
-        Column("samples", "integer", "", "samples that images_per_second is the fastest of"),
-        Column("images", "integer", "images", "training images in one sample"),
+        Column("workers", "integer", "", "processes that load images for each of them"),
+        Column("samples", "integer", "", "samples that images_per_second is from"),
+        Column("images", "integer", "images", "training images in one sample, all processes"),
         Column("command", "string", "", "command line of timm's script, without its folders"),
-        Column("script", "string", "", "release of timm whose training script ran"),
+        Column("script", "string", "", "release of timm that the training script is from"),
+        Column("timm", "string", "", "release of timm that was installed, which builds the model"),
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -83,25 +145,25 @@ class Throughput(Benchmark):
                 for recipe in (BARE, LOOP):
                     yield replace(mine, layout=layout, threads=threads, recipe=recipe)
             for layout in ("nchw", "nhwc"):
-                for recipe in (SCRIPT, MACHINE, SCRIPT_PLAIN):
-                    for threads in dict.fromkeys([1, every]):
-                        yield replace(mine, layout=layout, threads=threads, recipe=recipe)
+                for form in forms(layout):
+                    yield replace(mine, layout=layout, threads=form.threads, recipe=form.recipe)
 
     def same_machine(self, cell: Cell) -> bool:
         """A rate of another machine says nothing here."""
         return True
 
     def configuration(self, cell: Cell) -> Any:
-        """The layers of the model."""
+        """The layers of the model, the recipe, and the libraries that train."""
         from benchmarks.accuracy import layers
 
-        return layers(cell.backbone, "none", "")
+        recipe = asdict(RECIPES[loops.RECIPE])
+        return layers(cell.backbone, "none", ""), recipe, versions("torch", "timm")
 
     def group(self, cell: Cell) -> Hashable:
-        """The two loops of a setting; all that fill the machine with one layout."""
+        """The two loops of a setting; all forms of one comparison with one layout."""
         if cell.recipe in (LOOP, BARE):
             return replace(cell, recipe="")
-        return cell.backbone, cell.layout
+        return cell.backbone, cell.layout, form_of(cell).comparison
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Load the images: DataError before any work if they are missing."""
@@ -160,35 +222,61 @@ def beside_bare(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception]
 
 
 def fill_machine(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception]:
-    """Each cell's rates on the whole machine, compared with the fastest form of timm's script."""
+    """Rates of one comparison: every form once, then the suite and the fastest script by turns."""
     rates: dict[Cell, list[float]] = {}
     failed: dict[Cell, Exception] = {}
-    for cell in cells:
-        try:
-            rates[cell] = _MACHINE[cell.recipe](cell)
-        except (LoopFailed, timm_script.ScriptFailed) as error:
-            failed[cell] = error
-    scripts = [cell for cell in rates if cell.recipe in (SCRIPT, SCRIPT_PLAIN)]
-    if not scripts:
-        nothing = LoopFailed(f"nothing to compare with: {next(iter(failed.values()))}")
-        return {cell: failed.get(cell, nothing) for cell in cells}
-    best = max(scripts, key=lambda cell: max(rates[cell]))
-    values: dict[Cell, dict[str, Any] | Exception] = dict(failed)
-    for cell, mine in rates.items():
-        is_script = cell in scripts
-        count = 1 if is_script else cores() // (cell.threads or 1)
-        ratio = ratio_interval([[1 / r for r in mine]], [[1 / r for r in rates[best]]])
-        values[cell] = {
-            "images_per_second": max(mine),
-            **_ratio(ratio),
-            "against": f"{best.recipe}, {_threads(best)}",
-            "processes": count,
-            "workers": timm_script.WORKERS if is_script else 0,
-            "samples": len(mine),
-            "images": count * EPOCH * (cell.batch_size or 1),
-            "command": " ".join(["python train.py", *_words(cell)]) if is_script else "",
-            "script": timm_script.RELEASE if is_script else "",
-        }
+    with ExitStack() as stack:
+        running: dict[Cell, list[Process]] = {}
+
+        def sample(cell: Cell) -> None:
+            try:
+                if form_of(cell).program != SUITE:
+                    rate = scripts_rate(cell)
+                else:
+                    if cell not in running:
+                        running[cell] = _started(cell, stack)
+                    rate = _suite_rate(cell, running[cell])
+                rates.setdefault(cell, []).append(rate)
+            except (LoopFailed, timm_script.ScriptFailed) as error:
+                failed[cell] = error
+                rates.pop(cell, None)
+
+        for cell in cells:
+            sample(cell)
+        scripts = [cell for cell in rates if form_of(cell).program != SUITE]
+        if not scripts:
+            nothing = LoopFailed(f"nothing to compare with: {next(iter(failed.values()), '')}")
+            return {cell: failed.get(cell, nothing) for cell in cells}
+        best = max(scripts, key=lambda cell: rates[cell][0])
+        turns = [best, *(cell for cell in rates if form_of(cell).program == SUITE)]
+        for turn in range(1, ALTERNATIONS):
+            for cell in turns[:: -1 if turn % 2 else 1]:
+                if cell not in failed:
+                    sample(cell)
+    if best in failed:
+        return {cell: failed.get(cell, failed[best]) for cell in cells}
+    return {cell: failed.get(cell) or _values(cell, rates[cell], best, rates) for cell in cells}
+
+
+def _values(
+    cell: Cell, mine: list[float], best: Cell, rates: dict[Cell, list[float]]
+) -> dict[str, Any]:
+    form, theirs = form_of(cell), rates[best]
+    values: dict[str, Any] = {"ratio": mine[0] / theirs[0]}
+    if len(mine) > 1:
+        values = _ratio(build_interval([[1 / r] for r in mine], [[1 / r] for r in theirs]))
+    values |= {
+        "images_per_second": geometric_mean(mine),
+        "against": f"{best.recipe}, {_threads(best)}",
+        "processes": form.copies,
+        "workers": form.workers,
+        "samples": len(mine),
+        "images": form.copies * EPOCH * (cell.batch_size or 1),
+        "timm": versions("timm")["timm"] or "",
+    }
+    if form.program != SUITE:
+        values["command"] = " ".join(["python train.py", *_words(cell)])
+        values["script"] = timm_script.RELEASE
     return values
 
 
@@ -201,41 +289,41 @@ def _ratio(times: Interval) -> dict[str, float]:
     return {"ratio": 1 / times.value, "ratio_low": 1 / times.high, "ratio_high": 1 / times.low}
 
 
-def _side_by_side(cell: Cell) -> list[float]:
-    """The suite's loop in as many processes as fill the cores; each sample ends with the last."""
-    count = max(1, cores() // (cell.threads or 1))
-    rates = []
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(Process(setup(cell, batches=EPOCH, seed=seed)))
-            for seed in range(count)
-        ]
-        for process in processes:
-            process.answer()
-        for _ in range(timm_script.EPOCHS):
-            start = time.perf_counter()
-            for process in processes:
-                process.ask("suite")
-            for process in processes:
-                process.answer()
-            seconds = time.perf_counter() - start
-            rates.append(count * EPOCH * (cell.batch_size or 1) / seconds)
-    return rates[1:]
+def _started(cell: Cell, stack: ExitStack) -> list[Process]:
+    """The suite's processes of a form, each after one epoch."""
+    processes = [
+        stack.enter_context(Process(setup(cell, batches=EPOCH, seed=seed)))
+        for seed in range(form_of(cell).copies)
+    ]
+    for process in processes:
+        process.answer()
+    _suite_rate(cell, processes)
+    return processes
+
+
+def _suite_rate(cell: Cell, processes: Sequence[Process]) -> float:
+    """Images a second of an epoch in every process; it ends with the last."""
+    start = time.perf_counter()
+    for process in processes:
+        process.ask("suite")
+    for process in processes:
+        process.answer()
+    seconds = time.perf_counter() - start
+    return len(processes) * EPOCH * (cell.batch_size or 1) / seconds
+
+
+def scripts_rate(cell: Cell) -> float:
+    """Images a second of timm's script, in as many processes as the form has."""
+    form, size = form_of(cell), cell.batch_size or 1
+    return timm_script.rate(_words(cell), form.threads, EPOCH * size, size, form.copies)
 
 
 def _words(cell: Cell) -> list[str]:
-    plain = cell.recipe == SCRIPT_PLAIN
-    size = cell.batch_size or 1
-    return timm_script.options(cell.backbone, cell.layout, not plain, batch_size=size)
-
-
-def _script(cell: Cell) -> list[float]:
-    images = EPOCH * (cell.batch_size or 1)
-    return timm_script.rates(_words(cell), cell.threads or 1, images)
-
-
-_MACHINE: dict[str, Callable[[Cell], list[float]]] = {
-    MACHINE: _side_by_side,
-    SCRIPT: _script,
-    SCRIPT_PLAIN: _script,
-}
+    form = form_of(cell)
+    return timm_script.options(
+        cell.backbone,
+        cell.layout,
+        form.program == SCRIPT,
+        batch_size=cell.batch_size or 1,
+        workers=form.workers,
+    )

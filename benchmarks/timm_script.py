@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.cells import ROOT
@@ -20,11 +21,12 @@ from benchmarks.cells import ROOT
 RELEASE = "1.0.28"
 SHA256 = "1fb02d26fe16536bc7de2c987980644353117c2b2b8046532261464093cd1ac6"
 URL = f"https://raw.githubusercontent.com/huggingface/pytorch-image-models/v{RELEASE}/train.py"
-WORKERS = 2
-EPOCHS = 4
+EPOCHS = 2
+"""Epochs of a run; the last one is timed, because the first holds what is done once."""
 LIMIT_S = 300.0
 
-_LINE = re.compile(r"Train: (\d+) \[.*?\([\d.]+s, +([\d.]+)/s\)")
+_LINE = re.compile(r"Train: (\d+) \[ *(\d+)/\d+ .*?Time: ([\d.]+)s, .*?\([\d.]+s, +([\d.]+)/s\)")
+"""Epoch, batch, seconds of the batch, and mean rate of the epoch so far."""
 
 
 class ScriptFailed(RuntimeError):
@@ -59,50 +61,81 @@ def _compare(content: bytes, what: str) -> None:
         raise ScriptFailed(f"{what} is not timm {RELEASE}'s train.py (its hash differs); remove it")
 
 
-def options(backbone: str, layout: str, augmentation: bool, *, batch_size: int) -> list[str]:
+def options(
+    backbone: str, layout: str, augmentation: bool, *, batch_size: int, workers: int
+) -> list[str]:
     """What a user gives the script for this model and these images, without the folders."""
     words = "--device cpu --device-modules benchmarks.backbones --dataset torch/fashion_mnist"
     words += f" --model {backbone} --num-classes 10 --input-size 1 28 28 --input-img-mode L"
-    words += f" --mean 0.286 --std 0.353 --batch-size {batch_size} --workers {WORKERS}"
+    words += f" --mean 0.286 --std 0.353 --batch-size {batch_size} --workers {workers}"
     words += f" --epochs {EPOCHS} --opt sgd --lr 0.2 --weight-decay 5e-4 --smoothing 0.05"
     words += " --channels-last" if layout == "nhwc" else ""
     words += "" if augmentation else " --no-aug"
     return words.split()
 
 
-def rates(words: list[str], threads: int, images: int) -> list[float]:
-    """Images a second of each epoch but the first, by the script's own log.
+def rate(words: list[str], threads: int, images: int, batch_size: int, copies: int = 1) -> float:
+    """Images a second of the last epoch by the script's own log, summed over copies side by side.
 
-    ``images`` is the size of an epoch. Raises ScriptFailed.
+    ``images`` is the size of an epoch. The first batch of the epoch is left out, so no wait for the
+    workers' first images is in it; copies may not end together, and that is not counted against
+    them. Raises ScriptFailed.
     """
     path = script()
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])])
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         write_images(Path(folder), images)
-        folders = ["--data-dir", folder, "--output", f"{folder}/output"]
-        try:
-            done = subprocess.run(
+        started = []
+        for copy in range(copies):
+            folders = ["--data-dir", folder, "--output", f"{folder}/output-{copy}"]
+            child = subprocess.Popen(
                 [sys.executable, str(path), *words, *folders],
                 env=env,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=LIMIT_S,
             )
-        except subprocess.TimeoutExpired as error:
-            raise ScriptFailed(f"timm's script took longer than {LIMIT_S:.0f} s") from error
-    found = by_epoch(done.stdout)
-    if done.returncode or len(found) < 2:
-        last = (done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise ScriptFailed(f"timm's script ended with code {done.returncode}: {last}")
-    return found[1:]
+            stack.callback(_end, child)
+            started.append(child)
+        return sum(_last_rate(child, batch_size) for child in started)
 
 
-def by_epoch(log: str) -> list[float]:
-    """The mean rate in the last line of each epoch: the whole epoch's, loading included."""
-    last = {int(epoch): float(rate) for epoch, rate in _LINE.findall(log)}
-    return [last[epoch] for epoch in sorted(last)]
+def _end(child: subprocess.Popen[str]) -> None:
+    """Stop a script that still runs; its workers end with it."""
+    if child.poll() is None:
+        child.terminate()
+    child.communicate()
+
+
+def _last_rate(child: subprocess.Popen[str], batch_size: int) -> float:
+    try:
+        log, _ = child.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired as error:
+        raise ScriptFailed(f"timm's script took longer than {LIMIT_S:.0f} s") from error
+    found = by_epoch(log, batch_size)
+    if child.returncode or len(found) < EPOCHS:
+        last = (log.strip().splitlines() or ["it said nothing"])[-1]
+        raise ScriptFailed(f"timm's script ended with code {child.returncode}: {last}")
+    return found[-1]
+
+
+def by_epoch(log: str, batch_size: int) -> list[float]:
+    """Images a second of each epoch after its first batch, loading included.
+
+    An epoch's last line has the mean rate of all its batches, its first line the seconds of the
+    first batch. An epoch without both is left out.
+    """
+    lines: dict[int, dict[int, tuple[float, float]]] = {}
+    for epoch, batch, seconds, mean in _LINE.findall(log):
+        lines.setdefault(int(epoch), {})[int(batch)] = float(seconds), float(mean)
+    found = []
+    for _, seen in sorted(lines.items()):
+        last = max(seen)
+        if 0 in seen and last > 0:
+            seconds = (last + 1) * batch_size / seen[last][1] - seen[0][0]
+            found.append(last * batch_size / seconds)
+    return found
 
 
 def write_images(folder: Path, n: int, tested: int = 128) -> None:

@@ -7,17 +7,22 @@ import pytest
 from benchmarks import latency, loops, throughput, timm_script
 from benchmarks.cells import Selection
 from benchmarks.loops import LoopFailed, Process, Setup
+from benchmarks.provenance import versions
 from benchmarks.site import throughput as site
 from benchmarks.store import Store, row
 from benchmarks.throughput import (
     BARE,
+    EACH,
     LOOP,
-    MACHINE,
+    ONE,
     SCRIPT,
     SCRIPT_PLAIN,
+    SUITE,
+    Form,
     Throughput,
     beside_bare,
     fill_machine,
+    form_of,
 )
 from benchmarks.timm_script import ScriptFailed, by_epoch, first
 
@@ -26,10 +31,12 @@ SMALL = Setup("resnet10_small", data="digits", batches=2)
 
 LOG = """\
 Scheduled epochs: 2 (epochs + cooldown_epochs). Warmup within epochs when warmup_prefix=False.
-Train: 0 [   0/80 (  0%)]  Loss: 2.36 (2.36)  Time: 5.850s,   21.88/s  (5.850s,   21.88/s)  LR: 1.0
-Train: 0 [  79/80 (100%)]  Loss: 2.32 (2.34)  Time: 0.049s, 2612.07/s  (0.058s, 2206.90/s)  LR: 1.0
+Train: 0 [   0/80 (  0%)]  Loss: 2.36 (2.36)  Time: 2.000s,   64.00/s  (2.000s,   64.00/s)  LR: 1.0
+Train: 0 [  79/80 (100%)]  Loss: 2.32 (2.34)  Time: 0.049s, 2612.07/s  (0.075s, 1706.67/s)  LR: 1.0
 Test: [   0/0]  Time: 0.137 (0.137)  Loss:   2.307 ( 2.307)  Acc@1:   7.031 (  7.031)
-Train: 1 [  79/80 (100%)]  Loss: 1.10 (1.30)  Time: 0.040s, 3200.00/s  (0.050s, 2560.00/s)  LR: 1.0
+Train: 1 [   0/80 (  0%)]  Loss: 1.36 (1.36)  Time: 1.050s,  121.90/s  (1.050s,  121.90/s)  LR: 1.0
+Train: 1 [  50/80 ( 63%)]  Loss: 1.36 (1.36)  Time: 0.050s, 2560.00/s  (0.070s, 1828.57/s)  LR: 1.0
+Train: 1 [  79/80 (100%)]  Loss: 1.10 (1.30)  Time: 0.040s, 3200.00/s  (0.0625s, 2048.00/s)  LR: 1.0
 """
 
 
@@ -44,6 +51,15 @@ def free_clock(monkeypatch, tmp_path):
     """A lock of this test's own: a timing job on the machine must not stop it."""
     lock = latency.one_timing_job
     monkeypatch.setattr(throughput, "one_timing_job", lambda: lock(path=tmp_path / "lock"))
+
+
+def script_cells(cells, **fields):
+    """The cells of the comparison with timm's script."""
+    return [
+        cell
+        for cell in cells
+        if cell.recipe not in (BARE, LOOP) and all(getattr(cell, k) == v for k, v in fields.items())
+    ]
 
 
 def of(cells, *recipes, **fields):
@@ -64,12 +80,39 @@ def test_only_the_published_suite_of_a_processor_has_cells(cells):
 
 def test_the_two_loops_of_a_setting_are_measured_together(cells):
     groups = {}
-    for cell in cells:
+    for cell in of(cells, BARE, LOOP):
         groups.setdefault(THROUGHPUT.group(cell), []).append(cell.recipe)
-    assert {tuple(recipes) for recipes in groups.values()} == {
-        (BARE, LOOP),
-        (SCRIPT, SCRIPT, MACHINE, MACHINE, SCRIPT_PLAIN, SCRIPT_PLAIN),
-    }
+    assert {tuple(recipes) for recipes in groups.values()} == {(BARE, LOOP)}
+
+
+def test_like_is_compared_with_like(cells):
+    groups = {}
+    for cell in script_cells(cells):
+        groups.setdefault(THROUGHPUT.group(cell), []).append(form_of(cell))
+    assert len(groups) == 4
+    for found in groups.values():
+        assert len({form.comparison for form in found}) == 1
+        assert [form.program for form in found].count(SUITE) == 1
+        assert len({form.workers for form in found if form.program != SUITE}) > 1
+        for form in found:
+            assert form.copies == (2 if form.comparison == EACH else 1)
+            assert form.threads == 1 or form.comparison == ONE
+
+
+def test_one_core_has_one_training(monkeypatch):
+    monkeypatch.setattr(throughput, "cores", lambda: 1)
+    cells = list(THROUGHPUT.cells(Selection("cpu")))
+    assert len({cell.key for cell in cells}) == len(cells)
+    assert {form_of(cell).copies for cell in script_cells(cells)} == {1}
+    assert Form(SUITE, EACH, 4).copies == 1
+
+
+def test_the_recipe_and_the_libraries_decide_a_row(cells, monkeypatch):
+    before = THROUGHPUT.configuration(cells[0])
+    recipe = loops.RECIPE
+    monkeypatch.setitem(throughput.RECIPES, recipe, replace(throughput.RECIPES[recipe], lr=0.3))
+    assert THROUGHPUT.configuration(cells[0]) != before
+    assert set(before[2]) == {"torch", "timm"}
 
 
 class Planted:
@@ -108,60 +151,97 @@ def test_a_loop_that_takes_a_quarter_longer_has_four_fifths_of_the_rate(cells, m
     assert found[loop]["images_per_second"] == pytest.approx(0.8 * images)
 
 
-def machine(monkeypatch, planted):
-    def rates(cell):
-        found = planted[cell.recipe, cell.threads]
+class Turns:
+    """Planted rates a form, that change from turn to turn; what ran, in order."""
+
+    def __init__(self, monkeypatch, rates):
+        self.rates = rates
+        self.ran = []
+        monkeypatch.setattr(throughput, "_started", lambda cell, stack: [])
+        monkeypatch.setattr(throughput, "_suite_rate", lambda cell, processes: self.rate(cell))
+        monkeypatch.setattr(throughput, "scripts_rate", self.rate)
+
+    def rate(self, cell):
+        form = form_of(cell)
+        found = self.rates[form.program, form.threads, form.workers]
         if isinstance(found, Exception):
             raise found
-        return found
-
-    monkeypatch.setattr(
-        throughput, "_MACHINE", dict.fromkeys((MACHINE, SCRIPT, SCRIPT_PLAIN), rates)
-    )
+        turn = self.ran.count(form)
+        self.ran.append(form)
+        return found[turn]
 
 
 RATES = {
-    (SCRIPT, 1): [1000.0, 1500.0, 1400.0],
-    (SCRIPT, 2): [900.0, 950.0, 990.0],
-    (SCRIPT_PLAIN, 1): [2000.0, 1900.0, 1800.0],
-    (SCRIPT_PLAIN, 2): [1600.0, 1500.0, 1550.0],
-    (MACHINE, 1): [3000.0, 2500.0, 2900.0],
-    (MACHINE, 2): [2400.0, 2300.0, 2200.0],
+    (SUITE, 2, 0): [3000.0, 2400.0, 3750.0],
+    (SUITE, 1, 0): [3000.0, 2400.0, 3750.0],
+    (SCRIPT_PLAIN, 1, 2): [2000.0, 2000.0, 2000.0],
+    (SCRIPT_PLAIN, 2, 0): [1500.0],
+    (SCRIPT_PLAIN, 2, 2): [1000.0],
+    (SCRIPT, 1, 2): [500.0],
 }
 
 
 def test_everything_is_compared_with_the_fastest_form_of_the_script(cells, monkeypatch):
-    machine(monkeypatch, RATES)
-    found = fill_machine(of(cells, SCRIPT, SCRIPT_PLAIN, MACHINE, layout="nhwc"))
-    ratios = {(c.recipe, c.threads): round(v["ratio"], 6) for c, v in found.items()}
+    turns = Turns(monkeypatch, RATES)
+    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
+    found = fill_machine(mine)
+    ratios = {(form_of(c).program, c.threads, v["workers"]): v["ratio"] for c, v in found.items()}
     assert ratios == {
-        (SCRIPT, 1): 0.75,
-        (SCRIPT, 2): 0.495,
-        (SCRIPT_PLAIN, 1): 1,
-        (SCRIPT_PLAIN, 2): 0.8,
-        (MACHINE, 1): 1.5,
-        (MACHINE, 2): 1.2,
+        (SUITE, 2, 0): pytest.approx(1.5),  # the geometric mean of 1.5, 1.2 and 1.875
+        (SCRIPT_PLAIN, 1, 2): pytest.approx(1),
+        (SCRIPT_PLAIN, 2, 0): pytest.approx(0.75),
+        (SCRIPT_PLAIN, 2, 2): pytest.approx(0.5),
+        (SCRIPT, 1, 2): pytest.approx(0.25),
     }
-    assert {v["against"] for v in found.values()} == {f"{SCRIPT_PLAIN}, 1 thread"}
-    processes = {(c.recipe, c.threads): v["processes"] for c, v in found.items()}
-    assert processes[MACHINE, 1] == 2
-    assert {n for pair, n in processes.items() if pair != (MACHINE, 1)} == {1}
-    commands = {c: v["command"] for c, v in found.items()}
-    assert all(bool(command) == (c.recipe != MACHINE) for c, command in commands.items())
-    assert all("--channels-last" in command for command in commands.values() if command)
+    assert {v["against"] for v in found.values()} == {
+        "timm script, no augmentation, one training, 2 workers, 1 thread"
+    }
+    for cell, values in found.items():
+        assert bool(values.get("command")) == (form_of(cell).program != SUITE)
+        by_turns = values["workers"] == 2 and values["ratio"] == 1
+        assert ("ratio_low" in values) == (by_turns or form_of(cell).program == SUITE)
+        assert values["timm"] and values["processes"] == 1
+    suite, best = turns.ran[0], turns.ran[1]
+    assert turns.ran[len(mine) :] == [suite, best, best, suite]
+
+
+def test_the_interval_is_students_over_the_turns(cells, monkeypatch):
+    from math import exp, log
+
+    Turns(monkeypatch, RATES)
+    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
+    values = fill_machine(mine)[mine[0]]
+    reach = 4.303 * log(1.25) / 3**0.5  # the logarithms are log(1.5) and that by log(1.25) off
+    assert values["ratio_low"] == pytest.approx(1.5 * exp(-reach))
+    assert values["ratio_high"] == pytest.approx(1.5 * exp(reach))
 
 
 def test_without_the_script_there_is_no_ratio_and_the_reason_is_kept(cells, monkeypatch):
     missing = ScriptFailed("can't be downloaded")
-    machine(monkeypatch, {k: missing if "script" in k[0] else v for k, v in RATES.items()})
-    found = fill_machine(of(cells, SCRIPT, SCRIPT_PLAIN, MACHINE, layout="nchw"))
-    for cell, error in found.items():
+    Turns(monkeypatch, {k: v if k[0] == SUITE else missing for k, v in RATES.items()})
+    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
+    for cell, error in fill_machine(mine).items():
         assert isinstance(error, Exception) and "can't be downloaded" in str(error), cell
 
 
-def test_the_rate_of_an_epoch_is_the_mean_in_its_last_line():
-    assert by_epoch(LOG) == [2206.90, 2560.00]
-    assert by_epoch("Traceback (most recent call last):") == []
+def test_the_rate_of_an_epoch_is_that_of_all_its_batches_but_the_first():
+    # 80 batches of 128 at 1706.67/s take 6 s, 2 of them the first: 79 * 128 / 4; then 5 - 1.05 s
+    assert by_epoch(LOG, 128) == pytest.approx([2528, 79 * 128 / 3.95], rel=1e-4)
+    assert by_epoch("\n".join(LOG.splitlines()[2:]), 128) == by_epoch(LOG, 128)[1:]
+    assert by_epoch("Traceback (most recent call last):", 128) == []
+
+
+def test_rates_of_copies_are_added_up(monkeypatch, tmp_path):
+    fake = tmp_path / "train.py"
+    fake.write_text(f"import sys\nassert '--workers' in sys.argv\nprint({LOG!r})\n")
+    monkeypatch.setattr(timm_script, "script", lambda: fake)
+    monkeypatch.setattr(timm_script, "write_images", lambda folder, images: None)
+    one, two = (timm_script.rate(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
+    assert one == by_epoch(LOG, 128)[-1]
+    assert two == 2 * one
+    fake.write_text("print('no images')\nraise SystemExit(3)")
+    with pytest.raises(ScriptFailed, match="code 3: no images"):
+        timm_script.rate([], 1, 8, 128, 2)
 
 
 def test_an_idx_file_is_cut_after_its_first_items():
@@ -193,11 +273,12 @@ def test_a_script_that_is_nowhere_says_where_to_put_it(monkeypatch, tmp_path):
 
 
 def test_augmentation_and_layout_are_in_the_command():
-    words = timm_script.options("resnet10_small", "nhwc", False, batch_size=128)
+    words = timm_script.options("resnet10_small", "nhwc", False, batch_size=128, workers=2)
     assert {"--channels-last", "--no-aug"} <= set(words)
-    words = timm_script.options("resnet10_small", "nchw", True, batch_size=64)
+    words = timm_script.options("resnet10_small", "nchw", True, batch_size=64, workers=0)
     assert not {"--channels-last", "--no-aug"} & set(words)
     assert words[words.index("--batch-size") + 1] == "64"
+    assert words[words.index("--workers") + 1] == "0"
 
 
 def test_a_process_times_each_loop_or_says_why_not_and_ends_with_its_context():
@@ -240,14 +321,16 @@ def test_the_page_shows_both_comparisons_and_the_commands(cells, monkeypatch, tm
     store = Store(tmp_path / "results")
     assert "Training speed: not measured" in site.throughput(store)
     monkeypatch.setattr(throughput, "Process", Planted)
-    machine(monkeypatch, RATES)
+    Turns(monkeypatch, RATES)
     inside = beside_bare(of(cells, BARE, LOOP, layout="nchw", threads=1))
-    outside = fill_machine(of(cells, SCRIPT, SCRIPT_PLAIN, MACHINE, layout="nchw"))
+    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
+    outside = fill_machine(mine)
     for cell, values in (inside | outside).items():
         assert isinstance(values, dict)
         store.append("throughput", row(cell, values, "f" * 12, seconds=1.0))
     text = site.throughput(store)
     assert "0.800" in text and "1.500" in text
     assert "its second copy" in text
+    assert "One training on the machine" in text and "One training a core" not in text
     assert "OMP_NUM_THREADS=2 python train.py --device cpu" in text
-    assert f"release {timm_script.RELEASE}" in text
+    assert f"release {timm_script.RELEASE}, and timm {versions('timm')['timm']}" in text
