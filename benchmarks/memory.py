@@ -110,7 +110,7 @@ def measure_step(cell: Cell) -> dict[str, Any]:
     with torch.inference_mode(cell.recipe == "inference"):
         step(small)
         if cell.device.startswith("cuda"):
-            held, resident = _cuda_peak(lambda: step(batch)), None
+            held, resident = _cuda_peak(lambda: step(batch), cell.device), None
         else:
             resident = resident_growth(lambda: step(batch))
             held = peak_bytes(lambda: step(batch))
@@ -141,12 +141,12 @@ def _model_and_step(cell: Cell) -> tuple[Any, Callable[[torch.Tensor], object]]:
     return model, train if cell.recipe == "training" else model
 
 
-def _cuda_peak(step: Callable[[], object]) -> int:
+def _cuda_peak(step: Callable[[], object], device: str) -> int:
     import torch
 
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
     step()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
