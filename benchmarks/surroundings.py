@@ -9,6 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cells import Column
+
+COLUMNS = (
+    Column("load_average", "number", "processes", "load of the machine before the session"),
+    Column("governor", "string", "", "frequency governor of the processor, if it can be read"),
+    Column("affinity", "string", "", "processors that the process may run on"),
+    Column("malloc", "string", "", "C library, preloaded libraries and settings of malloc"),
+)
+"""The columns of what is timed on a processor alone."""
+
+
+def of_processor() -> dict[str, Any]:
+    """The values of ``COLUMNS`` now."""
+    found = surroundings("cpu")
+    return {column.name: found[column.name] for column in COLUMNS}
+
 
 def surroundings(device: str) -> dict[str, Any]:
     """The columns of `latency` that say what else decides its times."""
