@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,18 +21,22 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
-from benchmarks import stats
+from benchmarks import evaluation, stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.evaluation import (
+    BASELINE,
+    TimingFailed,
+    clock_of,
+    evaluate,
+    gpu_columns,
+)
 from benchmarks.session import Session, SessionDied, in_fresh_process
-from benchmarks.stats import Interval, build_interval, fastest, latency_verdict, ratio_interval
 from benchmarks.surroundings import surroundings
-from benchmarks.timing import Record, Timing
+from benchmarks.timing import Record
 
-ROUNDS = 12
-BUILDS = 2
+ROUNDS = 8
+BUILDS = 3
 PROCESSES = 4
-FEWEST_BUILDS = 4
-"""Student's interval over fewer builds is too wide to say anything; the rounds are drawn then."""
 
 LOCK_WAIT_S = 1800.0
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -43,16 +46,9 @@ QUICK_BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100")
 SMALL_IMAGES = {"resnet10_small": (28, 32)}
 """Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
 
-Arm = tuple[str, str]
-BASELINE: Arm = ("none", "")
-
 
 class TimingBusy(RuntimeError):
     """Another timing job holds this machine."""
-
-
-class TimingFailed(RuntimeError):
-    """An arm could not be timed; the message says why."""
 
 
 class Latency(Benchmark):
@@ -62,17 +58,10 @@ class Latency(Benchmark):
     title: ClassVar[str] = "Latency"
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/latency.py::run_session",
-        "benchmarks/latency.py::evaluate",
         "benchmarks/device.py",
         "benchmarks/session.py",
-        "benchmarks/stats.py::build_interval",
-        "benchmarks/stats.py::faster_half",
-        "benchmarks/stats.py::fastest",
-        "benchmarks/stats.py::floor_of",
-        "benchmarks/stats.py::geometric_mean",
-        "benchmarks/stats.py::latency_verdict",
-        "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
+        *evaluation.CODE,
     )
     exclusive: ClassVar[bool] = True
     default_seconds: ClassVar[float] = 10.0
@@ -101,14 +90,7 @@ class Latency(Benchmark):
         ),
         Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
         Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
-        Column(
-            "verdict",
-            "string",
-            "",
-            "slower or faster where the interval excludes 1 by more than the noise floor and by "
-            "more than 1 %, no measurable difference otherwise, noise floor too high where it is "
-            "above 5 %",
-        ),
+        Column("verdict", "string", "", stats.verdict_text()),
         Column("rounds", "integer", "", "samples of every arm after a build"),
         Column("builds", "integer", "", "times that all arms were built, over all processes"),
         Column("processes", "integer", "", "fresh processes"),
@@ -177,7 +159,7 @@ class Latency(Benchmark):
         """The layers of the model, and the constants of the protocol."""
         from benchmarks.accuracy import layers
 
-        protocol = (ROUNDS, BUILDS, PROCESSES, stats.MAX_FLOOR, stats.RESOLUTION)
+        protocol = (ROUNDS, BUILDS, PROCESSES, stats.VERDICT_RULE)
         return protocol, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
@@ -247,85 +229,6 @@ def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:
     return [record for answer in answers for record in answer]
 
 
-def clock_of(device: str, threads: int) -> str:
-    """What ratios compare, see the column ``clock``.
-
-    One thread's own processor time leaves out the moments in which something else had the
-    processor. Several threads wait for each other, which only the wall clock sees.
-    """
-    if device.startswith("cuda"):
-        return "events"
-    return "thread" if threads == 1 else "wall"
-
-
-def evaluate(
-    arms: Sequence[Arm], records: Sequence[Record], clock: str = "wall", processes: int = 0
-) -> dict[Arm, dict[str, Any] | Exception]:
-    """Values for every arm from the records of its builds; arms 0 and 1 are the baseline.
-
-    ``processes`` (0: one for each record) is only written down. An arm that failed after any build
-    has the exception instead. TimingFailed if the baseline did.
-    """
-    columns = [[record.timings[i] for record in records] for i in range(len(arms))]
-    for copy in columns[:2]:
-        if error := _first_error(copy):
-            raise TimingFailed(f"the bare backbone can't be timed: {error}")
-    one, two = (_times(copy, clock) for copy in columns[:2])
-    floor = _interval(two, one)
-    values: dict[Arm, dict[str, Any] | Exception] = {}
-    for i, arm in enumerate(arms):
-        if i == 1:
-            continue
-        if error := _first_error(columns[i]):
-            values[arm] = TimingFailed(error)
-            continue
-        wall = [t.seconds for t in columns[i]]
-        ratio = _interval(_times(columns[i], clock), one, two) if i else floor
-        values[arm] = {
-            "latency_ms": 1e3 * fastest(wall),
-            "latency_p10_ms": 1e3 * fastest(wall, 0.1),
-            "ratio": ratio.value,
-            "ratio_low": ratio.low,
-            "ratio_high": ratio.high,
-            "floor_low": floor.low,
-            "floor_high": floor.high,
-            "verdict": latency_verdict(ratio, floor),
-            "rounds": min(len(s) for s in wall),
-            "builds": len(wall),
-            "processes": processes or len(wall),
-            "calls": min(t.calls for t in columns[i]),
-            "clock": clock,
-            "preempted": sum(t.preempted for t in columns[i]) if clock == "thread" else None,
-        }
-    return values
-
-
-def _times(timings: Sequence[Timing], clock: str) -> list[list[float]]:
-    return [t.busy if clock == "thread" else t.seconds for t in timings]
-
-
-def _interval(arm: Sequence[Sequence[float]], *copies: Sequence[Sequence[float]]) -> Interval:
-    if len(arm) < FEWEST_BUILDS:
-        return ratio_interval(arm, copies[0])
-    return build_interval(arm, *copies)
-
-
-def gpu_columns(records: Sequence[Record]) -> dict[str, Any]:
-    """Range of the GPU's clock and what was thrown away; nothing where no GPU was watched."""
-    clocks = [clock for record in records for clock in record.clocks_mhz]
-    if not clocks:
-        return {}
-    reasons: Counter[str] = Counter()
-    for record in records:
-        reasons.update(record.discarded)
-    return {
-        "sm_clock_low_mhz": min(clocks),
-        "sm_clock_high_mhz": max(clocks),
-        "discarded": reasons.total(),
-        "discarded_why": "; ".join(f"{why} {n}" for why, n in sorted(reasons.items())),
-    }
-
-
 @contextmanager
 def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Iterator[None]:
     """Hold the machine's timing lock; wait with a message, raise TimingBusy after ``wait_s``."""
@@ -355,11 +258,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _first_error(timings: Sequence[Timing]) -> str:
-    empty = "every round was thrown away for the state of the GPU"
-    return next((t.error or empty for t in timings if t.error or not t.seconds), "")
 
 
 def _check_device(device: str) -> None:

@@ -20,8 +20,8 @@ MAX_FLOOR = 0.05
 """A latency session whose copies of one network differ by more than this ranks nothing."""
 
 RESOLUTION = 0.01
-"""Two times that differ by less are never called different: copies of one network, each at its own
-place in memory, differ by as much."""
+"""Two times that differ by less are never called different: copies of one network lie at different
+places in memory, and their times differ for that alone."""
 
 T_975 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -31,6 +31,9 @@ T_975 = (
 
 EXACT_UP_TO = 20
 """Pairs up to which the sign-flip test visits every sign pattern."""
+
+VERDICT_RULE = (CONFIDENCE, T_975, MAX_FLOOR, RESOLUTION)
+"""The constants that decide a verdict on times: part of the configuration of all that uses one."""
 
 SAME = "no measurable difference"
 TOO_FEW = "not enough seeds"
@@ -159,6 +162,16 @@ def latency_verdict(ratio: Interval, floor: Interval, max_floor: float = MAX_FLO
     if ratio.high < 1 / (1 + noise):
         return "faster"
     return SAME
+
+
+def verdict_text(other: str = "") -> str:
+    """What the words of `latency_verdict` mean, for the text of a column."""
+    than = f" than {other}" if other else ""
+    return (
+        f"slower or faster{than} where the interval excludes 1 by more than the noise floor and by "
+        f"more than {100 * RESOLUTION:.0f} %, {SAME} otherwise, {NOISY} where it is above "
+        f"{100 * MAX_FLOOR:.0f} %"
+    )
 
 
 def bca(

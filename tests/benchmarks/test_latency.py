@@ -19,15 +19,13 @@ from filelock import FileLock
 
 from benchmarks import latency
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
+from benchmarks.evaluation import BASELINE, TimingFailed, clock_of, evaluate
 from benchmarks.latency import (
-    BASELINE,
     BUILDS,
     PROCESSES,
     ROUNDS,
     Latency,
     TimingBusy,
-    TimingFailed,
-    evaluate,
     one_timing_job,
     run_session,
 )
@@ -169,8 +167,8 @@ def test_the_thread_clock_leaves_out_waiting_and_counts_it():
     assert wall["verdict"] == NOISY and wall["preempted"] is None
     assert thread["verdict"] == "slower" and thread["ratio"] == pytest.approx(1.03, abs=0.001)
     assert thread["preempted"] == pytest.approx(0.7 * 8 * 12, abs=15)
-    assert latency.clock_of("cpu", 1) == "thread"
-    assert latency.clock_of("cpu", 2) == "wall" and latency.clock_of("cuda:1", 1) == "events"
+    assert clock_of("cpu", 1) == "thread"
+    assert clock_of("cpu", 2) == "wall" and clock_of("cuda:1", 1) == "events"
 
 
 def test_few_builds_are_judged_by_their_rounds():
