@@ -1,12 +1,12 @@
 """What a gate costs a whole network, by layout, batch and mode: the settings beside `latency`.
 
 `latency` times one image in NCHW and inference; here are batches, channels last and training.
-The protocol is the same with fewer rounds: a call is longer, so a sample holds one.
+The protocol and what is made of its samples are those of `latency`, with fewer builds and rounds:
+a call is longer, so that a sample holds one.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -14,10 +14,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
-from benchmarks import alone
+from benchmarks import alone, evaluation, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.evaluation import BASELINE, Arm, TimingFailed, clock_of, evaluate
 from benchmarks.fresh import in_fresh_process
-from benchmarks.latency import BASELINE, Arm, TimingFailed, evaluate, one_timing_job, run_session
+from benchmarks.latency import one_timing_job, run_session
 from benchmarks.session import Session
 from benchmarks.timing import Forward, Record, cpu_timer, interleave, reason
 
@@ -34,7 +35,8 @@ SETTINGS = (
 )
 """Mode, layout, images in a batch."""
 
-ROUNDS = {"inference": 10, "training": 6}
+ROUNDS = {"inference": 5, "training": 3}
+BUILDS = 2
 PROCESSES = 2
 IMAGE_SIZE = 224
 
@@ -48,12 +50,10 @@ class Networks(Benchmark):
         "attn/passes.py",
         "attn/reductions.py",
         "benchmarks/latency.py::run_session",
-        "benchmarks/latency.py::evaluate",
         "benchmarks/networks.py",
         "benchmarks/session.py",
-        "benchmarks/stats.py::latency_verdict",
-        "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
+        *evaluation.CODE,
     )
     exclusive: ClassVar[bool] = True
     default_seconds: ClassVar[float] = 10.0
@@ -62,23 +62,30 @@ class Networks(Benchmark):
             "latency_ms",
             "number",
             "ms",
-            "time of a batch: forward pass, and in training the backward pass to the parameters",
+            "wall-clock time of a batch: forward pass, and in training the backward pass to the "
+            "parameters; minimum of each build, geometric mean over builds",
         ),
-        Column("ratio", "number", "", "time over that of the bare backbone in the same session"),
-        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
-        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
+        Column(
+            "ratio",
+            "number",
+            "",
+            "as in latency: time over that of the two copies of the bare backbone in the same "
+            "session; for the bare backbone that of its second copy over the first",
+        ),
+        Column(
+            "ratio_low", "number", "", "lower end of the 95 % interval of ratio over the builds"
+        ),
+        Column(
+            "ratio_high", "number", "", "upper end of the 95 % interval of ratio over the builds"
+        ),
         Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
         Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
-        Column(
-            "verdict",
-            "string",
-            "",
-            "slower or faster where the interval excludes 1 by more than the noise floor, no "
-            "measurable difference otherwise, noise floor too high where it is above 5 %",
-        ),
-        Column("rounds", "integer", "", "samples of every arm in a process"),
+        Column("verdict", "string", "", stats.verdict_text()),
+        Column("clock", "string", "", "what ratio compares, as in latency"),
+        Column("rounds", "integer", "", "samples of every arm after a build"),
+        Column("builds", "integer", "", "times that all arms were built, over all processes"),
         Column("processes", "integer", "", "fresh processes"),
-        Column("load_average", "number", "processes", "load of the machine before the session"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -98,10 +105,10 @@ class Networks(Benchmark):
             choose(cell.layout, alone.LAYOUTS, "layout")
 
     def configuration(self, cell: Cell) -> Any:
-        """The layers of the model."""
+        """The layers of the model, and the constants of the verdict."""
         from benchmarks.accuracy import layers
 
-        return layers(cell.backbone, cell.module, cell.variant)
+        return stats.VERDICT_RULE, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""
@@ -124,16 +131,17 @@ class Networks(Benchmark):
         arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
         session = _session(cells[0], arms)
         with one_timing_job():
-            load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+            beside = surroundings.of_processor()
             try:
-                values = evaluate(arms, _records(cells[0].recipe, session))
+                records = _records(cells[0].recipe, session)
+                values = evaluate(arms, records, clock_of("cpu", session.threads), PROCESSES)
             except TimingFailed as error:
                 values = dict.fromkeys(wanted, error)
         kept = {column.name for column in self.columns}
         for arm, cell in wanted.items():
             found = values[arm]
             if isinstance(found, dict):
-                found = {k: v for k, v in found.items() if k in kept} | {"load_average": load}
+                found = {k: v for k, v in found.items() if k in kept} | beside
             yield cell, found
 
 
@@ -145,6 +153,7 @@ def _session(cell: Cell, arms: tuple[Arm, ...]) -> Session:
         image_size=cell.image_size or IMAGE_SIZE,
         batch_size=cell.batch_size or 1,
         threads=cell.threads or 1,
+        builds=BUILDS,
         rounds=ROUNDS[cell.recipe],
     )
 
@@ -154,11 +163,15 @@ def _records(mode: str, session: Session) -> list[Record]:
         return run_session(session, PROCESSES)
     seed = crc32(repr(session).encode())
     seeds = range(seed, seed + PROCESSES)
-    return [in_fresh_process(time_training, session, s, threads=session.threads) for s in seeds]
+    answers = [in_fresh_process(time_training, session, s, threads=session.threads) for s in seeds]
+    return [record for answer in answers for record in answer]
 
 
-def time_training(session: Session, seed: int) -> Record:
-    """The arms' forward and backward passes, interleaved in random order in this process."""
+def time_training(session: Session, seed: int) -> list[Record]:
+    """The arms' forward and backward passes, interleaved in random order in this process.
+
+    All arms are made anew for each of the builds.
+    """
     import torch
 
     torch.set_num_threads(session.threads)
@@ -167,13 +180,16 @@ def time_training(session: Session, seed: int) -> Record:
     size = (session.batch_size, 3, session.image_size, session.image_size)
     layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
     images = torch.randn(size).to(memory_format=layout)
-    steps: list[Forward | str] = [""] * len(session.arms)
-    for i in rng.sample(range(len(steps)), len(steps)):  # so that none always gets the same memory
-        try:
-            steps[i] = _step(session.backbone, *session.arms[i], images, layout)
-        except Exception as error:
-            steps[i] = reason(error)
-    return interleave(steps, cpu_timer, session.rounds, rng)
+    records = []
+    for _ in range(session.builds):
+        steps: list[Forward | str] = [""] * len(session.arms)
+        for i in rng.sample(range(len(steps)), len(steps)):  # none always gets the same memory
+            try:
+                steps[i] = _step(session.backbone, *session.arms[i], images, layout)
+            except Exception as error:
+                steps[i] = reason(error)
+        records.append(interleave(steps, cpu_timer, session.rounds, rng))
+    return records
 
 
 def _step(
