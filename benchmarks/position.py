@@ -6,14 +6,13 @@ one tensor of (H W)^2 numbers an image.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks import alone, stats
+from benchmarks import alone, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.fresh import in_fresh_process, keep_memory
 from benchmarks.latency import one_timing_job
@@ -41,7 +40,10 @@ class Position(Benchmark):
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/position.py",
+        "benchmarks/stats.py::_same_rounds",
         "benchmarks/stats.py::fastest",
+        "benchmarks/stats.py::floor_of",
+        "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::latency_verdict",
         "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
@@ -57,13 +59,7 @@ class Position(Benchmark):
         Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
         Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
         Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
-        Column(
-            "verdict",
-            "string",
-            "",
-            "faster or slower where the interval excludes 1 by more than the noise floor, no "
-            "measurable difference otherwise, noise floor too high where it is above 5 %",
-        ),
+        Column("verdict", "string", "", stats.verdict_text("the map written out in full")),
         Column(
             "extra_mib",
             "number",
@@ -77,7 +73,8 @@ class Position(Benchmark):
         Column("materialised_resident_mib", "number", "MiB", "the same for the map in full"),
         Column("rounds", "integer", "", "samples of every arm in a process"),
         Column("processes", "integer", "", "fresh processes that timed"),
-        Column("load_average", "number", "processes", "load of the machine before the session"),
+        Column("memory_kept", "boolean", "", "whether freed memory stayed with the process"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -97,7 +94,7 @@ class Position(Benchmark):
     def configuration(self, cell: Cell) -> Any:
         from benchmarks.provenance import versions
 
-        return versions("torch")
+        return versions("torch"), stats.VERDICT_RULE
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""
@@ -111,8 +108,8 @@ class Position(Benchmark):
         threads = cell.threads or 1
         rounds = ROUNDS[cell.recipe]
         with one_timing_job():
-            load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-            records = [
+            beside = surroundings.of_processor()
+            sessions = [
                 in_fresh_process(time_arms, cell, seed, rounds, threads=threads)
                 for seed in range(PROCESSES)
             ]
@@ -122,13 +119,14 @@ class Position(Benchmark):
             }
         ours, full = memory["ours"], memory["materialised"]
         return {
-            **evaluate(records),
+            **evaluate([record for record, _ in sessions]),
             "extra_mib": ours[0] / MIB,
             "materialised_extra_mib": full[0] / MIB,
             "memory_ratio": ours[0] / full[0],
             "resident_mib": None if ours[1] is None else ours[1] / MIB,
             "materialised_resident_mib": None if full[1] is None else full[1] / MIB,
-            "load_average": load,
+            "memory_kept": all(kept for _, kept in sessions),
+            **beside,
         }
 
 
@@ -159,17 +157,21 @@ def _calls(cell: Cell) -> dict[str, alone.Call]:
     }
 
 
-def time_arms(cell: Cell, seed: int, rounds: int) -> Record:
-    """The arms of one cell, interleaved in random order; ``ARMS`` names them in their order."""
+def time_arms(cell: Cell, seed: int, rounds: int) -> tuple[Record, bool]:
+    """The arms of one cell, interleaved in random order; whether freed memory was kept.
+
+    ``ARMS`` names them in their order.
+    """
     import torch
 
-    keep_memory()
+    kept = keep_memory()
     torch.set_num_threads(cell.threads or 1)
     torch.manual_seed(seed)
     with torch.inference_mode(cell.recipe == "inference"):
         calls = _calls(cell)
         arms = [calls[arm] for arm in ARMS]
-        return interleave(arms, cpu_timer, rounds, random.Random(seed), warmup_s=0.0)
+        record = interleave(arms, cpu_timer, rounds, random.Random(seed), warmup_s=0.0)
+    return record, kept
 
 
 def evaluate(records: Sequence[Record]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any, ClassVar
 from zlib import crc32
 
-from benchmarks import alone, stats
+from benchmarks import alone, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.fresh import in_fresh_process, keep_memory
 from benchmarks.latency import one_timing_job
@@ -46,12 +46,6 @@ def _ratio(name: str, other: str) -> tuple[Column, ...]:
     )
 
 
-VERDICT = (
-    "faster or slower than {} where the interval excludes 1 by more than the noise floor, no "
-    "measurable difference otherwise, noise floor too high where it is above 5 %"
-)
-
-
 class Speed(Benchmark):
     """Time of one gate by itself against timm's, compiled timm's and the bare memory passes."""
 
@@ -64,7 +58,10 @@ class Speed(Benchmark):
         "benchmarks/alone.py",
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/speed.py",
+        "benchmarks/stats.py::_same_rounds",
         "benchmarks/stats.py::fastest",
+        "benchmarks/stats.py::floor_of",
+        "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::latency_verdict",
         "benchmarks/stats.py::ratio_interval",
         "benchmarks/timing.py",
@@ -79,9 +76,9 @@ class Speed(Benchmark):
         Column("compiled_ms", "number", "ms", "time of timm's module after torch.compile"),
         Column("floor_ms", "number", "ms", "time of the bare passes over memory, see alone.PASSES"),
         *_ratio("ratio", "timm's module"),
-        Column("verdict", "string", "", VERDICT.format("timm's module")),
+        Column("verdict", "string", "", stats.verdict_text("timm's module")),
         *_ratio("compiled_ratio", "timm's module after torch.compile"),
-        Column("compiled_verdict", "string", "", VERDICT.format("the compiled module")),
+        Column("compiled_verdict", "string", "", stats.verdict_text("the compiled module")),
         Column("compiled_reason", "string", "", "why the compiled module has no time"),
         *_ratio("floor_ratio", "the bare passes over memory"),
         Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
@@ -89,7 +86,7 @@ class Speed(Benchmark):
         Column("rounds", "integer", "", "samples of every arm in a process"),
         Column("processes", "integer", "", "fresh processes"),
         Column("memory_kept", "boolean", "", "whether freed memory stayed with the process"),
-        Column("load_average", "number", "processes", "load of the machine before the session"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -108,7 +105,7 @@ class Speed(Benchmark):
     def configuration(self, cell: Cell) -> Any:
         from benchmarks.provenance import versions
 
-        return versions("timm", "torch")
+        return versions("timm", "torch"), stats.VERDICT_RULE
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""
@@ -129,12 +126,12 @@ class Speed(Benchmark):
         """The values of each cell, or the exception that says why it has none."""
         threads = cells[0].threads or 1
         with one_timing_job():
-            load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+            beside = surroundings.of_processor()
             sessions = [
                 in_fresh_process(time_cells, tuple(cells), seed, ROUNDS, threads=threads)
                 for seed in range(PROCESSES)
             ]
-        beside = {"load_average": load, "memory_kept": all(kept for _, kept in sessions)}
+        beside["memory_kept"] = all(kept for _, kept in sessions)
         for i, cell in enumerate(cells):
             try:
                 yield cell, {**evaluate([records[i] for records, _ in sessions]), **beside}
