@@ -1,38 +1,41 @@
 """The clock itself: three ways of timing, tested on differences whose truth is known.
 
 The network is one small layer run many times, so that a slower one is made by running the layer
-more often: 334 times against 333 are 0.3 % more work, 343 times 3 %, exactly. A copy of the
-network is 0 %. Each way of timing compares the same four networks, beside nothing else and beside
+more often: 334 times against 333 are 1/333 = 0.300 % more work, 343 times 10/333 = 3.003 %. A copy
+of the network is 0 %. Each way of timing compares the same networks, beside nothing else and beside
 two processes that are busy and idle by turns (`burst`). What it says is compared with the truth.
 
-- ``interleaved``: the protocol of `latency` by the same functions, with the builds of one process
-  (a fresh process a build would take seconds, and there are hundreds of measurements).
-- ``timm``: as timm's ``benchmark.py``: one network after the other, ten calls to warm up, then the
+- ``interleaved``: the protocol of `latency` by the same functions, with as many builds. They are
+  made in one process (fresh ones would take seconds each, and there are hundreds of measurements),
+  and there are more rounds of shorter samples after each. The copy whose ratio is reported is a
+  third one, which is no part of the noise floor that it is judged by.
+- ``timm``: as timm's ``benchmark.py``: one network after the other, some calls to warm up, then the
   mean of the calls that follow.
 - ``torch.utils.benchmark``: one network after the other by ``Timer.blocked_autorange``, the median.
 
 The two have no verdict of their own; the reader of two numbers is taken to call a difference of
 more than 1 % one, and the warning that torch's measurement gives is taken as "can't tell". timm's
-way has as many calls of a network as ours, torch's a quarter of the time that ours took.
+way has as many calls of a network as ours, torch's an equal share of the time that ours took.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import random
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks import stats
+from benchmarks import evaluation, latency, stats, surroundings
 from benchmarks.burst import bursts
 from benchmarks.cells import Benchmark, Cell, Column, Selection
-from benchmarks.latency import BASELINE, Arm, evaluate, one_timing_job
-from benchmarks.surroundings import surroundings
+from benchmarks.evaluation import BASELINE, Arm, evaluate
+from benchmarks.latency import one_timing_job
 from benchmarks.timing import Forward, cpu_timer, interleave
 
 NETWORK = "repeated_layer"
@@ -45,10 +48,13 @@ LOADS = {"quiet": (), "two bursts": (1, 2)}
 
 METHODS = ("interleaved", "timm", "torch.utils.benchmark")
 REPETITIONS = 100
-BUILDS = 14
-ROUNDS = 30
+BUILDS = latency.BUILDS * latency.PROCESSES
+ROUNDS = 28
 SAMPLE_S = 0.0002
 WARMUP_S = 0.002
+TORCH_SHARE = 5
+"""Networks that ours holds: torch's way has this share of its time for each of its own."""
+
 WARMUP_CALLS = 10
 """timm's default."""
 
@@ -62,9 +68,28 @@ class Found:
 
     ratio: float
     verdict: str
+    half_width: float | None = None
+    """Of the interval, as a share of the ratio."""
 
 
-Method = Callable[[random.Random, float], dict[str, Found]]
+@dataclass(frozen=True)
+class Budget:
+    """What ours took in its measurement before: seconds in all, timed calls of each network."""
+
+    seconds: float = 0.0
+    calls: int = 0
+    sample_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one measurement said, and what it spent."""
+
+    found: dict[str, Found]
+    spent: Budget = Budget()
+
+
+Method = Callable[[random.Random, Budget], Answer]
 
 
 class ClockBenchmark(Benchmark):
@@ -75,12 +100,8 @@ class ClockBenchmark(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/burst.py",
         "benchmarks/clock.py",
-        "benchmarks/latency.py::evaluate",
-        "benchmarks/stats.py::build_interval",
-        "benchmarks/stats.py::faster_half",
-        "benchmarks/stats.py::floor_of",
-        "benchmarks/stats.py::latency_verdict",
         "benchmarks/timing.py",
+        *evaluation.CODE,
     )
     exclusive: ClassVar[bool] = True
     plugs: ClassVar[bool] = False
@@ -100,11 +121,12 @@ class ClockBenchmark(Benchmark):
         Column("ratio_median", "number", "", "median of the measured ratios"),
         Column("ratio_q75", "number", "", "75 % quantile of the measured ratios"),
         Column("ratio_q975", "number", "", "97.5 % quantile of the measured ratios"),
-        Column("measurement_s", "number", "s", "mean time of a measurement of all four networks"),
-        Column("load_average", "number", "processes", "load of the machine before the first one"),
-        Column("governor", "string", "", "frequency governor of the processor, if it can be read"),
-        Column("affinity", "string", "", "processors that the process may run on"),
-        Column("malloc", "string", "", "C library, preloaded libraries and settings of malloc"),
+        Column("half_width", "number", "%", "median half width of the interval, of ours"),
+        Column("builds", "integer", "", "times that all networks were built, of ours"),
+        Column("rounds", "integer", "", "samples of every network after a build, of ours"),
+        Column("sample_ms", "number", "ms", "median length of a sample, of ours"),
+        Column("measurement_s", "number", "s", "mean time of a measurement of all networks"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -124,7 +146,7 @@ class ClockBenchmark(Benchmark):
 
     def configuration(self, cell: Cell) -> Any:
         """The constants of the protocol that are not in the functions named above."""
-        return stats.MAX_FLOOR, stats.RESOLUTION
+        return BUILDS, ROUNDS, stats.VERDICT_RULE
 
     def same_machine(self, cell: Cell) -> bool:
         """How steady another machine is says nothing here."""
@@ -142,18 +164,22 @@ class ClockBenchmark(Benchmark):
     def measure_group(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Any]]:
         load = cells[0].data
         with one_timing_job():
-            beside = surroundings("cpu")
-            del beside["cudnn_benchmark"]
+            beside = surroundings.of_processor()
             with bursts(LOADS[load]):
-                found, seconds = repeat(REPETITIONS, random.Random(0))
+                answers, seconds = repeat(REPETITIONS, random.Random(0))
         for cell in cells:
-            mine = [one[cell.variant] for one in found[cell.recipe]]
+            mine = [answer.found[cell.variant] for answer in answers[cell.recipe]]
+            ours = cell.recipe == METHODS[0]
+            samples = [answer.spent.sample_s for answer in answers[cell.recipe]]
             yield (
                 cell,
                 {
                     "method": cell.recipe,
                     "load": load,
                     **summary(mine, LAYERS[cell.variant] / LAYERS["0 %"]),
+                    "builds": BUILDS if ours else None,
+                    "rounds": ROUNDS if ours else None,
+                    "sample_ms": 1000 * float(np.median(samples)) if ours else None,
                     "measurement_s": float(np.mean(seconds[cell.recipe])),
                     **beside,
                 },
@@ -162,24 +188,26 @@ class ClockBenchmark(Benchmark):
 
 def repeat(
     repetitions: int, rng: random.Random
-) -> tuple[dict[str, list[dict[str, Found]]], dict[str, list[float]]]:
+) -> tuple[dict[str, list[Answer]], dict[str, list[float]]]:
     """Measurements and their seconds by method; after the first, the methods' order is random."""
     import torch
 
     torch.set_num_threads(1)
     gc.freeze()  # what is there by now need not be searched for garbage before every measurement
     methods: dict[str, Method] = dict(zip(METHODS, (interleaved, timm_way, torch_way), strict=True))
-    found: dict[str, list[dict[str, Found]]] = {name: [] for name in METHODS}
+    answers: dict[str, list[Answer]] = {name: [] for name in METHODS}
     seconds: dict[str, list[float]] = {name: [] for name in METHODS}
     for _ in range(repetitions):
         order = rng.sample(METHODS, len(METHODS)) if seconds[METHODS[0]] else METHODS
         for name in order:
-            budget = seconds[METHODS[0]][-1] if seconds[METHODS[0]] else 0.0
+            budget = Budget()
+            if seconds[METHODS[0]]:
+                budget = replace(answers[METHODS[0]][-1].spent, seconds=seconds[METHODS[0]][-1])
             start = time.perf_counter()
             with torch.inference_mode():
-                found[name].append(methods[name](rng, budget))
+                answers[name].append(methods[name](rng, budget))
             seconds[name].append(time.perf_counter() - start)
-    return found, seconds
+    return answers, seconds
 
 
 def summary(found: Sequence[Found], truth: float) -> dict[str, Any]:
@@ -191,6 +219,7 @@ def summary(found: Sequence[Found], truth: float) -> dict[str, Any]:
         return 100 * sum(verdict in words for verdict in verdicts) / len(found)
 
     ends = np.quantile(ratios, (0.025, 0.25, 0.5, 0.75, 0.975))
+    widths = [one.half_width for one in found if one.half_width is not None]
     names = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
     return {
         "truth": truth,
@@ -201,6 +230,7 @@ def summary(found: Sequence[Found], truth: float) -> dict[str, Any]:
         "same": share(stats.SAME),
         "cannot_tell": share(CANNOT_TELL, stats.NOISY),
         **dict(zip(names, map(float, ends), strict=True)),
+        "half_width": 100 * float(np.median(widths)) if widths else None,
     }
 
 
@@ -222,10 +252,10 @@ def network(layers: int) -> Forward:
     return forward
 
 
-def interleaved(rng: random.Random, budget: float = 0.0) -> dict[str, Found]:
-    """Our protocol, with ``BUILDS`` builds of the networks."""
-    counts = [LAYERS["0 %"], *LAYERS.values()]
-    arms: list[Arm] = [BASELINE, BASELINE, *((name, "") for name in LAYERS if name != "0 %")]
+def interleaved(rng: random.Random, budget: Budget = Budget()) -> Answer:
+    """Our protocol, with ``BUILDS`` builds of two copies that are the baseline and of the rest."""
+    counts = [LAYERS["0 %"], LAYERS["0 %"], *LAYERS.values()]
+    arms: list[Arm] = [BASELINE, BASELINE, *((name, "") for name in LAYERS)]
     records = []
     for _ in range(BUILDS):
         networks: list[Forward | str] = [""] * len(counts)
@@ -234,38 +264,42 @@ def interleaved(rng: random.Random, budget: float = 0.0) -> dict[str, Found]:
         records.append(interleave(networks, cpu_timer, ROUNDS, rng, SAMPLE_S, WARMUP_S))
     values = evaluate(arms, records, "thread")
     found = {}
-    for arm, planted in zip((BASELINE, *arms[2:]), LAYERS, strict=True):
-        row: Any = values[arm]
-        found[planted] = Found(row["ratio"], row["verdict"])
-    return found
+    for planted in LAYERS:
+        row: Any = values[planted, ""]
+        width = math.sqrt(row["ratio_high"] / row["ratio_low"]) - 1
+        found[planted] = Found(row["ratio"], row["verdict"], width)
+    first = [record.timings[0] for record in records]
+    calls = ROUNDS * sum(timing.calls for timing in first)
+    samples = [timing.calls * seconds for timing in first for seconds in timing.seconds]
+    return Answer(found, Budget(calls=calls, sample_s=float(np.median(samples))))
 
 
-def timm_way(rng: random.Random, budget: float = 0.0) -> dict[str, Found]:
-    """Means of calls of one network after the other."""
+def timm_way(rng: random.Random, budget: Budget) -> Answer:
+    """Means of as many calls as ours had, of one network after the other."""
 
     def mean_time(layers: int) -> float:
         forward = network(layers)
         for _ in range(WARMUP_CALLS):
             forward()
         total = 0.0
-        for _ in range(BUILDS * ROUNDS):
+        for _ in range(budget.calls):
             start = time.perf_counter()
             forward()
             total += time.perf_counter() - start
-        return total / (BUILDS * ROUNDS)
+        return total / budget.calls
 
     baseline = mean_time(LAYERS["0 %"])
     ratios = {planted: mean_time(layers) / baseline for planted, layers in LAYERS.items()}
-    return {planted: Found(ratio, read(ratio)) for planted, ratio in ratios.items()}
+    return Answer({planted: Found(ratio, read(ratio)) for planted, ratio in ratios.items()})
 
 
-def torch_way(rng: random.Random, budget: float) -> dict[str, Found]:
+def torch_way(rng: random.Random, budget: Budget) -> Answer:
     """Medians of ``torch.utils.benchmark`` of one network after the other."""
     from torch.utils.benchmark import Timer
 
     def measurement(layers: int) -> Any:
         timer = Timer("forward()", globals={"forward": network(layers)}, num_threads=1)
-        return timer.blocked_autorange(min_run_time=budget / 4)
+        return timer.blocked_autorange(min_run_time=budget.seconds / TORCH_SHARE)
 
     baseline = measurement(LAYERS["0 %"])
     found = {}
@@ -274,7 +308,7 @@ def torch_way(rng: random.Random, budget: float) -> dict[str, Found]:
         ratio = mine.median / baseline.median
         unsure = mine.has_warnings or baseline.has_warnings
         found[planted] = Found(ratio, CANNOT_TELL if unsure else read(ratio))
-    return found
+    return Answer(found)
 
 
 def read(ratio: float) -> str:

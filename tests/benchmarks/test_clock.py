@@ -14,12 +14,22 @@ import torch
 from benchmarks import clock, latency, stats
 from benchmarks.burst import bursts
 from benchmarks.cells import ROOT, Selection
-from benchmarks.clock import CANNOT_TELL, LAYERS, METHODS, ClockBenchmark, Found, read, summary
-from benchmarks.latency import BASELINE, evaluate
+from benchmarks.clock import (
+    CANNOT_TELL,
+    LAYERS,
+    METHODS,
+    Answer,
+    Budget,
+    ClockBenchmark,
+    Found,
+    read,
+    summary,
+)
+from benchmarks.evaluation import BASELINE, evaluate
 from benchmarks.stats import SAME
 from benchmarks.timing import Record, Timing
 
-SE, ECA = ("se", ""), ("eca", "")
+COPY, SE, ECA = ("none", "a third copy"), ("se", ""), ("eca", "")
 
 
 def _beside_bursts(rng, truths, builds=clock.BUILDS, rounds=clock.ROUNDS):
@@ -43,11 +53,11 @@ def _beside_bursts(rng, truths, builds=clock.BUILDS, rounds=clock.ROUNDS):
 
 def test_planted_truths_are_found_beside_simulated_bursts():
     rng = np.random.default_rng(0)
-    arms = (BASELINE, BASELINE, SE, ECA)
-    found = {arm: [] for arm in (BASELINE, SE, ECA)}
+    arms = (BASELINE, BASELINE, COPY, SE, ECA)
+    found = {arm: [] for arm in (COPY, SE, ECA)}
     means = []
     for _ in range(100):
-        records = _beside_bursts(rng, np.array([1.0, 1.0, 1.003, 1.03]))
+        records = _beside_bursts(rng, np.array([1.0, 1.0, 1.0, 1.003, 1.03]))
         rows = evaluate(arms, records, "thread")
         for arm, mine in found.items():
             mine.append(rows[arm])
@@ -55,8 +65,8 @@ def test_planted_truths_are_found_beside_simulated_bursts():
             np.mean([s for record in records for s in record.timings[i].seconds]) for i in (0, 1)
         )
         means.append(two / one)
-    assert sum(abs(row["ratio"] - 1) <= 0.01 for row in found[BASELINE]) >= 95
-    assert Counter(row["verdict"] for row in found[BASELINE])[SAME] >= 95
+    assert sum(abs(row["ratio"] - 1) <= 0.01 for row in found[COPY]) >= 95
+    assert Counter(row["verdict"] for row in found[COPY])[SAME] >= 95
     assert Counter(row["verdict"] for row in found[SE])[SAME] >= 95
     assert Counter(row["verdict"] for row in found[ECA])["slower"] >= 95
     assert sum(abs(ratio - 1) <= 0.01 for ratio in means) < 60, "as means on the wall can't"
@@ -84,10 +94,29 @@ def test_a_tenth_more_work_is_found_for_real_and_a_copy_is_a_copy(monkeypatch):
     monkeypatch.setattr(clock, "LAYERS", {"0 %": 100, "10 %": 110})
     torch.set_num_threads(1)
     with torch.inference_mode():
-        found = clock.interleaved(random.Random(0))
+        answer = clock.interleaved(random.Random(0))
+    found, spent = answer.found, answer.spent
     assert found["0 %"].verdict not in ("slower", "faster")
     assert 1.04 < found["10 %"].ratio < 1.16
-    assert found["10 %"].verdict != "faster"
+    assert found["10 %"].verdict == "slower"
+    assert 0 < found["10 %"].half_width < 0.1
+    assert spent.calls >= clock.BUILDS * clock.ROUNDS and spent.sample_s > clock.SAMPLE_S / 2
+
+
+def test_the_copy_that_is_reported_is_judged_by_two_others(monkeypatch):
+    """A slower third copy is a false call; a slower second one raises the floor instead."""
+    speeds = []
+
+    def planted(networks, *_):
+        times = [0.001 * speed for speed in speeds]
+        return Record([Timing([t] * 3, 1, busy=[t] * 3) for t in times], [])
+
+    monkeypatch.setattr(clock, "interleave", planted)
+    speeds[:] = [1.0, 1.0, 1.05, 1.003, 1.03]
+    found = clock.interleaved(random.Random(0)).found
+    assert [found[name].verdict for name in LAYERS] == ["slower", SAME, "slower"]
+    speeds[:] = [1.0, 1.03, 1.015, 1.015, 1.015]
+    assert {one.verdict for one in clock.interleaved(random.Random(0)).found.values()} == {SAME}
 
 
 def test_timm_warms_up_ten_calls_then_takes_the_mean_of_one_network_after_the_other(monkeypatch):
@@ -99,8 +128,8 @@ def test_timm_warms_up_ten_calls_then_takes_the_mean_of_one_network_after_the_ot
 
     monkeypatch.setattr(clock, "network", network)
     monkeypatch.setattr(clock.time, "perf_counter", lambda: next(now))
-    found = clock.timm_way(random.Random(0))
-    each = 10 + clock.BUILDS * clock.ROUNDS
+    found = clock.timm_way(random.Random(0), clock.Budget(calls=70)).found
+    each = 10 + 70
     assert log == [layers for layers in (333, *LAYERS.values()) for _ in range(each)]
     assert found == {planted: Found(1.0, SAME) for planted in LAYERS}
 
@@ -116,13 +145,13 @@ def test_torch_times_one_network_after_the_other_and_its_warning_is_kept(monkeyp
             assert num_threads == 1 and callable(globals["forward"])
 
         def blocked_autorange(self, min_run_time):
-            assert min_run_time == 0.5
+            assert min_run_time == 0.5, "a fifth"
             from types import SimpleNamespace
 
             return SimpleNamespace(median=next(medians), has_warnings=next(warns))
 
     monkeypatch.setattr(theirs, "Timer", Timer)
-    found = clock.torch_way(random.Random(0), 2.0)
+    found = clock.torch_way(random.Random(0), clock.Budget(2.5)).found
     assert found["0 %"] == Found(1.0, SAME)
     assert found["0.3 %"] == Found(1.0, CANNOT_TELL)
     assert found["3 %"] == Found(1.03, "slower")
@@ -134,7 +163,7 @@ def test_the_methods_take_turns_and_torch_gets_its_share_of_time(monkeypatch):
     def fake(name):
         def way(rng, budget):
             calls.append((name, budget))
-            return {planted: Found(1.0, SAME) for planted in LAYERS}
+            return Answer({planted: Found(1.0, SAME) for planted in LAYERS}, Budget(calls=7))
 
         return way
 
@@ -146,7 +175,11 @@ def test_the_methods_take_turns_and_torch_gets_its_share_of_time(monkeypatch):
     orders = [tuple(name for name, _ in calls[i : i + 3]) for i in range(0, 90, 3)]
     assert orders[0] == METHODS and len(set(orders)) == 6
     assert all(set(order) == set(METHODS) for order in orders)
-    assert all(budget > 0 for _, budget in calls[1:])
+    assert all(budget.seconds > 0 and budget.calls == 7 for _, budget in calls[1:])
+
+
+def test_there_are_as_many_builds_as_in_latency():
+    assert clock.BUILDS == latency.BUILDS * latency.PROCESSES
 
 
 def test_a_reader_calls_more_than_one_percent_a_difference():
@@ -175,7 +208,8 @@ def test_cells_are_every_way_difference_and_load_and_the_row_has_its_columns(mon
 
     def fake(repetitions, rng):
         one = {planted: Found(LAYERS[planted] / 333, SAME) for planted in LAYERS}
-        return {name: [one] * repetitions for name in METHODS}, dict.fromkeys(METHODS, [1.5])
+        answers = [Answer(one, Budget(1.5, 96, 0.002))] * repetitions
+        return dict.fromkeys(METHODS, answers), dict.fromkeys(METHODS, [1.5])
 
     monkeypatch.setattr(clock, "repeat", fake)
     rows = dict(bench.measure_group(cells[:9]))
@@ -184,6 +218,7 @@ def test_cells_are_every_way_difference_and_load_and_the_row_has_its_columns(mon
     for cell, row in rows.items():
         assert set(row) == names
         assert (row["method"], row["load"], row["within"]) == (cell.recipe, "quiet", 100)
+        assert row["sample_ms"] == (2.0 if cell.recipe == METHODS[0] else None)
 
 
 def test_bursts_use_about_half_a_processor_each_and_end():
