@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
-from benchmarks import display, latency, stats, tables, timing
 from benchmarks.site.figures import Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
@@ -161,6 +161,24 @@ def figure(store: Store) -> Figure:
     return Figure("clock", caption, f"Measured ratios: {alt}", values, layers, size)
 
 
+def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
+    """The median over the planted differences of a column of ours, beside each load."""
+    mine = rows[rows["recipe"] == bench.METHODS[0]].dropna(subset=[column])
+    middle = mine.groupby("data", sort=False)[column].median()
+    shown = [f"{text.format(number)} ({load})" for load, number in middle.items()]
+    return ", ".join(shown) or display.MISSING
+
+
+def _half_width(store: Store) -> str:
+    """The median half width of the intervals of the modules' latencies at one thread."""
+    rows = tables.ok(tables.one_machine(store.table("latency")))
+    rows = rows[(rows["clock"] == "thread") & (rows["module"] != "none")]
+    if rows.empty:
+        return display.MISSING
+    widths = (rows["ratio_high"] / rows["ratio_low"]).astype(float) ** 0.5 - 1
+    return f"±{100 * widths.median():.2f} %"
+
+
 def facts(store: Store) -> dict[str, str]:
     """What the page says of the protocol, and how often it was right."""
     rows = tables.ok(rows_of(store))
@@ -178,8 +196,17 @@ def facts(store: Store) -> dict[str, str]:
         "clock.small": SMALL,
         "clock.large": LARGE,
         "clock.within": f"{100 * bench.WITHIN:.0f} %",
+        "clock.small_exact": f"{100 * (bench.LAYERS[SMALL] / bench.LAYERS[COPY] - 1):.3f} %",
+        "clock.large_exact": f"{100 * (bench.LAYERS[LARGE] / bench.LAYERS[COPY] - 1):.3f} %",
         "clock.test_rounds": str(bench.ROUNDS),
         "clock.test_builds": str(bench.BUILDS),
+        "clock.warmup_calls": str(bench.WARMUP_CALLS),
+        "clock.torch_share": f"1/{bench.TORCH_SHARE}",
+        "clock.burst_short_ms": f"{1000 * burst.SHORTEST_S:.0f}",
+        "clock.burst_long_ms": f"{1000 * burst.LONGEST_S:.0f}",
+        "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
+        "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
+        "clock.latency_half_width": _half_width(store),
     }
     questions = {"copy": (COPY, "within"), "small": (SMALL, "same"), "large": (LARGE, "slower")}
     for method in bench.METHODS:

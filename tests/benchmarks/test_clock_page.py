@@ -13,8 +13,8 @@ def rows(store):
     for cell in ClockBenchmark().cells(Selection("cpu")):
         truth = LAYERS[cell.variant] / LAYERS["0 %"]
         ratios = [truth] * 95 + [1.05 * truth] * 5
-        values = summary([Found(r, read(r)) for r in ratios], truth)
-        named = {"method": cell.recipe, "load": cell.data, "measurement_s": 1.5}
+        values = summary([Found(r, read(r), 0.0042) for r in ratios], truth)
+        named = {"method": cell.recipe, "load": cell.data, "measurement_s": 1.5, "sample_ms": 2.5}
         store.append("clock", row(cell, {**values, **named}, "f" * 12, seconds=1.0))
     store.fold()
 
@@ -28,7 +28,16 @@ def test_without_rows_the_page_says_so(store):
     assert "Ways of timing: not measured" in clock.clock(store)
     assert "Peak memory: not measured" in memory.memory(store)
     assert clock.facts(store)["clock.timm.large"] == "not measured"
+    assert clock.facts(store)["clock.test_half_width"] == "not measured"
+    assert clock.facts(store)["clock.latency_half_width"] == "not measured"
     assert clock.figure(store).values == []
+
+
+def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):
+    ends = {"ratio": 1.1, "ratio_low": 1.1 / 1.02, "ratio_high": 1.1 * 1.02, "clock": "thread"}
+    cell = Cell("latency", "resnet18", "se", image_size=224, batch_size=1, threads=1)
+    store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
+    assert clock.facts(store)["clock.latency_half_width"] == "±2.00 %"
 
 
 def test_the_page_counts_how_often_each_way_was_right(store):
@@ -37,6 +46,9 @@ def test_the_page_counts_how_often_each_way_was_right(store):
     assert found["clock.interleaved.copy"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
     assert found["clock.timm.small"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
     assert found["clock.torch.utils.benchmark.large"].startswith("100 of 100 (quiet)")
+    assert found["clock.test_half_width"] == "±0.42 % (quiet), ±0.42 % (two bursts)"
+    assert found["clock.test_sample_ms"] == "2.5 ms (quiet), 2.5 ms (two bursts)"
+    assert (found["clock.small_exact"], found["clock.large_exact"]) == ("0.300 %", "3.003 %")
     text = clock.clock(store)
     assert text.index("Quiet") < text.index("Two bursts")
     assert text.index("ours, interleaved") < text.index("torch.utils.benchmark")
