@@ -7,13 +7,17 @@ calls; the kinds sum them up. The module is by itself, see ``alone``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import alone
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.fresh import keep_memory
 from benchmarks.latency import one_timing_job
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TWINS = {
     "se": "timm.layers:SEModule",
@@ -21,14 +25,17 @@ TWINS = {
     "cbam": "timm.layers.cbam:CbamModule",
     "coord": "timm.layers.coord_attn:CoordAttn",
 }
-"""timm's module beside each of ours, with timm's own defaults."""
+"""timm's module beside each of ours, with our options and weights (see ``alone.twin``)."""
 
 SHAPES = ("8x256x56x56", "8x2048x7x7")
 PAM_SHAPE = "2x512x32x32"
 REPEATS = 12
 
+SUM = "batch_norm_backward of the weight alone"
+"""The operator with which ours sum a product; with other outputs it belongs to a normalisation."""
+
 KINDS: dict[str, tuple[str, ...]] = {
-    "pool": ("mean", "sum", "amax", "max", "dot", "var_mean", "pool2d", "batch_norm_backward"),
+    "pool": ("mean", "sum", "amax", "max", "dot", "var_mean", "pool2d", SUM),
     "product": (
         *("mul", "add", "sub", "div", "addcmul", "sigmoid", "relu", "hardswish", "clamp", "neg"),
         *("threshold", "eq", "where", "masked_fill", "rsub", "sqrt", "exp", "square"),
@@ -60,6 +67,7 @@ class Breakdown(Benchmark):
     title: ClassVar[str] = "Where the time of a module goes"
     code: ClassVar[tuple[str, ...]] = (
         "attn/arguments.py",
+        *(f"attn/{module}.py" for module in TWINS),
         "attn/passes.py",
         "attn/reductions.py",
         "benchmarks/alone.py",
@@ -108,9 +116,18 @@ class Breakdown(Benchmark):
         torch.set_num_threads(cell.threads or 1)
         torch.manual_seed(0)
         with one_timing_job(), torch.inference_mode(cell.recipe == "inference"):
-            module = alone.build(cell)
+            module = build(cell)
             call = alone.call(module, list(module.parameters()), *alone.maps(cell))
             return summed(own_times(call))
+
+
+def build(cell: Cell) -> nn.Module:
+    """The cell's module; where it is timm's, with the size, options and weights of ours."""
+    ours = {theirs: name for name, theirs in TWINS.items()}.get(cell.module)
+    if ours is None:
+        return alone.build(cell)
+    mine = alone.build(replace(cell, module=ours))
+    return alone.twin(ours, mine, alone.shape(cell.data)[1])
 
 
 def own_times(call: alone.Call, repeats: int = REPEATS) -> dict[str, tuple[float, int]]:
@@ -120,14 +137,25 @@ def own_times(call: alone.Call, repeats: int = REPEATS) -> dict[str, tuple[float
     call()
     found: dict[str, tuple[float, int]] = {}
     for _ in range(repeats):
-        with profile(activities=[ProfilerActivity.CPU]) as seen:
+        with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
             call()
-        for event in seen.key_averages():
-            name = event.key.removeprefix("aten::")
-            seconds = 1e-6 * event.self_cpu_time_total
-            least = min(seconds, found[name][0]) if name in found else seconds
-            found[name] = least, event.count
+        one: dict[str, list[float]] = {}
+        for event in seen.events() or ():
+            one.setdefault(_name(event), []).append(1e-6 * event.self_cpu_time_total)
+        for name, times in one.items():
+            least = min(sum(times), found[name][0]) if name in found else sum(times)
+            found[name] = least, len(times)
     return found
+
+
+def _name(event: Any) -> str:
+    """An operator's name, with what was asked of it where that decides its kind."""
+    name = event.name.removeprefix("aten::")
+    if name.endswith("batch_norm_backward"):
+        asked = (getattr(event, "concrete_inputs", None) or [None])[-1]
+        if asked == [False, True, False]:
+            return f"{name} of the weight alone"
+    return name
 
 
 def kind(name: str) -> str:

@@ -5,11 +5,12 @@ import os
 import pytest
 import torch
 
+from attn import reductions
 from benchmarks import alone, breakdown, latency, networks, position, speed
 from benchmarks.cells import Cell, Selection
 from benchmarks.elementwise import count
+from benchmarks.evaluation import TimingFailed
 from benchmarks.fresh import ProcessDied, in_fresh_process
-from benchmarks.latency import TimingFailed
 from benchmarks.stats import NOISY, SAME
 from benchmarks.timing import Record, Timing
 
@@ -200,7 +201,8 @@ def test_shares_of_a_known_breakdown():
         ("bmm", "matrix"),
         ("_softmax", "norm"),
         ("native_batch_norm", "norm"),
-        ("native_batch_norm_backward", "pool"),
+        ("native_batch_norm_backward", "norm"),
+        ("native_batch_norm_backward of the weight alone", "pool"),
         ("copy_", "move"),
         ("as_strided", "other"),
         ("MulBackward0", "other"),
@@ -209,6 +211,32 @@ def test_shares_of_a_known_breakdown():
 )
 def test_kinds_of_operators(name, kind):
     assert breakdown.kind(name) == kind
+
+
+def test_a_normalisation_s_backward_pass_is_told_from_a_sum():
+    x = torch.randn(2, 4, 8, 8)
+    inner = x.clone().requires_grad_()
+    norm = torch.nn.BatchNorm2d(4)
+    inputs = (inner, *norm.parameters())
+    for call, kind in (
+        (lambda: reductions.dot(x, x, [0, 1]), "pool"),
+        (lambda: torch.autograd.grad(norm(inner), inputs, x), "norm"),
+    ):
+        times = breakdown.own_times(call, repeats=1)
+        kinds = {breakdown.kind(name) for name in times if "batch_norm_backward" in name}
+        assert kinds == {kind}
+
+
+@pytest.mark.parametrize("module", sorted(breakdown.TWINS))
+def test_the_breakdown_compares_equal_modules(module):
+    mine = cell(module=module, data="2x64x8x8")
+    torch.manual_seed(0)
+    ours = breakdown.build(mine)
+    torch.manual_seed(0)
+    theirs = breakdown.build(cell(module=breakdown.TWINS[module], data="2x64x8x8"))
+    x, _ = alone.maps(mine)
+    assert type(ours) is not type(theirs)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), atol=1e-6, rtol=1e-5)
 
 
 def test_a_product_that_dominates_is_seen():
