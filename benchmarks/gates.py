@@ -5,6 +5,9 @@ Neither torch nor timm is imported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -89,3 +92,32 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float | None:
         return None
     value = float(one.rank().corr(other.rank()))
     return value if value == value else None
+
+
+def within_backbones(frame: pd.DataFrame, column: str) -> list[float]:
+    """Rank correlation of a count with the ratio of times, of each backbone that has one.
+
+    Between backbones the size of the network decides, so pairs of different ones are not ranked.
+    """
+    groups = (mine for _, mine in frame.groupby("backbone", sort=True))
+    found = (rank_correlation(mine[column], mine["ratio"]) for mine in groups)
+    return [number for number in found if number is not None]
+
+
+def over_backbones(numbers: Sequence[float]) -> stats.Interval | None:
+    """Their mean with Student's interval; None for fewer than two."""
+    n = len(numbers)
+    if n < 2:
+        return None
+    reach = stats.T_975[min(n - 1, len(stats.T_975)) - 1] * stdev(numbers) / sqrt(n)
+    return stats.Interval(fmean(numbers), fmean(numbers) - reach, fmean(numbers) + reach)
+
+
+def better_count(frame: pd.DataFrame) -> stats.Interval | None:
+    """How much better the bytes order the times than the multiply-adds do.
+
+    The difference of the two rank correlations in each backbone, over the backbones.
+    """
+    groups = (mine for _, mine in frame.groupby("backbone", sort=True))
+    pairs = [[rank_correlation(g[name], g["ratio"]) for name in COUNTS] for g in groups]
+    return over_backbones([b - m for m, b in pairs if m is not None and b is not None])

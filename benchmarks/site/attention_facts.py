@@ -6,14 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, gates, stats, tables
+from benchmarks import alone, display, gates, stats, tables
 from benchmarks.site import attention
 from benchmarks.store import Store
 
 
 def facts(store: Store) -> dict[str, str]:
     """The sentences of the page; what has no row says so."""
-    return {**_speed_facts(store), **_position_facts(store), **_count_facts(store)}
+    passes = {
+        f"passes.{mode}.{what}": display.whole(number)
+        for mode, numbers in alone.PASSES.items()
+        for what, number in zip(("read", "written"), numbers, strict=True)
+    }
+    return {**passes, **_speed_facts(store), **_position_facts(store), **_count_facts(store)}
 
 
 def _speed_facts(store: Store) -> dict[str, str]:
@@ -83,24 +88,37 @@ def _position_facts(store: Store) -> dict[str, str]:
 
 
 def _better_count(frame: pd.DataFrame) -> str:
-    """Which of the two counts orders the times better."""
-    by = {name: gates.rank_correlation(frame[name], frame["ratio"]) for name in gates.COUNTS}
-    macs, moved = by["macs_share"], by["bytes_share"]
-    if macs is None or moved is None:
+    """Which of the two counts orders the times better, if the backbones can tell."""
+    found = gates.better_count(frame)
+    if found is None:
         return f"Which of the two orders the times better: {display.MISSING}."
-    if moved > macs:
-        return "The bytes moved order the times better than the multiply-adds."
-    return "The bytes moved order the times no better than the multiply-adds."
+    ends = f"difference {_signed(found.value)} [{_signed(found.low)}, {_signed(found.high)}]"
+    if found.low > 0:
+        return f"The bytes moved order the times better than the multiply-adds ({ends})."
+    if found.high < 0:
+        return f"The multiply-adds order the times better than the bytes moved ({ends})."
+    return f"Which of the two orders the times better, so few backbones cannot tell ({ends})."
+
+
+def _signed(number: float) -> str:
+    return f"{number:.2f}".replace("-", display.MINUS)
+
+
+def _rank(frame: pd.DataFrame, column: str) -> str:
+    """The mean over backbones of the rank correlation in each, with its interval."""
+    found = gates.over_backbones(gates.within_backbones(frame, column))
+    if found is None:
+        return display.MISSING
+    return f"{_signed(found.value)} [{_signed(found.low)}, {_signed(found.high)}]"
 
 
 def _count_facts(store: Store) -> dict[str, str]:
     frame = gates.counts_and_time(store)
     found = {}
     for column in gates.COUNTS:
-        number = gates.rank_correlation(frame[column], frame["ratio"])
-        text = display.shown(lambda n: f"{n:.2f}".replace("-", display.MINUS), number)
-        found[f"counts.{column}.rank"] = text
+        found[f"counts.{column}.rank"] = _rank(frame, column)
     found["counts.pairs"] = display.whole(len(frame))
+    found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):
         mine = frame[(frame["arm"] == arm) & (frame["backbone"] == "resnet50")]

@@ -7,6 +7,7 @@ import pytest
 import trial
 
 from benchmarks import gates
+from benchmarks.alone import PASSES
 from benchmarks.breakdown import TWINS, WORDS
 from benchmarks.cells import Cell
 from benchmarks.site import attention, attention_facts, attention_figures
@@ -104,24 +105,49 @@ def test_position_attention_is_told_by_its_largest_map(tmp_path):
     assert found["position.training"] == "In training: not measured."
 
 
+def append_counts(results, backbone, orders):
+    """A backbone with four gates: each one's order by multiply-adds, bytes and time."""
+    cost, latency = (replace(c, backbone=backbone) for c in (trial.COST, trial.LATENCY))
+    base = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
+    trial.append(results, cost, base)
+    trial.append(results, latency, trial.times(1.0, SAME))
+    for module, (macs, moved, time) in zip(("se", "eca", "cbam", "coord"), orders, strict=True):
+        more = {"macs": 1000 + macs, "elementwise_bytes": 500 + 100 * moved, "matmul_bytes": 500}
+        trial.append(results, replace(cost, module=module), more)
+        trial.append(results, replace(latency, module=module), trial.times(1 + time / 10, "slower"))
+
+
 def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp_path):
     results = Store(tmp_path)
-    base = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
-    trial.append(results, trial.COST, base)
-    trial.append(results, trial.LATENCY, trial.times(1.0, SAME))
-    for i, module in enumerate(("se", "eca", "cbam", "coord"), 1):
-        more = {"macs": 1000 + 50 - i, "elementwise_bytes": 500 + 100 * i, "matmul_bytes": 500}
-        trial.append(results, replace(trial.COST, module=module), more)
-        cell = replace(trial.LATENCY, module=module)
-        trial.append(results, cell, trial.times(1 + i / 10, "slower"))
+    orders = [(50 - i, i, i) for i in (1, 2, 3, 4)]
+    append_counts(results, trial.COST.backbone, orders)
+    assert "not measured" in attention_facts.facts(results)["counts.verdict"]  # one backbone
+    append_counts(results, "another", orders)
     frame = gates.counts_and_time(results)
-    assert sorted(frame["bytes_share"].round(6)) == [10, 20, 30, 40]
-    assert sorted(frame["macs_share"].round(6)) == [4.6, 4.7, 4.8, 4.9]
+    assert sorted(set(frame["bytes_share"].round(6))) == [10, 20, 30, 40]
+    assert sorted(set(frame["macs_share"].round(6))) == [4.6, 4.7, 4.8, 4.9]
     found = attention_facts.facts(results)
-    assert found["counts.bytes_share.rank"] == "1.00"
-    assert found["counts.macs_share.rank"] == "−1.00"
-    assert found["counts.pairs"] == "4"
+    assert found["counts.bytes_share.rank"] == "1.00 [1.00, 1.00]"
+    assert found["counts.macs_share.rank"] == "−1.00 [−1.00, −1.00]"
+    assert (found["counts.pairs"], found["counts.backbones"]) == ("8", "2")
     assert "order the times better than" in found["counts.verdict"]
+
+
+def test_backbones_that_disagree_can_not_tell(tmp_path):
+    results = Store(tmp_path)
+    append_counts(results, "one", [(5 - i, i, i) for i in (1, 2, 3, 4)])
+    append_counts(results, "other", [(i, 5 - i, i) for i in (1, 2, 3, 4)])
+    found = attention_facts.facts(results)
+    # differences of 2 and -2: their mean is 0, its standard error 2, t of one degree 12.706
+    assert "cannot tell (difference 0.00 [−25.41, 25.41])" in found["counts.verdict"]
+
+
+def test_a_difference_between_backbones_is_no_order_within_them():
+    """Both counts grow with the time from backbone to backbone, and fall within each."""
+    rows = [(b, 10 * n + i, 10 * n - i) for n, b in enumerate("abc") for i in (1, 2, 3)]
+    frame = pd.DataFrame(rows, columns=["backbone", "macs_share", "ratio"])
+    assert gates.rank_correlation(frame["macs_share"], frame["ratio"]) > 0.5
+    assert gates.within_backbones(frame, "macs_share") == pytest.approx([-1, -1, -1])
 
 
 def test_rank_correlation_of_known_ranks():
@@ -168,12 +194,16 @@ def test_whole_networks_have_a_column_a_setting(tmp_path):
     assert "1.250" in row and row.count("not measured") == 1
 
 
+KNOWN = {"counts.pairs", "counts.backbones"}
+KNOWN |= {f"passes.{mode}.{what}" for mode in PASSES for what in ("read", "written")}
+
+
 def test_without_rows_everything_says_not_measured(tmp_path):
     results = Store(tmp_path)
     parts = ("speed", "speed_means", "position", "breakdown", "networks", "counts")
     assert all("not measured" in getattr(attention, part)(results) for part in parts)
     found = attention_facts.facts(results)
-    assert all("not measured" in text for key, text in found.items() if key != "counts.pairs")
+    assert all("not measured" in text for key, text in found.items() if key not in KNOWN)
     assert not any(figure.values for figure in attention_figures.figures(results))
 
 
