@@ -35,7 +35,7 @@ SETTINGS = (
 )
 """Mode, layout, images in a batch."""
 
-ROUNDS = {"inference": 5, "training": 3}
+ROUNDS = {"inference": 4, "training": 3}
 BUILDS = 2
 PROCESSES = 2
 IMAGE_SIZE = 224
