@@ -28,6 +28,10 @@ NAMES = {
 """The papers by the name of their page."""
 
 
+STRIDES = ("first 1x1 convolution (Caffe)", "3x3 convolution (torchvision)")
+"""The lines of the table of choices about ResNet-50's stride: on the first 1x1, on the 3x3."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of size, and the metrics that are of it."""
@@ -270,4 +274,33 @@ def facts(store: Store) -> dict[str, str]:
         )
     seconds = measured["seconds"].sum()
     found["paper.seconds"] = display.whole(round(seconds)) if len(measured) else display.MISSING
+    return found | _choice_facts(measured)
+
+
+ECA_CHOICES = {
+    "default": "the default of the code",
+    "down": "the formula, ties down (Eq. 12)",
+    "up": "the formula, ties up (Fig. 3)",
+    "released": "the released checkpoint",
+}
+"""The lines of the table of choices about ECA's kernel size, by the key of their fact."""
+
+
+def _choice_facts(measured: pd.DataFrame) -> dict[str, str]:
+    """Parameters that each choice of ECA's k adds, and what the place of the stride saves."""
+    mine = measured[measured["paper"] == "Choices"]
+
+    def computed(table: str, variant: str, metric: str) -> Any:
+        here = (mine["table"] == table) & (mine["printed_variant"] == variant)
+        found = mine.loc[here & (mine["metric"] == metric), "computed"]
+        return found.iloc[0] if len(found) else None
+
+    found = {
+        f"choice.eca.{key}": display.shown(display.whole, computed("ECA: which k", words, "params"))
+        for key, words in ECA_CHOICES.items()
+    }
+    place = "ResNet-50: where the stride sits"
+    first, third = (computed(place, words, "FLOPs") for words in STRIDES)
+    share = 100 * (1 - first / third) if first and third else None
+    found["choice.stride.saves"] = display.shown(lambda n: f"{n:.1f} %", share)
     return found

@@ -12,6 +12,7 @@ from math import sqrt
 from benchmarks import display
 from benchmarks.papers.reported import Printed, printed
 from benchmarks.site.html import Entry, Head, table
+from benchmarks.stats import ALPHA
 from benchmarks.store import Store
 
 TRIALS = 5
@@ -217,6 +218,7 @@ def facts(store: Store) -> dict[str, str]:
     made = [g for g in gains() if g.module != "SimAM"]
     below = sum(abs(g.gain) < g.pooled - 1e-9 for g in made)
     found = {"reruns.cells": display.whole(len(made)), "reruns.below": display.whole(below)}
+    found["reruns.by_chance"] = display.whole(round(ALPHA * len(made)))
     for word in ("higher", "lower", "not told apart"):
         number = sum(g.verdict == word for g in made)
         found[f"reruns.{word.replace(' ', '_')}"] = display.whole(number)

@@ -65,6 +65,28 @@ def test_without_rows_nothing_is_claimed(tmp_path):
     assert "not measured" in papers.counts(empty)
 
 
+def test_choices_are_told_from_their_rows(tmp_path):
+    made = Store(tmp_path)
+    wanted = {
+        ("the formula, ties down (Eq. 12)", "params"): 80,
+        (papers.STRIDES[0], "FLOPs"): 900,
+        (papers.STRIDES[1], "FLOPs"): 1000,
+    }
+    for cell, task in tasks().items():
+        number = wanted.get((task.printed.variant, task.printed.metric))
+        if number and task.printed.paper == "Choices":
+            append(made, cell, values(task, number, "", "not printed"))
+    found = papers.facts(made)
+    assert found["choice.eca.down"] == "80"
+    assert found["choice.eca.up"] == "not measured"
+    assert found["choice.stride.saves"] == "10.0 %"
+
+
+def test_every_choice_that_the_pages_tell_has_a_recipe():
+    variants = {t.printed.variant for t in tasks().values() if t.printed.paper == "Choices"}
+    assert {*papers.ECA_CHOICES.values(), *papers.STRIDES} <= variants
+
+
 def test_a_table_shows_printed_computed_and_reported_in_one_line(store):
     text = papers.paper(store, "cbam")
     line = next(part for part in text.split("<tr>") if ">ResNet-18<" in part and "11.69" in part)
