@@ -97,7 +97,10 @@ class Part(nn.Sequential):
 
 
 def position_attention(channels: int) -> Part:
-    """PAM that makes its whole attention map at once, as it does in training."""
+    """PAM that makes its whole attention map at once, as the official code does.
+
+    On a processor our own makes it `QUERY_ROWS` rows at a time; the map that is counted is whole.
+    """
     module = PAM(channels)
     module.query_rows = sys.maxsize
     return Part(channels, module)
