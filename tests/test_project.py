@@ -92,10 +92,15 @@ def test_reading_tables_installs_neither_torch_nor_timm():
 
 
 def test_what_the_code_imports_is_declared():
-    distributions = {"sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
+    distributions = {
+        "pynvml": "nvidia-ml-py",
+        "sklearn": "scikit-learn",
+        "vl_convert": "vl-convert-python",
+    }
     groups = PROJECT["dependency-groups"]
     library = PROJECT["project"]["dependencies"]
-    suite = [item for item in groups["tables"] + groups["bench"] if isinstance(item, str)]
+    needed = groups["tables"] + groups["bench"] + groups["gpu"]
+    suite = [item for item in needed if isinstance(item, str)]
     for folder, requirements in (("attn", library), ("benchmarks", library + suite)):
         declared = {re.split(r"[<>=\[]", item)[0] for item in requirements}
         for path in (ROOT / folder).rglob("*.py"):
