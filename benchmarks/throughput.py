@@ -29,7 +29,7 @@ SUITE, SCRIPT, SCRIPT_PLAIN = "suite", "timm script", "timm script, no augmentat
 ONE, EACH = "one training", "one a core"
 PROCESSES, ROUNDS, BATCHES = 2, 6, 16
 """Of the comparison with the bare loop: fresh processes, rounds in each, batches in a sample."""
-EPOCH, ALTERNATIONS = 48, 3
+EPOCH, ALTERNATIONS = 40, 3
 """Of the comparison with timm's script: batches in a sample, and samples of the suite and of the
 script's fastest form, by turns. Its other forms have one sample."""
 
@@ -326,4 +326,5 @@ def _words(cell: Cell) -> list[str]:
         form.program == SCRIPT,
         batch_size=cell.batch_size or 1,
         workers=form.workers,
+        copies=form.copies,
     )

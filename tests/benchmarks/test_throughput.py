@@ -237,7 +237,7 @@ def test_rates_of_copies_are_added_up(monkeypatch, tmp_path):
     monkeypatch.setattr(timm_script, "script", lambda: fake)
     monkeypatch.setattr(timm_script, "write_images", lambda folder, images: None)
     one, two = (timm_script.rate(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
-    assert one == by_epoch(LOG, 128)[-1]
+    assert one == by_epoch(LOG, 128)[timm_script.TIMED]
     assert two == 2 * one
     fake.write_text("print('no images')\nraise SystemExit(3)")
     with pytest.raises(ScriptFailed, match="code 3: no images"):
@@ -273,12 +273,15 @@ def test_a_script_that_is_nowhere_says_where_to_put_it(monkeypatch, tmp_path):
 
 
 def test_augmentation_and_layout_are_in_the_command():
-    words = timm_script.options("resnet10_small", "nhwc", False, batch_size=128, workers=2)
+    words = timm_script.options(
+        "resnet10_small", "nhwc", False, batch_size=128, workers=2, copies=1
+    )
     assert {"--channels-last", "--no-aug"} <= set(words)
-    words = timm_script.options("resnet10_small", "nchw", True, batch_size=64, workers=0)
+    words = timm_script.options("resnet10_small", "nchw", True, batch_size=64, workers=0, copies=2)
     assert not {"--channels-last", "--no-aug"} & set(words)
     assert words[words.index("--batch-size") + 1] == "64"
     assert words[words.index("--workers") + 1] == "0"
+    assert words[words.index("--epochs") + 1] == "3"  # one that is ahead keeps its core busy
 
 
 def test_a_process_times_each_loop_or_says_why_not_and_ends_with_its_context():
