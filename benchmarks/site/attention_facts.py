@@ -109,7 +109,7 @@ def _rank(frame: pd.DataFrame, column: str) -> str:
     found = gates.over_backbones(gates.within_backbones(frame, column))
     if found is None:
         return display.MISSING
-    return f"{_signed(found.value)} [{_signed(found.low)}, {_signed(found.high)}]"
+    return f"{_signed(found.value)} [{_signed(max(found.low, -1))}, {_signed(min(found.high, 1))}]"
 
 
 def _count_facts(store: Store) -> dict[str, str]:
