@@ -17,7 +17,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from benchmarks import latency
+from benchmarks import latency, stats
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
 from benchmarks.evaluation import BASELINE, TimingFailed, clock_of, evaluate
 from benchmarks.latency import (
@@ -29,6 +29,7 @@ from benchmarks.latency import (
     one_timing_job,
     run_session,
 )
+from benchmarks.provenance import fingerprint
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.stats import NOISY, SAME
 from benchmarks.timing import Record, Timing, calibrate, cpu_timer, cuda_timer, interleave
@@ -449,3 +450,17 @@ def test_check_refuses_what_is_not_here(monkeypatch):
     Latency().check([cell(device="cuda:0")])
     with pytest.raises(ValueError, match="sees 1 GPU"):
         Latency().check([cell(device="cuda:3")])
+
+
+@pytest.mark.parametrize("name", ["latency", "clock", "networks", "speed", "position"])
+def test_the_rule_of_the_verdict_is_in_every_fingerprint_that_needs_it(monkeypatch, name):
+    bench = benchmarks()[name]
+    cell = Cell(name, "resnet18", "none")
+    before = fingerprint((), bench.configuration(cell))
+    monkeypatch.setattr(stats, "VERDICT_RULE", (*stats.VERDICT_RULE[:-1], 0.02))
+    assert fingerprint((), bench.configuration(cell)) != before
+    named = {source.rpartition("::")[2] for source in bench.code}
+    assert {"_same_rounds", "floor_of", "geometric_mean", "latency_verdict"} <= named
+    texts = [column.description for column in bench.columns if column.name == "verdict"]
+    assert bool(texts) == (name != "clock")
+    assert all("by more than 1 %" in text for text in texts)
