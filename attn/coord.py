@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from attn.arguments import hidden_width, one_of
 from attn.passes import scale, squeeze
+from attn.reductions import by_hand, layout_of
 
 
 class CoordAttention(nn.Module):
@@ -71,7 +72,15 @@ class CoordAttention(nn.Module):
         strip = self.act(self.bn1(self.conv1(strip)))
         gates: list[Tensor] = []
         if self.conv_h is not None:
-            gates.append(torch.sigmoid(self.conv_h(strip[:, :, :height])))
+            gates.append(_like(x, torch.sigmoid(self.conv_h(strip[:, :, :height]))))
         if self.conv_w is not None:
-            gates.append(torch.sigmoid(self.conv_w(strip[:, :, -width:].transpose(2, 3))))
+            columns = self.conv_w(strip[:, :, -width:].transpose(2, 3))
+            gates.append(_like(x, torch.sigmoid(columns)))
         return scale(x, gates)
+
+
+def _like(x: Tensor, gate: Tensor) -> Tensor:
+    """The gate in the layout of x: a product of two layouts takes a processor twice the time."""
+    if torch.jit.is_scripting():
+        return gate
+    return gate.contiguous(memory_format=layout_of(x)) if by_hand(x, gate) else gate
