@@ -160,11 +160,14 @@ def coverage_table(store: Store, by: str) -> pd.DataFrame:
     return counted.rename(columns={"sum": "good", "size": "all"}).reset_index()
 
 
-def failures(store: Store, names: Sequence[str] = ("cost", "latency", "accuracy")) -> pd.DataFrame:
-    """Every row whose status is not ok, with what it was and why, newest last."""
+def failures(store: Store) -> pd.DataFrame:
+    """Every row whose status is not ok, with what it was and why, newest last.
+
+    Those of coverage are left out: there a failure is the finding, and has a table of its own.
+    """
     kept = ["benchmark", "backbone", "arm", "data", "recipe", "seed", "threads"]
     kept += ["status", "reason"]
-    found = [with_arm(failed(store.table(name))) for name in names]
+    found = [with_arm(failed(store.table(name))) for name in benchmarks() if name != "coverage"]
     frames = [f[[*kept, "measured_at"]].astype(object) for f in found if len(f)]
     if not frames:
         return pd.DataFrame(columns=kept)

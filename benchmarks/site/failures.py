@@ -11,7 +11,7 @@ def failures(store: Store) -> str:
     """Every row without a value, with the reason; coverage has a table of its own."""
     rows = tables.failures(store)
     if rows.empty:
-        return "<p>No row of cost, latency or accuracy is without a value.</p>\n"
+        return "<p>No row outside coverage is without a value.</p>\n"
     titles = ("Benchmark", "Backbone", "Module", "Status", "Reason")
     heads = [Head(title, number=False) for title in titles]
     body = [
