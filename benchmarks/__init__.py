@@ -20,4 +20,5 @@ FILES = (
     "clock",
     "memory",
     "counting",
+    "spiral",
 )
