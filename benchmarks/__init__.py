@@ -21,4 +21,5 @@ FILES = (
     "memory",
     "counting",
     "spiral",
+    "tensors",
 )
