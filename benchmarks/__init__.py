@@ -22,4 +22,5 @@ FILES = (
     "counting",
     "spiral",
     "tensors",
+    "properties",
 )
