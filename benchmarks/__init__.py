@@ -21,6 +21,7 @@ FILES = (
     "memory",
     "counting",
     "spiral",
+    "activations",
     "tensors",
     "properties",
 )
