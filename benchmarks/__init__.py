@@ -22,6 +22,8 @@ FILES = (
     "counting",
     "spiral",
     "activations",
+    "softmax",
+    "calibration",
     "tensors",
     "properties",
 )
