@@ -83,6 +83,13 @@ PROPERTIES = {
         ),
         Property("reach", "pixels along a side that it reads", ("sk",), ("5x5", "3x3 dilated"), 0),
         Property(
+            "width of z",
+            "numbers that selective kernels squeeze the channels to",
+            ("sk",),
+            ("C=64", "C=512", "C=1024", "C=2048"),
+            seeds=0,
+        ),
+        Property(
             "kernel size",
             "k of the paper's formula at this number of channels",
             ("eca",),
@@ -188,6 +195,13 @@ def _reach(cell: Cell) -> float:
     return gates.reach(gates.branch_of(*BRANCHES[cell.data]))
 
 
+def _width_of_z(cell: Cell) -> float:
+    import attn
+
+    module: Any = attn.build("sk", _channels(cell), device="meta")
+    return module.select.fc1.out_channels
+
+
 def _channels(cell: Cell) -> int:
     return int(cell.data.removeprefix("C="))
 
@@ -229,6 +243,7 @@ MEASURES: dict[str, Callable[[Cell], float]] = {
     "parameters": _parameters,
     "branch": _branch,
     "reach": _reach,
+    "width of z": _width_of_z,
     "kernel size": _kernel_size,
     "kernel size, linear": _linear_kernel_size,
     "not nearest odd": _not_nearest_odd,

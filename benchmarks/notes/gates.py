@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import attn
 
 IMAGES, CHANNELS, HEIGHT, WIDTH = 2, 64, 6, 7
+ROUNDING = 1e-12
 
 
 def built(name: str, options: dict[str, Any], seed: int, channels: int = CHANNELS) -> nn.Module:
@@ -80,14 +81,16 @@ def jacobian(module: nn.Module) -> Tensor:
 
 
 def rank(module: nn.Module) -> float:
-    """Rank of the gate's Jacobian: how many directions of the pooled channels reach the gate."""
-    return float(torch.linalg.matrix_rank(jacobian(module), rtol=1e-10))
+    """Rank of the gate's Jacobian: how many directions of the pooled channels reach the gate.
+
+    Where every ReLU is off, the Jacobian is zero but for rounding, and so is its rank.
+    """
+    return float(torch.linalg.matrix_rank(jacobian(module), atol=ROUNDING, rtol=1e-10))
 
 
 def share_nonzero(module: nn.Module) -> float:
     """Share of the gate's Jacobian that is not zero: which channel reaches which gate."""
-    derivatives = jacobian(module).abs()
-    return (derivatives > 1e-12 * derivatives.max()).double().mean().item()
+    return (jacobian(module).abs() > ROUNDING).double().mean().item()
 
 
 def outer_product(module: nn.Module) -> float:

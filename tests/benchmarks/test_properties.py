@@ -46,6 +46,8 @@ def test_rank_and_links_of_known_matrices():
     assert gates.rank(linear) == 5 and gates.share_nonzero(linear) == 1
     own = Planted(mean)
     assert gates.rank(own) == 64 and gates.share_nonzero(own) == 1 / 64
+    constant = Planted(lambda x: torch.full_like(mean(x), 0.3))
+    assert gates.rank(constant) == gates.share_nonzero(constant) == 0
 
 
 def test_a_map_that_is_no_outer_product_is_found_out():
@@ -75,7 +77,8 @@ def test_position_attention_is_the_papers_product_and_not_the_notes():
 
 
 def test_numbers_that_papers_print_or_imply():
-    assert value("rank", "se") <= 4  # C / r
+    ranks = [value("rank", "se", seed=seed) for seed in range(5)]
+    assert max(ranks) <= 4 and max(ranks) > 0  # C / r
     assert value("links", "eca") == pytest.approx((3 * 64 - 2) / 64**2)
     assert value("parameters", "cbam", "spatial=None") == value("parameters", "se")
     assert [value("branch", "sk", data=d) for d in ("5x5", "3x3 dilated")] == [1600, 576]
