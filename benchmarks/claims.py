@@ -25,7 +25,7 @@ from benchmarks.papers import reported
 from benchmarks.stats import Interval
 from benchmarks.store import Store
 
-HOLDS, FAILS, NOT_YET, NEVER = "holds", "fails", "not measured", "not measurable"
+HOLDS, FAILS, NOT_YET, NEVER = "holds", "fails", "not measured", "no table decides it"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The notes' claims: `claims.csv` beside this file, typed once, with what must hold for each verdict.
+"""The notes' claims: `claims.csv` beside this file, with what must hold for each verdict to stand.
 
-The file holds no measured number. `condition` is an expression over the tables, `evidence` a
-sentence with such expressions in braces; `benchmarks.claims` evaluates both. A claim that no table
-can decide says why in `unmeasured`.
+The file is typed and holds no measured number. `condition` is an expression over the tables and
+`evidence` a sentence with such expressions in braces; `benchmarks.claims` evaluates both. A claim
+that no table can decide says why in `unmeasured`.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ from benchmarks.site import (
     latency,
     memory,
     modules,
+    notes,
+    notes_trained,
     papers,
     readme,
     reruns,
@@ -74,6 +76,10 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "counting-differences": suite.differences,
     "clock": clock.clock,
     "memory": memory.memory,
+    "spiral": notes_trained.spiral,
+    "spiral-pair": notes_trained.pair,
+    "activations": notes_trained.activations,
+    "calibration": notes_trained.calibration,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 
@@ -116,7 +122,7 @@ def _written_before(folder: Path) -> list[Path]:
 
 def fragments(store: Store) -> dict[str, str]:
     """Every generated table by name."""
-    found = {name: make(store) for name, make in TABLES.items()}
+    found = {name: make(store) for name, make in TABLES.items()} | notes.fragments(store)
     for family in modules.FAMILIES:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
-from benchmarks.site import attention_facts, clock, papers, reruns
+from benchmarks.site import attention_facts, clock, notes, papers, reruns
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
 from benchmarks.store import Store
@@ -18,7 +18,7 @@ COST_BACKBONE = "resnet50"
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     ours = (_rows, _accuracy, _cost, _latency, _coverage)
-    parts = (*ours, attention_facts.facts, clock.facts, papers.facts, reruns.facts)
+    parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
 

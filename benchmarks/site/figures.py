@@ -302,7 +302,8 @@ def tradeoff(store: Store) -> Figure:
 
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
-    from benchmarks.site import attention_figures, clock  # which are made of what is above
+    # which are made of what is above
+    from benchmarks.site import attention_figures, clock, notes_figures
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
-    return [*drawn, *attention_figures.figures(store)]
+    return [*drawn, *attention_figures.figures(store), *notes_figures.figures(store)]

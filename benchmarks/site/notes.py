@@ -1,0 +1,176 @@
+"""The notes' claims as tables and facts: verdicts, examples that ran, exact properties."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import claims, display, tables
+from benchmarks.claims import FAILS, HOLDS, Checked
+from benchmarks.notes.claimed import VERDICTS
+from benchmarks.progress import duration
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+from benchmarks.tensors import EXAMPLES
+
+BENCHMARKS = ("tensors", "spiral", "activations", "softmax", "calibration", "properties")
+"""The benchmarks of the notes' pages."""
+
+CHECKED = {HOLDS: "supported by the tables", FAILS: "no longer supported by the tables"}
+
+
+def fragments(store: Store) -> dict[str, str]:
+    """Every table of this file by name."""
+    found = claims.checked(store)
+    pages = dict.fromkeys(one.claim.page for one in found)
+    made = {f"claims-{page}": _claims(_of(found, page), page) for page in pages}
+    made |= {f"tensor-{name}": tensor(store, name) for name in EXAMPLES}
+    return {
+        **made,
+        **{f"claim-{one.claim.id}": quoted(one) for one in found},
+        "claims": _claims(found, "all"),
+        "softmax": softmax(store),
+        **{f"properties-{kind}": _properties(store, kind) for kind in KINDS},
+    }
+
+
+def _of(found: list[Checked], page: str) -> list[Checked]:
+    return [one for one in found if one.claim.page == page]
+
+
+def _claims(found: list[Checked], page: str) -> str:
+    heads = [
+        Head(title, number=False)
+        for title in ("Claim", "Verdict", "Precisely", "Measured", "Check")
+    ]
+    body = [
+        (
+            Entry(one.claim.claim),
+            Entry(one.claim.verdict),
+            Entry(one.claim.precisely),
+            Entry(one.evidence or display.MISSING),
+            Entry(CHECKED.get(one.status, one.status)),
+        )
+        for one in found
+    ]
+    origins = "Evidence is read from the tables of results/ when this page is made."
+    note = f"{len(found)} claims"
+    return table(f"Claims of the notes, {page}", note, heads, body, origins)
+
+
+def quoted(one: Checked) -> str:
+    """A claim in the notes' words and in English, its verdict, and the evidence."""
+    claim = one.claim
+    words = [f"> {_plain(claim.quote)}"] if claim.quote else []
+    implied = "" if claim.quote else "not said, but implied: "
+    words += [f"> *({implied}{_plain(claim.claim)})*", ""]
+    evidence = one.evidence if one.status in CHECKED else f"{one.status}. {claim.unmeasured}"
+    if one.status == FAILS:
+        evidence = f"**the tables no longer support this verdict.** {evidence}"
+    words.append(f"**{claim.verdict.capitalize()}.** {claim.precisely} *Measured:* {evidence}")
+    return "\n".join(words) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Words in which an asterisk is an asterisk."""
+    return text.replace("*", "\\*")
+
+
+def tensor(store: Store, name: str) -> str:
+    """The code of one practice item and what it printed."""
+    rows = tables.one_machine(tables.ok(store.table("tensors")))
+    rows = rows[rows["recipe"] == name]
+    if rows.empty:
+        return absent(f"Example {name}")
+    code, output = rows["code"].iloc[0], rows["output"].iloc[0]
+    return f"```python\n{code}\n```\n\n```text\n{output}\n```\n"
+
+
+def softmax(store: Store) -> str:
+    """The properties of softmax, over the seeds."""
+    rows = tables.one_machine(tables.ok(store.table("softmax")))
+    if rows.empty:
+        return absent("Properties of softmax")
+    heads = (Head("What", number=False), Head("Largest"), Head("Smallest"), Head("Seeds"))
+    body = [
+        (Entry(f"{name}: {mine['what'].iloc[0]}"), *_ends(mine))
+        for name, mine in rows.groupby("recipe", sort=False)
+    ]
+    note = "random logits of ten classes"
+    return table("Properties of softmax", note, heads, body, origin(store, rows, "softmax"))
+
+
+def _ends(rows: pd.DataFrame) -> tuple[Entry, ...]:
+    seeds = rows["seed"].notna().sum()
+    drawn = Entry(str(seeds), seeds) if seeds else Entry("no chance in it")
+    return value(number, rows["value"].max()), value(number, rows["value"].min()), drawn
+
+
+def number(found: float) -> str:
+    """Four digits; what is nothing but rounding is written as a power."""
+    return f"{float(found):.4g}".replace("-", display.MINUS)
+
+
+KINDS = {
+    "sees": ("gate changes", "output follows"),
+    "links": ("rank", "links"),
+    "parts": (
+        *("outer product", "lowest gate", "weights sum", "weights sigmoid", "start", "order"),
+        "dissimilar",
+    ),
+    "sizes": (
+        *("parameters", "branch", "reach", "width of z", "kernel size", "kernel size, linear"),
+        "not nearest odd",
+    ),
+}
+"""Tables of exact properties by what they are about."""
+
+CAPTIONS = {
+    "sees": "What a gate sees, and what a shuffle does",
+    "links": "Which channels reach which gate",
+    "parts": "Parts of the modules",
+    "sizes": "Sizes",
+}
+
+
+def _properties(store: Store, kind: str) -> str:
+    rows = tables.with_arm(tables.one_machine(tables.ok(store.table("properties"))))
+    rows = rows[rows["recipe"].isin(KINDS[kind])]
+    if rows.empty:
+        return absent(CAPTIONS[kind])
+    heads = (
+        Head("Module", number=False),
+        Head("What", number=False),
+        Head("Largest"),
+        Head("Smallest"),
+        Head("Seeds"),
+    )
+    keys = ["recipe", "data", "arm"]
+    order = {name: i for i, name in enumerate(KINDS[kind])}
+    groups = sorted(rows.groupby(keys, sort=False), key=lambda group: order[group[0][0]])
+    body = [
+        (Entry(arm), Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"), *_ends(mine))
+        for (_, data, arm), mine in groups
+    ]
+    note = "random weights and maps, 64 channels, float64"
+    return table(CAPTIONS[kind], note, heads, body, origin(store, rows, "properties"))
+
+
+def facts(store: Store) -> dict[str, str]:
+    """Evidence by claim, how many claims there are of each kind, what the experiments take."""
+    found = claims.checked(store)
+    made = {f"claim.{one.claim.id}": one.evidence or display.MISSING for one in found}
+    made["claims.total"] = str(len(found))
+    for verdict in VERDICTS:
+        made[f"claims.{verdict}"] = str(sum(one.claim.verdict == verdict for one in found))
+    made["claims.supported"] = str(sum(one.status == HOLDS for one in found))
+    made["claims.failing"] = str(sum(one.status == FAILS for one in found))
+    made["claims.waiting"] = str(sum(one.status not in (HOLDS, FAILS) for one in found))
+    return made | {f"notes.{name}.time": _time(store, name) for name in BENCHMARKS}
+
+
+def _time(store: Store, name: str) -> str:
+    seconds = tables.one_machine(store.table(name))["seconds"].dropna()
+    if seconds.empty:
+        return display.MISSING
+    return f"{duration(seconds.sum())} of one core for {len(seconds)} rows"

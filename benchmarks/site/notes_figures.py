@@ -1,0 +1,255 @@
+"""Charts of the notes' experiments: decision boundaries, accuracies, depth, calibration."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from benchmarks import activations as depth
+from benchmarks import calibration as heads_of
+from benchmarks import spiral as bench
+from benchmarks import tables
+from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.notes_trained import ACTIVATIONS, rows_of, rule, three
+from benchmarks.store import Store
+
+PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
+"""Room for words that a reader's font sets wider than the one they were measured with."""
+
+DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for a in bench.PAIR)
+"""Networks whose boundaries are drawn: the notes' optimisers, and SGD with a larger step."""
+
+THIN = 2
+"""Only every second line of a grid and every second point is drawn, to keep the drawing small."""
+
+
+def figures(store: Store) -> list[Figure]:
+    """Every chart of the notes' pages."""
+    return [boundaries(store), spiral(store), activations(store), calibration(store)]
+
+
+def boundaries(store: Store) -> Figure:
+    """What six networks answer in the plane, with some of their training points."""
+    rows = tables.ok(rows_of(store, "spiral"))
+    rows = rows[(rows["data"] == "spiral 4") & (rows["seed"] == 0) & (rows["grid"] != "")]
+    values: list[dict[str, Any]] = []
+    said = []
+    for activation, recipe in DRAWN:
+        mine = rows[(rows["variant"] == activation) & (rows["recipe"] == recipe)]
+        if mine.empty:
+            continue
+        row = mine.iloc[0]
+        panel = f"{ACTIVATIONS[activation]}, {rule(recipe)}"
+        said.append(f"{panel}: {three(row['accuracy'])} of the points are right")
+        values += [{"panel": panel, **one} for one in _areas(row["grid"])]
+        values += [{"panel": panel, **one} for one in _points(row["points"])]
+    axis = {"type": "quantitative", "title": None, "axis": None}
+    scale = {"domain": [-bench.EXTENT, bench.EXTENT], "nice": False}
+    colour = {
+        "field": "class",
+        "type": "nominal",
+        "scale": {"domain": ["0", "1", "2", "3"], "range": "@colours"},
+        "legend": None,
+    }
+    shape = {
+        "field": "class",
+        "type": "nominal",
+        "scale": {"domain": ["0", "1", "2", "3"], "range": list(SHAPES[:4])},
+        "legend": None,
+    }
+    layers = [
+        {
+            "mark": {"type": "rect", "opacity": 0.3, "aria": False},
+            "transform": [{"filter": "isValid(datum.x2)"}],
+            "encoding": {
+                "x": {"field": "x", "scale": scale, **axis},
+                "x2": {"field": "x2"},
+                "y": {"field": "y", "scale": scale, **axis},
+                "y2": {"field": "y2"},
+                "color": colour,
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 16, "opacity": 1, "aria": False},
+            "transform": [{"filter": "!isValid(datum.x2)"}],
+            "encoding": {
+                "x": {"field": "x", "scale": scale, **axis},
+                "y": {"field": "y", "scale": scale, **axis},
+                "color": colour,
+                "shape": shape,
+            },
+        },
+    ]
+    panels = list(dict.fromkeys(v["panel"] for v in values))
+    size = {
+        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
+        "columns": 2,
+        "padding": PADDING,
+        "spec": {"width": 240, "height": 240, "layer": layers},
+    }
+    caption = (
+        "The class that each network answers, by place, with some of the training points. Without "
+        "an activation the borders are straight lines, whatever the optimiser. One seed."
+    )
+    return Figure("spiral-boundaries", caption, "; ".join(said), values, layers, size)
+
+
+def _areas(grid: str) -> list[dict[str, Any]]:
+    """Places of one answer along each line of a grid, as rectangles."""
+    side = 2 * bench.EXTENT / bench.GRID
+    found = []
+    for i, line in enumerate(bench.boundaries(grid)[::THIN]):
+        low, place = -bench.EXTENT + THIN * i * side, 0
+        for answer, run in groupby(line):
+            length = len(list(run))
+            left = -bench.EXTENT + place * side
+            ends = {"x": left, "x2": left + length * side, "y": low, "y2": low + THIN * side}
+            found.append({"class": answer, **{k: round(v, 3) for k, v in ends.items()}})
+            place += length
+    return found
+
+
+def _points(text: str) -> list[dict[str, Any]]:
+    triples = [one.split() for one in text.split(";")[::THIN]]
+    return [{"class": c, "x": int(x) / 100, "y": int(y) / 100} for x, y, c in triples]
+
+
+def spiral(store: Store) -> Figure:
+    """Accuracy by optimiser and activation, with the range over the seeds."""
+    rows = tables.ok(rows_of(store, "spiral"))
+    rows = rows[(rows["data"] == "spiral 4") & (rows["recipe"] != bench.NOTEBOOK)]
+    values = []
+    for recipe in bench.OPTIMISERS:
+        for name, words in ACTIVATIONS.items():
+            mine = rows[(rows["variant"] == name) & (rows["recipe"] == recipe)]["accuracy"]
+            if len(mine):
+                numbers = {"mean": mine.mean(), "low": mine.min(), "high": mine.max()}
+                numbers = {k: round(float(v), 4) for k, v in numbers.items()}
+                values.append({"rule": rule(recipe), "activation": words, **numbers})
+    x = {"type": "quantitative", "title": "training accuracy", "scale": {"zero": False}}
+    rules = [rule(name) for name in bench.OPTIMISERS]
+    y = {
+        "y": {"field": "rule", "type": "nominal", "sort": rules, "title": None},
+        "yOffset": {"field": "activation", "type": "nominal", "sort": list(ACTIVATIONS.values())},
+    }
+    layers = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "encoding": {
+                **y,
+                "x": {"field": "low", **x},
+                "x2": {"field": "high"},
+                "color": _kind("activation", list(ACTIVATIONS.values())),
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 60},
+            "encoding": {
+                **y,
+                "x": {"field": "mean", **x},
+                "color": _kind("activation", list(ACTIVATIONS.values())),
+                "shape": _kind("activation", list(ACTIVATIONS.values()), "shape"),
+            },
+        },
+    ]
+    size = {"width": 440, "height": {"step": 14}, "padding": PADDING}
+    caption = (
+        "Training accuracy on spirals of four classes by optimiser and activation: the mean over "
+        "the seeds, and a line from the lowest to the highest. Four classes: guessing gives a "
+        "quarter."
+    )
+    alt = "; ".join(f"{v['rule']}, {v['activation']}: {three(v['mean'])}" for v in values)
+    return Figure("spiral-accuracy", caption, alt, values, layers, size)
+
+
+def _kind(field: str, domain: list[str], channel: str = "color") -> dict[str, Any]:
+    scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
+    legend = {"title": None, "orient": "top"}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
+
+
+def activations(store: Store) -> Figure:
+    """Accuracy by depth, a line an activation."""
+    rows = tables.ok(rows_of(store, "activations"))
+    values = []
+    for (name, recipe), mine in rows.groupby(["variant", "recipe"], sort=False):
+        mean = round(float(mine["accuracy"].mean()), 4)
+        layers_ = int(str(recipe).split()[0])
+        values.append({"activation": ACTIVATIONS[str(name)], "depth": layers_, "accuracy": mean})
+    names = [ACTIVATIONS[name] for name in depth.ACTIVATIONS]
+    encoding = {
+        "x": {
+            "field": "depth",
+            "type": "ordinal",
+            "title": "hidden layers",
+            "axis": {"labelAngle": 0},
+        },
+        "y": {
+            "field": "accuracy",
+            "type": "quantitative",
+            "title": "training accuracy, mean over the seeds",
+            "scale": {"domain": [0, 1]},
+        },
+        "color": _kind("activation", names),
+    }
+    point = {**encoding, "shape": _kind("activation", names, "shape")}
+    layers = [
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
+        {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": point},
+    ]
+    caption = (
+        "Training accuracy on spirals of four classes by the number of hidden layers. Runs that "
+        "left the finite numbers are not drawn; the table counts them."
+    )
+    alt = "; ".join(
+        f"{v['activation']}, {v['depth']} hidden: {three(v['accuracy'])}" for v in values
+    )
+    size = {"width": 440, "height": 260, "padding": PADDING}
+    return Figure("activations", caption, alt, values, layers, size)
+
+
+def calibration(store: Store) -> Figure:
+    """Accuracy and confidence over training, a panel a head."""
+    rows = tables.ok(rows_of(store, "calibration"))
+    kinds = {"accuracy": "accuracy", "confidence": "confidence"}
+    values = []
+    for head in heads_of.HEADS:
+        for epochs in heads_of.EPOCHS:
+            mine = rows[(rows["variant"] == head) & (rows["recipe"] == f"{epochs} epochs")]
+            for column, words in kinds.items() if len(mine) else ():
+                mean = round(float(mine[column].mean()), 2)
+                values.append({"head": head, "epochs": epochs, "what": words, "percent": mean})
+    encoding = {
+        "x": {
+            "field": "epochs",
+            "type": "ordinal",
+            "title": "epochs",
+            "axis": {"labelAngle": 0},
+        },
+        "y": {
+            "field": "percent",
+            "type": "quantitative",
+            "title": "%, mean over the seeds",
+            "scale": {"zero": False},
+        },
+        "color": _kind("what", list(kinds.values())),
+    }
+    point = {**encoding, "shape": _kind("what", list(kinds.values()), "shape")}
+    layers = [
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
+        {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": point},
+    ]
+    size = {
+        "facet": {"field": "head", "type": "nominal", "title": None, "sort": list(heads_of.HEADS)},
+        "columns": 2,
+        "padding": PADDING,
+        "spec": {"width": 230, "height": 220, "layer": layers},
+    }
+    caption = (
+        "Share of test images that are right, and mean of the largest output, over training. A "
+        "calibrated network would have both on one line."
+    )
+    alt = "; ".join(
+        f"{v['head']}, {v['epochs']} epochs, {v['what']}: {v['percent']:.1f} %" for v in values
+    )
+    return Figure("calibration", caption, alt, values, layers, size)

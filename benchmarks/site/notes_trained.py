@@ -1,0 +1,190 @@
+"""Tables of the notes' experiments that train: spirals, depth, calibration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import activations as depth
+from benchmarks import calibration as heads_of
+from benchmarks import display, stats, tables
+from benchmarks import spiral as bench
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.notes import number
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+ACTIVATIONS = {
+    "none": "no activation",
+    "relu": "ReLU",
+    "tanh": "tanh",
+    "logistic": "logistic",
+    "square": "square",
+}
+RULES = {"sgd": "SGD", "adam": "Adam"}
+
+
+def rule(recipe: str) -> str:
+    """An optimiser as people read it: ``SGD 0.1, momentum 0.9``."""
+    one = bench.OPTIMISERS[recipe]
+    return f"{RULES[one.kind]} {one.lr:g}" + f", momentum {one.momentum:g}" * bool(one.momentum)
+
+
+def rows_of(store: Store, name: str) -> pd.DataFrame:
+    """The rows of one machine, failed ones included."""
+    return tables.one_machine(store.table(name))
+
+
+def estimate(rows: pd.DataFrame, column: str, form: Any = None) -> Entry:
+    """The mean over the seeds with its 95 % interval; a word if runs failed."""
+    form = form or three
+    done = tables.ok(rows)[column].dropna()
+    failed = ", ".join(sorted(set(tables.failed(rows)["status"])))
+    if done.empty:
+        return Entry(failed or display.MISSING)
+    mean = float(done.mean())
+    ends = ""
+    if len(done) > 1:
+        found = stats.bca(done.tolist())
+        ends = f"[{form(found.low)}, {form(found.high)}]"
+    lost = len(rows) - len(done)
+    return Entry(form(mean), mean, ends, f"failed: {lost} {failed}" if lost else "")
+
+
+def three(share: float) -> str:
+    """A share to three decimals, as the notes print accuracies."""
+    return f"{float(share):.3f}"
+
+
+def spiral(store: Store) -> str:
+    """One table a number of classes: activations by optimisers."""
+    rows = rows_of(store, "spiral")
+    rows = rows[rows["recipe"] != bench.NOTEBOOK]
+    if rows.empty:
+        return absent("Activations and optimisers")
+    parts = []
+    for classes in bench.CLASSES:
+        mine = rows[rows["data"] == f"spiral {classes}"]
+        if len(mine):
+            parts.append(_spiral(store, classes, mine))
+    return "\n".join(parts)
+
+
+def _spiral(store: Store, classes: int, rows: pd.DataFrame) -> str:
+    recipes = [name for name in bench.OPTIMISERS if name in set(rows["recipe"])]
+    heads = (Head("Between the layers", number=False), *(Head(rule(name)) for name in recipes))
+    body = []
+    for name, words in ACTIVATIONS.items():
+        mine = rows[rows["variant"] == name]
+        if len(mine):
+            entries = [estimate(mine[mine["recipe"] == r], "accuracy") for r in recipes]
+            body.append((Entry(words), *entries))
+    seeds = rows["seed"].nunique()
+    note = f"training accuracy, mean over {seeds} seeds [95 %]"
+    places = origin(store, rows, "spiral")
+    return table(f"Spirals of {classes} classes", note, heads, body, places)
+
+
+def pair(store: Store) -> str:
+    """The notes' two networks: at their seed, over other seeds, on fresh points."""
+    rows = rows_of(store, "spiral")
+    rows = rows[rows["recipe"] == bench.NOTEBOOK]
+    if rows.empty:
+        return absent("The notes' pair")
+    heads = (
+        Head("Network", number=False),
+        Head("At the notes' seed"),
+        Head("Over all seeds", "mean [95 %]"),
+        Head("Lowest"),
+        Head("Highest"),
+        Head("Fresh points", "mean [95 %]"),
+        Head("Seeds"),
+    )
+    body = []
+    for name, one in bench.PAIR.items():
+        mine = tables.ok(rows[rows["variant"] == name])
+        at_seed = mine[mine["seed"] == bench.NOTES_SEED]["accuracy"].mean()
+        body.append(
+            (
+                Entry(f"{ACTIVATIONS[name]}, {rule(one.name)}"),
+                value(three, at_seed),
+                estimate(mine, "accuracy"),
+                value(three, mine["accuracy"].min()),
+                value(three, mine["accuracy"].max()),
+                estimate(mine, "fresh_accuracy"),
+                Entry(str(len(mine)), len(mine)),
+            )
+        )
+    note = "drawn in the notebook's order"
+    return table("The notes' pair", note, heads, body, origin(store, rows, "spiral"))
+
+
+def activations(store: Store) -> str:
+    """Accuracy and properties by activation and depth."""
+    rows = rows_of(store, "activations")
+    if rows.empty:
+        return absent("Depth with and without an activation")
+    heads = (
+        Head("Activation and depth", number=False),
+        Head("Training accuracy", "mean [95 %]"),
+        Head("Fresh points", "mean [95 %]"),
+        Head("Off an affine map", "largest, share of the range"),
+        Head("Degree along a line"),
+        Head("Bend far outside", "largest"),
+    )
+    body = []
+    for name in depth.ACTIVATIONS:
+        for layers in depth.DEPTHS:
+            recipe = f"{layers} hidden layer{'s' * (layers > 1)}"
+            mine = rows[(rows["variant"] == name) & (rows["recipe"] == recipe)]
+            if mine.empty:
+                continue
+            done = tables.ok(mine)
+            body.append(
+                (
+                    Entry(f"{ACTIVATIONS[name]}, {recipe}"),
+                    estimate(mine, "accuracy"),
+                    estimate(mine, "fresh_accuracy"),
+                    value(number, done["off_affine"].max()),
+                    value(_degree, done["degree"].max()),
+                    value(number, done["bend"].max()),
+                )
+            )
+    seeds = rows["seed"].nunique()
+    note = f"spirals of four classes, {seeds} seeds"
+    places = origin(store, rows, "activations")
+    return table("Depth with and without an activation", note, heads, body, places)
+
+
+def _degree(found: Any) -> str:
+    return f"above {depth.HIGHEST}" if int(found) > depth.HIGHEST else str(int(found))
+
+
+def calibration(store: Store) -> str:
+    """Accuracy beside confidence for each head and number of epochs."""
+    rows = rows_of(store, "calibration")
+    if rows.empty:
+        return absent("Confidence and accuracy over training")
+    heads = (
+        Head("Head and epochs", number=False),
+        Head("Accuracy", "%, mean [95 %]"),
+        Head("Confidence", "%, mean [95 %]"),
+        Head("Calibration error", "points, mean [95 %]"),
+        Head("Temperature", "mean [95 %]"),
+        Head("Error with it", "points, mean [95 %]"),
+        Head("Seeds"),
+    )
+    columns = ("accuracy", "confidence", "ece", "temperature", "ece_cooled")
+    body = []
+    for head in heads_of.HEADS:
+        for epochs in heads_of.EPOCHS:
+            recipe = f"{epochs} epochs"
+            mine = rows[(rows["variant"] == head) & (rows["recipe"] == recipe)]
+            if len(mine):
+                entries = [estimate(mine, column, display.percent) for column in columns]
+                seeds = Entry(str(len(tables.ok(mine))), len(mine))
+                body.append((Entry(f"{head}, {recipe}"), *entries, seeds))
+    note = f"LeNet on {heads_of.TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"
+    places = origin(store, rows, "calibration")
+    return table("Confidence and accuracy over training", note, heads, body, places)

@@ -1,0 +1,140 @@
+"""The pages about the notes show what rows say: values, intervals, runs that failed, gaps."""
+
+import base64
+import zlib
+from dataclasses import replace
+
+import pytest
+import trial
+
+from benchmarks.cells import ROOT, Cell
+from benchmarks.claims import FAILS, HOLDS, NEVER, NOT_YET, Checked
+from benchmarks.notes.claimed import Claim, claims
+from benchmarks.site import notes, notes_figures, notes_trained
+from benchmarks.spiral import EXTENT, GRID, NOTES_SEED
+from benchmarks.store import Store
+
+SPIRAL = Cell("spiral", "mlp", "none", "relu", "spiral 4", "sgd lr=1", threads=1)
+
+
+def packed(digits):
+    return base64.b64encode(zlib.compress(digits.encode())).decode()
+
+
+HALVES = packed(("1" * (GRID // 2) + "3" * (GRID // 2)) * GRID)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """ReLU 0.5, 0.6 and a run that diverged; the pair at the notes' seed and at another."""
+    made = Store(tmp_path)
+    more = {"fresh_accuracy": 0.4, "loss": 1.0, "grid": HALVES, "points": "10 -20 2;0 0 1;5 5 0"}
+    for seed, accuracy in enumerate((0.5, 0.6)):
+        trial.append(made, replace(SPIRAL, seed=seed), {"accuracy": accuracy, **more})
+    trial.append(made, replace(SPIRAL, seed=2), None, status="diverged", reason="too far")
+    for variant, accuracy in (("none", 0.507), ("relu", 0.944)):
+        cell = replace(SPIRAL, recipe="notebook", variant=variant)
+        trial.append(made, replace(cell, seed=NOTES_SEED), {"accuracy": accuracy, **more})
+        trial.append(made, replace(cell, seed=0), {"accuracy": accuracy - 0.1, **more})
+    return made
+
+
+def test_a_table_of_spirals_shows_means_intervals_and_what_diverged(store):
+    text = notes_trained.spiral(store)
+    assert text.count("<table") == 1 and "Spirals of 4 classes" in text
+    assert "SGD 1" in text and "Adam" not in text
+    assert ">0.550<" in text and "[0.500, 0.600]" in text and "failed: 1 diverged" in text
+
+
+def test_the_pair_is_shown_at_the_notes_seed_and_over_the_others(store):
+    text = notes_trained.pair(store)
+    assert ">0.507<" in text and ">0.944<" in text
+    assert ">0.457<" in text and ">0.844<" in text and ">0.400<" in text
+
+
+def test_boundaries_are_drawn_as_runs_of_one_answer(store):
+    figure = notes_figures.boundaries(store)
+    areas = [v for v in figure.values if "x2" in v]
+    points = [v for v in figure.values if "x2" not in v]
+    assert len(areas) == 2 * GRID / notes_figures.THIN
+    assert {(v["class"], v["x"], v["x2"]) for v in areas} == {("1", -EXTENT, 0), ("3", 0, EXTENT)}
+    assert min(v["y"] for v in areas) == -EXTENT and max(v["y2"] for v in areas) == EXTENT
+    assert [(v["class"], v["x"], v["y"]) for v in points] == [("2", 0.1, -0.2), ("0", 0.05, 0.05)]
+    assert "ReLU, SGD 1: 0.500" in figure.alt
+
+
+def test_the_figure_of_accuracies_has_the_range_over_the_seeds(store):
+    (value,) = notes_figures.spiral(store).values
+    assert (value["mean"], value["low"], value["high"]) == (0.55, 0.5, 0.6)
+
+
+def test_an_example_is_shown_as_code_with_its_output(tmp_path):
+    made = Store(tmp_path)
+    cell = Cell("tensors", "", recipe="size")
+    trial.append(made, cell, {"code": "print(1)", "output": "1"})
+    assert notes.tensor(made, "size") == "```python\nprint(1)\n```\n\n```text\n1\n```\n"
+    assert "not measured" in notes.tensor(made, "cat")
+
+
+def test_properties_and_trained_tables_show_their_rows(tmp_path):
+    made = Store(tmp_path)
+    about = {"what": "rank of it"}
+    for seed, rank in enumerate((3.0, 4.0)):
+        cell = Cell("properties", "", "se", recipe="rank", seed=seed)
+        trial.append(made, cell, {"value": rank, **about})
+    trial.append(made, Cell("softmax", "", recipe="small gap"), {"value": 0.525, "what": "a gap"})
+    deep = Cell("activations", "mlp", "none", "square", "spiral 4", "1 hidden layer", 0)
+    numbers = {"accuracy": 0.7, "fresh_accuracy": 0.65, "off_affine": 0.3, "bend": 0.25}
+    trial.append(made, deep, {**numbers, "degree": 2})
+    trial.append(made, replace(deep, variant="relu"), {**numbers, "degree": 9})
+    cool = Cell("calibration", "lenet", "none", "softmax", "fashion-mnist", "2 epochs", 0)
+    values = {"accuracy": 88.0, "confidence": 93.0, "ece": 5.0}
+    trial.append(made, cool, {**values, "temperature": 1.6, "ece_cooled": 1.0})
+    found = notes.fragments(made)
+    assert ">4<" in found["properties-links"] and ">3<" in found["properties-links"]
+    assert "no chance in it" in found["softmax"] and ">0.525<" in found["softmax"]
+    text = notes_trained.activations(made)
+    assert "above 8" in text and "square, 1 hidden layer" in text and ">0.650<" in text
+    assert ">93.00<" in notes_trained.calibration(made)
+    assert len(notes_figures.calibration(made).values) == 2
+    assert len(notes_figures.activations(made).values) == 2
+
+
+def test_without_rows_everything_says_not_measured(tmp_path):
+    empty = Store(tmp_path)
+    for name in ("spiral", "pair", "activations", "calibration"):
+        assert "not measured" in getattr(notes_trained, name)(empty)
+    assert not any(figure.values for figure in notes_figures.figures(empty))
+    assert notes.facts(empty)["claim.spiral-pair"] == "not measured"
+    assert notes.facts(empty)["notes.spiral.time"] == "not measured"
+
+
+CLAIM = Claim("x", "y", "r*k", "k of it", "wrong", "So.", "spiral", "1", "it is {1}", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        (HOLDS, "*Measured:* it is 1"),
+        (FAILS, "**the tables no longer support this verdict.** it is 1"),
+        (NOT_YET, "*Measured:* not measured."),
+    ],
+)
+def test_a_claim_is_quoted_with_its_verdict_and_what_the_tables_say(status, shown):
+    text = notes.quoted(Checked(CLAIM, status, "it is 1"))
+    assert text.startswith("> r\\*k\n> *(k of it)*\n\n**Wrong.** So. ") and shown in text
+
+
+def test_a_claim_without_words_or_without_a_table_says_so():
+    silent = replace(CLAIM, quote="", condition="", evidence="", unmeasured="It is history.")
+    text = notes.quoted(Checked(silent, NEVER, "It is history."))
+    assert "not said, but implied: k of it" in text
+    assert text.rstrip().endswith(f"{NEVER}. It is history.")
+
+
+def test_every_claim_is_on_the_page_that_it_names():
+    for claim in claims():
+        page = ROOT / "docs" / "notes" / f"{claim.page}.md"
+        if page.exists():
+            shown = {f'table("claim-{claim.id}")', f'r("claim.{claim.id}")'}
+            assert any(words in page.read_text(encoding="utf-8") for words in shown), claim.id
