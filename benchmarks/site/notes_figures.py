@@ -43,55 +43,42 @@ def boundaries(store: Store) -> Figure:
         said.append(f"{panel}: {three(row['accuracy'])} of the points are right")
         values += [{"panel": panel, **one} for one in _areas(row["grid"])]
         values += [{"panel": panel, **one} for one in _points(row["points"])]
-    axis = {"type": "quantitative", "title": None, "axis": None}
-    scale = {"domain": [-bench.EXTENT, bench.EXTENT], "nice": False}
-    colour = {
-        "field": "class",
-        "type": "nominal",
-        "scale": {"domain": ["0", "1", "2", "3"], "range": "@colours"},
-        "legend": None,
-    }
-    shape = {
-        "field": "class",
-        "type": "nominal",
-        "scale": {"domain": ["0", "1", "2", "3"], "range": list(SHAPES[:4])},
-        "legend": None,
-    }
-    layers = [
-        {
-            "mark": {"type": "rect", "opacity": 0.3, "aria": False},
-            "transform": [{"filter": "isValid(datum.x2)"}],
-            "encoding": {
-                "x": {"field": "x", "scale": scale, **axis},
-                "x2": {"field": "x2"},
-                "y": {"field": "y", "scale": scale, **axis},
-                "y2": {"field": "y2"},
-                "color": colour,
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 16, "opacity": 1, "aria": False},
-            "transform": [{"filter": "!isValid(datum.x2)"}],
-            "encoding": {
-                "x": {"field": "x", "scale": scale, **axis},
-                "y": {"field": "y", "scale": scale, **axis},
-                "color": colour,
-                "shape": shape,
-            },
-        },
-    ]
     panels = list(dict.fromkeys(v["panel"] for v in values))
     size = {
         "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
         "columns": 2,
         "padding": PADDING,
-        "spec": {"width": 240, "height": 240, "layer": layers},
+        "spec": {"width": 240, "height": 240, "layer": _map()},
     }
     caption = (
         "The class that each network answers, by place, with some of the training points. Without "
         "an activation the borders are straight lines, whatever the optimiser. One seed."
     )
-    return Figure("spiral-boundaries", caption, "; ".join(said), values, layers, size)
+    return Figure("spiral-boundaries", caption, "; ".join(said), values, [], size)
+
+
+def _map() -> list[dict[str, Any]]:
+    """Areas of one answer, and points above them with a shape a class."""
+    axis = {"type": "quantitative", "title": None, "axis": None}
+    scale = {"domain": [-bench.EXTENT, bench.EXTENT], "nice": False}
+    x, y = ({"field": name, "scale": scale, **axis} for name in "xy")
+    classes: dict[str, Any] = {"field": "class", "type": "nominal", "legend": None}
+    domain = [str(c) for c in range(bench.CLASSES[0])]
+    colour = {**classes, "scale": {"domain": domain, "range": "@colours"}}
+    shape = {**classes, "scale": {"domain": domain, "range": list(SHAPES[: len(domain)])}}
+    ends = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    return [
+        {
+            "mark": {"type": "rect", "opacity": 0.3, "aria": False},
+            "transform": [{"filter": "isValid(datum.x2)"}],
+            "encoding": {"x": x, "y": y, **ends, "color": colour},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 16, "opacity": 1, "aria": False},
+            "transform": [{"filter": "!isValid(datum.x2)"}],
+            "encoding": {"x": x, "y": y, "color": colour, "shape": shape},
+        },
+    ]
 
 
 def _areas(grid: str) -> list[dict[str, Any]]:
