@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import claims, display, tables
-from benchmarks.claims import FAILS, HOLDS, Checked
+from benchmarks.claims import FAILS, HOLDS, NEVER, Checked
 from benchmarks.notes.claimed import VERDICTS
 from benchmarks.progress import duration
 from benchmarks.site.html import Entry, Head, absent, table, value
@@ -64,11 +64,18 @@ def quoted(one: Checked) -> str:
     words = [f"> {_plain(claim.quote)}"] if claim.quote else []
     implied = "" if claim.quote else "not said, but implied: "
     words += [f"> *({implied}{_plain(claim.claim)})*", ""]
-    evidence = one.evidence if one.status in CHECKED else f"{one.status}. {claim.unmeasured}"
-    if one.status == FAILS:
-        evidence = f"**the tables no longer support this verdict.** {evidence}"
-    words.append(f"**{claim.verdict.capitalize()}.** {claim.precisely} *Measured:* {evidence}")
+    words.append(f"**{claim.verdict.capitalize()}.** {claim.precisely} {_evidence(one)}")
     return "\n".join(words) + "\n"
+
+
+def _evidence(one: Checked) -> str:
+    """What supports the verdict, or why nothing does."""
+    source = "Printed" if one.claim.experiment == "reported" else "Measured"
+    return {
+        HOLDS: f"*{source}:* {one.evidence}.",
+        FAILS: f"**The tables no longer support this verdict:** {one.evidence}.",
+        NEVER: f"*No table decides it.* {one.claim.unmeasured}",
+    }.get(one.status, f"*Measured:* {display.MISSING}.")
 
 
 def _plain(text: str) -> str:

@@ -115,8 +115,8 @@ CLAIM = Claim("x", "y", "r*k", "k of it", "wrong", "So.", "spiral", "1", "it is 
 @pytest.mark.parametrize(
     ("status", "shown"),
     [
-        (HOLDS, "*Measured:* it is 1"),
-        (FAILS, "**the tables no longer support this verdict.** it is 1"),
+        (HOLDS, "*Measured:* it is 1."),
+        (FAILS, "**The tables no longer support this verdict:** it is 1."),
         (NOT_YET, "*Measured:* not measured."),
     ],
 )
@@ -129,7 +129,9 @@ def test_a_claim_without_words_or_without_a_table_says_so():
     silent = replace(CLAIM, quote="", condition="", evidence="", unmeasured="It is history.")
     text = notes.quoted(Checked(silent, NEVER, "It is history."))
     assert "not said, but implied: k of it" in text
-    assert text.rstrip().endswith(f"{NEVER}. It is history.")
+    assert text.rstrip().endswith("*No table decides it.* It is history.")
+    printed = notes.quoted(Checked(replace(CLAIM, experiment="reported"), HOLDS, "1 %"))
+    assert "*Printed:* 1 %." in printed
 
 
 def test_every_claim_is_on_the_page_that_it_names():
