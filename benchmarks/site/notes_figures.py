@@ -19,9 +19,6 @@ PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
 DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for a in bench.PAIR)
 """Networks whose boundaries are drawn: the notes' optimisers, and SGD with a larger step."""
 
-THIN = 2
-"""Only every second line of a grid and every second point is drawn, to keep the drawing small."""
-
 
 def figures(store: Store) -> list[Figure]:
     """Every chart of the notes' pages."""
@@ -85,19 +82,19 @@ def _areas(grid: str) -> list[dict[str, Any]]:
     """Places of one answer along each line of a grid, as rectangles."""
     side = 2 * bench.EXTENT / bench.GRID
     found = []
-    for i, line in enumerate(bench.boundaries(grid)[::THIN]):
-        low, place = -bench.EXTENT + THIN * i * side, 0
+    for i, line in enumerate(bench.boundaries(grid)):
+        low, place = -bench.EXTENT + i * side, 0
         for answer, run in groupby(line):
             length = len(list(run))
             left = -bench.EXTENT + place * side
-            ends = {"x": left, "x2": left + length * side, "y": low, "y2": low + THIN * side}
+            ends = {"x": left, "x2": left + length * side, "y": low, "y2": low + side}
             found.append({"class": answer, **{k: round(v, 3) for k, v in ends.items()}})
             place += length
     return found
 
 
 def _points(text: str) -> list[dict[str, Any]]:
-    triples = [one.split() for one in text.split(";")[::THIN]]
+    triples = [one.split() for one in text.split(";")]
     return [{"class": c, "x": int(x) / 100, "y": int(y) / 100} for x, y, c in triples]
 
 

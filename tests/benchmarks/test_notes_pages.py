@@ -56,10 +56,14 @@ def test_boundaries_are_drawn_as_runs_of_one_answer(store):
     figure = notes_figures.boundaries(store)
     areas = [v for v in figure.values if "x2" in v]
     points = [v for v in figure.values if "x2" not in v]
-    assert len(areas) == 2 * GRID / notes_figures.THIN
+    assert len(areas) == 2 * GRID
     assert {(v["class"], v["x"], v["x2"]) for v in areas} == {("1", -EXTENT, 0), ("3", 0, EXTENT)}
     assert min(v["y"] for v in areas) == -EXTENT and max(v["y2"] for v in areas) == EXTENT
-    assert [(v["class"], v["x"], v["y"]) for v in points] == [("2", 0.1, -0.2), ("0", 0.05, 0.05)]
+    assert [(v["class"], v["x"], v["y"]) for v in points] == [
+        ("2", 0.1, -0.2),
+        ("1", 0.0, 0.0),
+        ("0", 0.05, 0.05),
+    ]
     assert "ReLU, SGD 1: 0.500" in figure.alt
 
 
