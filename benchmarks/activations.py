@@ -38,7 +38,9 @@ class ActivationsBenchmark(Benchmark):
         Column("accuracy", "number", "", "share of training points that are right at the end"),
         Column("fresh_accuracy", "number", "", "share that is right of points drawn afresh"),
         Column("off_affine", "number", "", "largest distance from an affine map over the range"),
-        Column("bend", "number", "", "second difference over first, far outside the data"),
+        Column(
+            "bend", "number", "", "second difference far outside, over the change from the centre"
+        ),
         Column("degree", "integer", "", f"degree along a line; {HIGHEST + 1} is above {HIGHEST}"),
     )
 

@@ -71,17 +71,19 @@ def off_affine(model: nn.Module, x: Tensor) -> float:
     return ((y - nearest).abs().max() / (y - y.mean(0)).abs().max()).item()
 
 
-def bend(model: nn.Module) -> float:
-    """Median over rays of |f(r1) - 2 f(r2) + f(r3)| over |f(r3) - f(r1)|, far outside the data.
+def bend(model: nn.Module) -> float | None:
+    """Median over rays of |f(r1) - 2 f(r2) + f(r3)| over |f(r3) - f(0)|, far outside the data.
 
-    0 where the model goes on as a straight line, 1/4 for x^2 at these radii; float64.
+    0 where the model goes on as a straight line, sloping or flat; 2/9 for x^2; float64. None where
+    the model overflows, as a polynomial of high degree does.
     """
     angles = torch.arange(RAYS, dtype=torch.float64) * (2 * math.pi / RAYS) + 0.01
     rays = torch.stack((angles.sin(), angles.cos()), dim=1)
     with torch.no_grad():
-        near, middle, far = (model.double()(radius * rays) for radius in FAR)
-    bent = (near - 2 * middle + far).norm(dim=1) / (far - near).norm(dim=1)
-    return bent.median().item()
+        start, near, middle, far = (model.double()(radius * rays) for radius in (0.0, *FAR))
+    bent = (near - 2 * middle + far).norm(dim=1) / (far - start).norm(dim=1)
+    found = bent.median().item()
+    return found if math.isfinite(found) else None
 
 
 def degree(model: nn.Module, highest: int) -> int:

@@ -29,11 +29,12 @@ def test_squares_are_a_polynomial_whose_degree_doubles_with_each_layer(depth, de
 
 def test_the_bend_of_known_functions():
     assert affine.bend(torch.nn.Identity()) < 1e-12
-    # (100^2 - 2 * 200^2 + 300^2) / (300^2 - 100^2) = 20000 / 80000
+    # (100^2 - 2 * 200^2 + 300^2) / 300^2 = 20000 / 90000
     square = Square()
-    assert affine.bend(square) == pytest.approx(0.25)
+    assert affine.bend(square) == pytest.approx(2 / 9)
     assert affine.off_affine(square, plane()) > 0.3
     assert affine.degree(square, 8) == 2
+    assert affine.bend(affine.Deep("square", 9, 4)) is None  # 300^512 is no float64
 
 
 class Square(torch.nn.Module):
@@ -45,6 +46,7 @@ def test_a_relu_network_goes_on_as_a_straight_line():
     torch.manual_seed(0)
     model = affine.Deep("relu", 3, 4)
     assert affine.bend(model) < 1e-9
+    assert affine.bend(affine.Deep("tanh", 1, 4)) < 0.1  # flat, so straight too
     assert affine.off_affine(model, plane()) > 0.01 and affine.degree(model, 8) == 9
 
 
