@@ -148,13 +148,20 @@ def activations(store: Store) -> str:
                     estimate(mine, "fresh_accuracy"),
                     value(number, done["off_affine"].max()),
                     value(_degree, done["degree"].max()),
-                    value(number, done["bend"].max()),
+                    _bend(done["bend"]),
                 )
             )
     seeds = rows["seed"].nunique()
     note = f"spirals of four classes, {seeds} seeds"
     places = origin(store, rows, "activations")
     return table("Depth with and without an activation", note, heads, body, places)
+
+
+def _bend(found: pd.Series) -> Entry:
+    """The largest bend; what was measured without one has left the finite numbers."""
+    if len(found) and found.isna().all():
+        return Entry("overflows")
+    return value(number, found.max())
 
 
 def _degree(found: Any) -> str:
