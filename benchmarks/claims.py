@@ -60,7 +60,9 @@ class Tables:
         rows = tables.one_machine(tables.ok(self.store.table(table)))
         for name, value in where.items():
             if name not in rows:
-                raise ValueError(f"table {table} has no column {name!r}: {', '.join(rows)}")
+                raise ValueError(
+                    f"table {table} has no column {name!r}: {', '.join(map(str, rows))}"
+                )
             rows = rows[(rows[name] == value).fillna(False)]
         if rows.empty:
             raise Absent(f"no row of {table} with {where}")

@@ -156,7 +156,7 @@ def _properties(store: Store, kind: str) -> str:
     order = {name: i for i, name in enumerate(KINDS[kind])}
     groups = sorted(rows.groupby(keys, sort=False), key=lambda group: order[group[0][0]])
     body = [
-        (Entry(arm), Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"), *_ends(mine))
+        (Entry(str(arm)), Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"), *_ends(mine))
         for (_, data, arm), mine in groups
     ]
     note = "random weights and maps, 64 channels, float64"
