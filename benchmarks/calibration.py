@@ -14,7 +14,7 @@ from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.provenance import versions
 
 HEADS = ("softmax", "sigmoids")
-EPOCHS = (2, 6, 14)
+EPOCHS = (2, 6, 20)
 SEEDS, TRAINED_ON, FITTED_ON = 5, 10_000, 5_000
 
 
@@ -25,7 +25,7 @@ class CalibrationBenchmark(Benchmark):
     title = "Confidence and accuracy over training"
     trained = True
     plugs = False
-    default_seconds = 12.0
+    default_seconds = 10.0
     code = (
         "benchmarks/calibration.py",
         "benchmarks/data.py::Images",

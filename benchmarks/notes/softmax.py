@@ -170,7 +170,7 @@ def temperature(z: Tensor, y: Tensor, head: str) -> float:
 
 
 def epochs(
-    model: nn.Module, x: Tensor, y: Tensor, head: str, number: int, batch: int = 128
+    model: nn.Module, x: Tensor, y: Tensor, head: str, number: int, batch: int = 64
 ) -> Iterator[int]:
     """Train by Adam at a constant rate of a thousandth; gives the number of each epoch done."""
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
