@@ -14,7 +14,21 @@ from benchmarks.schema import columns
 from benchmarks.store import Store
 
 STORE = Store(ROOT / "results")
-NAMES = ("cost", "coverage", "latency", "accuracy", "paper", "effects")
+NAMES = (
+    "cost",
+    "coverage",
+    "latency",
+    "accuracy",
+    "paper",
+    "effects",
+    "speed",
+    "position",
+    "breakdown",
+    "tensors",
+    "softmax",
+    "properties",
+    "counting",
+)
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
 
