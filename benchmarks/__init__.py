@@ -26,4 +26,5 @@ FILES = (
     "calibration",
     "tensors",
     "properties",
+    "trajectories",
 )
