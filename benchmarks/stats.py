@@ -1,7 +1,7 @@
 """Intervals, tests and verdicts, as plain functions on plain lists.
 
-Latency: ratios with an interval, judged against a noise floor. Accuracy:
-differences of paired seeds with a BCa interval, an exact sign-flip test and Holm's correction.
+Latency: ratios with an interval, judged against a noise floor. Accuracy: differences of paired
+seeds with Student's interval, a BCa interval, an exact sign-flip test and Holm's correction.
 Everything random takes a seed; equal input gives equal output.
 """
 
@@ -13,6 +13,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+
+from benchmarks import student
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
@@ -51,12 +53,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Paired:
-    """One arm against the baseline over ``n`` paired seeds, in the unit of the differences."""
+    """One arm against the baseline over ``n`` paired seeds, in the unit of the differences.
+
+    ``low`` and ``high`` are the ends of Student's interval.
+    """
 
     n: int
     mean: float
     low: float
     high: float
+    bca_low: float
+    bca_high: float
     p: float
     p_holm: float
     verdict: str
@@ -174,6 +181,19 @@ def verdict_text(other: str = "") -> str:
     )
 
 
+def student_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Student's interval of the mean of n values: mean +- t(n - 1) times its standard error.
+
+    Exact for normal values. Fewer than two give ends of NaN.
+    """
+    data = _finite(values)
+    n = data.size
+    if n < 2:
+        return Interval(float(data.mean()) if n else np.nan, np.nan, np.nan)
+    reach = student.critical(n - 1, 1 - confidence) * data.std(ddof=1) / np.sqrt(n)
+    return Interval(*map(float, (data.mean(), data.mean() - reach, data.mean() + reach)))
+
+
 def bca(
     values: Sequence[float],
     statistic: Callable[..., Any] = np.mean,
@@ -185,7 +205,8 @@ def bca(
     """Bias-corrected and accelerated bootstrap interval (Efron 1987, sections 3 and 6).
 
     ``statistic`` takes ``axis``. Values that do not vary give an interval of no width, fewer
-    than two values one of NaN.
+    than two values one of NaN. Of few values it is too narrow: the benchmark ``simulation`` says
+    by how much.
     """
     data = _finite(values)
     if data.size < 2:
@@ -268,13 +289,15 @@ def paired(
     family = zip(holm(p_values), holm(smallest), p_values, strict=True)
     rows = {}
     for (arm, values), (p_holm, attainable, p) in zip(differences.items(), family, strict=True):
-        ends = bca(values, confidence=1 - alpha, resamples=resamples, seed=seed)
+        ends = student_interval(values, 1 - alpha)
+        boot = bca(values, confidence=1 - alpha, resamples=resamples, seed=seed)
         verdict = SAME
         if attainable > alpha:
             verdict = TOO_FEW
         elif p_holm <= alpha:
             verdict = "higher" if ends.value > 0 else "lower"
-        rows[arm] = Paired(len(values), ends.value, ends.low, ends.high, p, p_holm, verdict)
+        both = (ends.low, ends.high, boot.low, boot.high)
+        rows[arm] = Paired(len(values), ends.value, *both, p, p_holm, verdict)
     return rows
 
 

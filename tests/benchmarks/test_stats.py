@@ -22,6 +22,7 @@ from benchmarks.stats import (
     ratio_interval,
     seeds_needed,
     sign_flip,
+    student_interval,
 )
 
 
@@ -113,6 +114,21 @@ def test_bca_of_constant_or_single_values():
     assert math.isnan(bca([]).value)
 
 
+@pytest.mark.parametrize("n", [2, 3, 10, 40])
+def test_students_interval_is_scipys(n):
+    values = np.random.default_rng(n).normal(1.0, 2.0, n).tolist()
+    theirs = reference.ttest_1samp(values, 0.0).confidence_interval()
+    ours = student_interval(values)
+    assert ours.value == pytest.approx(np.mean(values))
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
+
+
+def test_students_interval_of_constant_or_single_values():
+    assert student_interval([0.5, 0.5, 0.5]) == Interval(0.5, 0.5, 0.5)
+    assert student_interval([0.5]).value == 0.5 and math.isnan(student_interval([0.5]).high)
+    assert math.isnan(student_interval([]).value)
+
+
 def test_bca_is_repeatable_and_covers():
     rng = np.random.default_rng(3)
     samples = rng.normal(1.0, 1.0, (200, 20)).tolist()
@@ -182,7 +198,9 @@ def test_paired_verdicts_and_numbers():
     rows = paired({arm: list(d) for arm, d in family.items()})
     assert [rows[a].verdict for a in family] == ["higher", "lower", SAME, TOO_FEW]
     assert rows["up"].mean == pytest.approx(0.5)
-    assert rows["up"].low < 0.5 < rows["up"].high
+    ends = student_interval(family["up"])
+    assert (rows["up"].low, rows["up"].high) == (ends.low, ends.high)
+    assert 0 < rows["up"].bca_high - rows["up"].bca_low < ends.high - ends.low
     assert rows["up"].p == 2.0**-9
     assert rows["up"].p_holm == pytest.approx(4 * 2.0**-9)
     assert rows["short"].n == 4
