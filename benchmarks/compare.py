@@ -6,20 +6,21 @@ newest code. Below the seeds that a verdict takes it is a preview, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, stats, tables
+from benchmarks import display, power, stats, tables
 from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store, StoreError
 
 FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
-"""Pairs below which no interval is shown: it would be too narrow to mean anything."""
+"""Pairs below which no interval is shown: no outcome of so few can be told from chance."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,19 @@ def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -
     rows = current(_every_row(store, which))
     if which.preview:
         rows = tables.one_machine(rows, machine)
+    return one_a_seed(rows, which.title, store.table_path("accuracy"), machine)
+
+
+def one_a_seed(
+    rows: pd.DataFrame, title: str, path: Path, machine: str | None = None
+) -> pd.DataFrame:
+    """The rows of one comparison with one row an arm and seed, as `accuracy_rows` says."""
     double = rows[rows.duplicated(["arm", "seed", "machine"])]
     if len(double):
         arm, seed = double["arm"].iloc[0], double["seed"].iloc[0]
         raise StoreError(
-            f"{which.title}: {arm} has two rows of seed {seed} on one machine, with different "
-            f"keys; remove one from {store.table_path('accuracy')}"
+            f"{title}: {arm} has two rows of seed {seed} on one machine, with different keys; "
+            f"remove one from {path}"
         )
     done = tables.ok(rows)
     sizes = done.groupby(["seed", "machine"]).size().to_dict()
@@ -155,14 +163,26 @@ def _verdicts(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[st
 def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
     """One row an arm: seeds, failures, mean and deviation of top1, paired difference, verdict.
 
-    ``low`` and ``high`` are given from `FEWEST_FOR_INTERVAL` pairs on. ``gap`` is the word in
-    place of a difference that is not there, ``no_value`` that in place of a missing mean.
+    ``low`` and ``high`` are the ends of Student's interval, given from `FEWEST_FOR_INTERVAL` pairs
+    on, as ``bca_low`` and ``bca_high`` are; ``ahead`` and ``could_show`` are those of ``power``.
+    ``gap`` is the word in place of a difference that is not there, ``no_value`` that in place of a
+    missing mean.
     """
-    rows = accuracy_rows(store, which, machine)
-    differences = paired_differences(rows)
+    return judged(accuracy_rows(store, which, machine))
+
+
+def judged(
+    rows: pd.DataFrame, value: str = "top1", expected: Sequence[str] = MODULES
+) -> pd.DataFrame:
+    """`accuracy_table` of the rows of one comparison and any of their columns.
+
+    Mean and deviation stay ``top1`` and ``top1_sd`` whatever the column is. An arm of ``expected``
+    that has no rows has a line all the same.
+    """
+    differences = paired_differences(rows, value)
     verdicts = _verdicts(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)))
     table = []
-    for name in tables.in_order([*MODULES, *rows["arm"]]):
+    for name in tables.in_order([*expected, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
         done, failed = tables.ok(mine), tables.failed(mine)
         words = ", ".join(sorted(set(failed["status"]))) or display.MISSING
@@ -172,19 +192,22 @@ def accuracy_table(store: Store, which: Comparison, machine: str | None = None) 
             "failed": len(failed),
             "no_value": words,
             "gap": "no seed in common" if len(done) else words,
-            "top1": done["top1"].mean() if len(done) else None,
-            "top1_sd": done["top1"].std() if len(done) > 1 else None,
+            "top1": done[value].mean() if len(done) else None,
+            "top1_sd": done[value].std() if len(done) > 1 else None,
             "params": done["params"].iloc[0] if len(done) else None,
         }
         if name in verdicts:
             paired = verdicts[name]
             entry |= {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
-            entry |= {"verdict": paired.verdict}
+            entry |= {"verdict": paired.verdict, "ahead": power.ahead(differences[name])}
+            entry |= {"could_show": power.could_show(differences[name], len(verdicts))}
             if paired.n >= FEWEST_FOR_INTERVAL:
                 entry |= {"low": paired.low, "high": paired.high}
+                entry |= {"bca_low": paired.bca_low, "bca_high": paired.bca_high}
         table.append(entry)
     plain = ("arm", "seeds", "failed", "verdict", "gap", "no_value")
-    numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "p_holm", "params")
+    numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "bca_low", "bca_high")
+    numbers += ("p_holm", "ahead", "could_show", "params")
     frame = pd.DataFrame(table, columns=[*plain, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from benchmarks import compare, display, tables
+from benchmarks import compare, display, power, tables
 from benchmarks.compare import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
@@ -115,8 +116,7 @@ def accuracy(store: Store) -> str:
     """Every comparison: difference, interval, corrected p and verdict, and what failed."""
     heads = (
         Head("Module", number=False),
-        Head("Difference to none", "top-1, points [95 %]"),
-        Head("p", "sign-flip, Holm"),
+        *judged_heads("top-1"),
         Head("Top-1", "%, mean"),
         Head("Deviation", "between seeds"),
         Head("Seeds"),
@@ -128,8 +128,7 @@ def accuracy(store: Store) -> str:
         body = [
             (
                 Entry(row.arm),
-                difference(row),
-                Entry(display.REFERENCE, 1.0) if row.arm == "none" else value(_p, row.p_holm),
+                *judged(row),
                 top1(row),
                 value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
                 seeds(row),
@@ -143,8 +142,47 @@ def accuracy(store: Store) -> str:
     return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])
 
 
+def judged_heads(value: str) -> tuple[Head, ...]:
+    """The titles over `judged`, of a value in percent."""
+    return (
+        Head("Difference to none", f"{value}, points [95 %]"),
+        Head("Bootstrap", "BCa [95 %]"),
+        Head("p", "sign-flip, Holm"),
+        Head("Seeds ahead", "of none, P(A > B)"),
+        Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
+    )
+
+
+def judged(row: Any) -> list[Entry]:
+    """Difference, the bootstrap's ends, p, share of seeds ahead, what the seeds could have shown.
+
+    ``row`` is one of `compare.judged`.
+    """
+    if row.arm == "none":
+        return [Entry(display.REFERENCE, sort) for sort in (0.0, 0.0, 1.0, 0.5, 0.0)]
+    ends = f"[{display.points(row.bca_low)}, {display.points(row.bca_high)}]"
+    return [
+        difference(row),
+        Entry(ends, row.bca_low) if display.given(row.bca_low) else Entry("too few seeds"),
+        value(_p, row.p_holm),
+        value(_share, row.ahead),
+        smallest(row.could_show),
+    ]
+
+
 def _p(number: Any) -> str:
     return "below 0.001" if number < 0.001 else f"{number:.3f}"
+
+
+def _share(number: Any) -> str:
+    return f"{100 * number:.0f} %"
+
+
+def smallest(effect: Any) -> Entry:
+    """A smallest difference that can be shown: a number, or that it is nothing."""
+    if display.given(effect) and math.isinf(effect):
+        return Entry("nothing")
+    return value(display.percent, effect)
 
 
 def _unmeasured(store: Store) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import trial
 
-from benchmarks import compare, display, summary
+from benchmarks import compare, display, power, summary
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, StoreError, row
 
@@ -47,6 +47,18 @@ def test_verdict_words(accuracy):
     }
     assert {arm: accuracy["verdict"][arm] for arm in expected} == expected
     assert accuracy["pairs"]["cbam"] == 5
+
+
+def test_how_often_an_arm_is_ahead_and_what_its_seeds_could_have_shown(accuracy):
+    assert accuracy["ahead"][["se", "coord", "eca"]].tolist() == [1, 0, 0.5]
+    # eca is half a point above and below in turn: a deviation of 0.5 sqrt(10 / 9) over ten seeds
+    deviation = 0.5 * (10 / 9) ** 0.5
+    shown = power.smallest_effect(10, 5) * deviation
+    assert accuracy["could_show"]["eca"] == pytest.approx(shown)
+    assert not display.given(accuracy["ahead"]["pam"])
+    # Student's t of nine degrees of freedom is 2.262 at 97.5 %
+    assert accuracy["high"]["eca"] == pytest.approx(2.262 * deviation / 10**0.5, rel=1e-3)
+    assert 0 < accuracy["bca_high"]["eca"] < accuracy["high"]["eca"]
 
 
 def test_seeds_that_the_bare_backbone_lacks_are_not_compared(accuracy):
