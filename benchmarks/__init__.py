@@ -8,6 +8,7 @@ FILES = (
     "coverage",
     "latency",
     "accuracy",
+    "simulation",
     "overhead",
     "speed",
     "position",
