@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from benchmarks import budget
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.progress import Show, duration
 from benchmarks.store import RESULTS, Store, StoreError
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=words, description=words)
         _add_selection(sub)
         sub.set_defaults(command=command)
+        if name == "plan":
+            _add_power(sub)
     table = commands.add_parser("table", help="print a table", description="Print a table.")
     table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
     table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
@@ -88,6 +91,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry", action="store_true", help="measure failed rows again")
     parser.add_argument("--again", action="store_true", help="measure everything again")
     _add_results(parser)
+
+
+def _add_power(parser: argparse.ArgumentParser) -> None:
+    words = "instead: how many more seeds each comparison needs, and what they cost"
+    parser.add_argument("--power", action="store_true", help=words)
+    words = "points of difference that --power plans for"
+    parser.add_argument("--effect", type=float, default=budget.WANTED, metavar="POINTS", help=words)
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
@@ -138,6 +148,9 @@ def _check_names(want: Selection) -> None:
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
+    if options.power:
+        print(budget.text(Store(options.results), options.effect), end="")
+        return 0
     _check_names(want)
     work = _work(options, want, Store(options.results))
     for name, cells in work.todo.items():

@@ -1,0 +1,95 @@
+"""Tables about seeds: what they can show, what is left to run, how often verdicts are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import budget, display, power, simulation, tables
+from benchmarks.cells import MODULES
+from benchmarks.site.accuracy import smallest
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+ARMS = (1, 4, len(MODULES) - 1, 20)
+SEEDS = (5, 6, 8, 10, 12, 15, 20, 30, 50)
+
+
+def planned(store: Store) -> str:
+    """The smallest difference that so many seeds show, in deviations of the differences."""
+    heads = [Head("Paired seeds")]
+    heads += [Head(f"{arms} arm{'s' * (arms > 1)}", "in the table") for arms in ARMS]
+    body = [
+        [Entry(str(n), n), *(smallest(power.smallest_effect(n, arms)) for arms in ARMS)]
+        for n in SEEDS
+    ]
+    note = f"in deviations of the paired differences, found {100 * power.POWER:.0f} times in 100"
+    return table("Smallest difference that seeds can show", note, heads, body, "Calculated.")
+
+
+def budgets(store: Store) -> str:
+    """What every comparison still takes for a difference that matters."""
+    heads = (
+        Head("Module", number=False),
+        Head("Seeds"),
+        Head("Deviation", "of the differences, points"),
+        Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
+        Head("Seeds in all", f"for {budget.WANTED} points"),
+        Head("Hours", "of one process"),
+        Head("Verdict so far", number=False),
+    )
+    parts = []
+    for title, rows, column in budget.comparisons(store):
+        body = [
+            (
+                Entry(line.arm),
+                value(display.whole, line.seeds),
+                value(display.percent, line.deviation),
+                smallest(line.smallest),
+                value(display.whole, line.needed),
+                value(_tenth, line.hours),
+                Entry(line.verdict or display.REFERENCE),
+            )
+            for line in budget.lines(rows, column, budget.WANTED)
+        ]
+        note = f"what is left to run so that a difference of {budget.WANTED} points is found"
+        places = origin(store, rows, str(rows["benchmark"].iloc[0]))
+        parts.append(table(title, note, heads, body, places))
+    return "\n".join(parts) or absent("Pairs of seeds")
+
+
+def simulated(store: Store) -> str:
+    """Coverage, false verdicts and found differences of the simulated tables."""
+    rows = tables.ok(store.table("simulation"))
+    if rows.empty:
+        return absent("Simulated tables")
+    heads = (
+        Head("Noise", number=False),
+        Head("Seeds"),
+        Head("Student's intervals", "that hold the truth, %"),
+        Head("BCa intervals", "that hold the truth, %"),
+        Head("False tables", "with Holm, %"),
+        Head("False tables", "without Holm, %"),
+        Head("Planted difference", "found, %"),
+        Head("Planted difference", "called the wrong way, %"),
+    )
+    kept = ("covered", "covered_bca", "false_tables", "false_uncorrected", "found", "reversed")
+    ordered = rows.assign(_order=rows["data"].map(simulation.NOISES.index))
+    body = [
+        [
+            Entry(row.data),
+            value(display.whole, row.pairs),
+            *(value(_tenth, getattr(row, name)) for name in kept),
+        ]
+        for row in tables.records(ordered.sort_values(["_order", "pairs"]))
+    ]
+    first = tables.records(rows)[0]
+    note = (
+        f"{display.whole(first.tables)} tables of {first.arms} arms a line; the planted difference "
+        f"is {first.planted} deviations"
+    )
+    return table("Simulated tables", note, heads, body, origin(store, rows, "simulation"))
+
+
+def _tenth(number: Any) -> str:
+    return f"{float(number):.1f}"

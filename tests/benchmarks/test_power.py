@@ -1,0 +1,109 @@
+"""Planned power against simulated sign-flip tests, and the plan of seeds by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import trial
+from scipy import stats as reference
+
+from benchmarks import budget, power, stats
+from benchmarks.store import Store
+
+
+@pytest.mark.parametrize(("n", "comparisons", "reached"), [(8, 1, 12), (10, 8, 6), (9, 8, 2)])
+def test_the_level_is_one_that_the_patterns_reach(n, comparisons, reached):
+    assert power.level(n, comparisons) == reached / 2**n
+    assert power.level(n, comparisons) <= 0.05 / comparisons
+
+
+def simulated(effect: float, n: int, comparisons: int, trials: int = 500) -> float:
+    drawn = np.random.default_rng(n).normal(effect, 1.0, (trials, n)).tolist()
+    return float(np.mean([stats.sign_flip(d) <= 0.05 / comparisons for d in drawn]))
+
+
+@pytest.mark.parametrize(
+    ("n", "comparisons", "short"), [(9, 8, 0.17), (10, 8, 0.09), (12, 1, 0.05)]
+)
+def test_the_smallest_effect_is_found_as_often_as_is_said(n, comparisons, short):
+    """Four standard errors of 500 trials beside what the docstring grants the fewest pairs."""
+    effect = power.smallest_effect(n, comparisons)
+    assert power.power(effect, n, comparisons) == pytest.approx(power.POWER, abs=1e-6)
+    found = simulated(effect, n, comparisons)
+    assert power.POWER - short - 0.07 <= found <= power.POWER + 0.07
+
+
+def test_no_outcome_of_too_few_seeds_could_show_anything():
+    assert power.smallest_effect(8, 8) == math.inf
+    assert power.smallest_effect(1, 1) == math.inf
+    assert power.power(100.0, 8, 8) == 0.0
+
+
+@pytest.mark.parametrize("comparisons", [1, 8])
+def test_seeds_and_smallest_effect_say_the_same(comparisons):
+    for effect in (0.4, 0.8, 1.5):
+        n = power.seeds_for(effect, comparisons)
+        assert power.smallest_effect(n, comparisons) <= effect + 1e-6
+        assert power.smallest_effect(n - 1, comparisons) > effect
+        assert power.seeds_for(-effect, comparisons) == n
+    assert power.seeds_for(1e-6, comparisons) == power.seeds_for(0.0, comparisons) == 100_000
+
+
+def test_many_seeds_follow_the_normal_formula():
+    """n = ((z(1 - alpha/2) + z(power)) / effect)^2, which Student's t exceeds by about two."""
+    z = reference.norm.isf(0.025) + reference.norm.isf(0.2)
+    for effect in (0.1, 0.2, 0.5):
+        assert power.seeds_for(effect, 1) - (z / effect) ** 2 == pytest.approx(2, abs=1.5)
+
+
+def test_seeds_ahead_are_counted_and_a_tie_is_half():
+    assert power.ahead([0.5, -0.1, 0.0, 2.0]) == 2.5 / 4
+    assert math.isnan(power.ahead([]))
+
+
+def test_what_seeds_could_show_is_in_the_unit_of_the_differences():
+    values = [0.2, 0.6] * 5  # deviation 0.2 sqrt(10 / 9)
+    expected = power.smallest_effect(10, 1) * 0.2 * math.sqrt(10 / 9)
+    assert power.could_show(values, 1) == pytest.approx(expected)
+    assert power.could_show([0.1, 0.2], 1) == math.inf
+    assert math.isnan(power.could_show([0.5] * 12, 8))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return trial.everything(tmp_path_factory.mktemp("trial"))
+
+
+def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
+    (_, rows, value), *_ = budget.comparisons(store)
+    found = {line.arm: line for line in budget.lines(rows, value, 0.2)}
+    eca, bare = found["eca"], found["none"]
+    # eca is half a point above and below in turn; its rows took a second each
+    assert eca.deviation == pytest.approx(0.5 * math.sqrt(10 / 9))
+    assert eca.needed == power.seeds_for(0.2 / eca.deviation, 5)
+    assert eca.hours == pytest.approx((eca.needed - 10) / 3600)
+    assert (bare.seeds, bare.needed) == (10, max(line.needed for line in found.values()))
+    # cbam has five of the eight seeds that a family of five arms needs at least
+    assert (found["cbam"].verdict, found["cbam"].more) == ("not enough seeds", 3)
+
+
+def test_an_arm_that_has_its_verdict_takes_no_more(store):
+    (_, rows, value), *_ = budget.comparisons(store)
+    found = {line.arm: line for line in budget.lines(rows, value, 1e-3)}
+    assert (found["se"].verdict, found["se"].needed, found["se"].more) == ("higher", 10, 0)
+    assert (found["coord"].verdict, found["coord"].hours) == ("lower", 0)
+    assert found["eca"].verdict == stats.SAME and found["eca"].more > 1000
+
+
+def test_the_command_names_every_comparison_and_what_it_takes(store, capsys):
+    from benchmarks.__main__ import main
+
+    assert main(["plan", "--power", "--effect", "0.3", "--results", str(store.root)]) == 0
+    said = capsys.readouterr().out
+    assert "resnet10_small on fashion-mnist, short" in said and "for 0.3" in said
+    assert main(["plan", "--power", "--effect", "0", "--results", str(store.root)]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_without_pairs_nothing_is_planned(tmp_path):
+    assert "No comparison has two paired seeds" in budget.text(Store(tmp_path), 0.2)

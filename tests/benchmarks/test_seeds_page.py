@@ -1,0 +1,47 @@
+"""The page of seeds shows what the plan says, or that there are no rows."""
+
+import re
+
+import trial
+
+from benchmarks import budget
+from benchmarks.cells import Selection
+from benchmarks.simulation import Simulation
+from benchmarks.site import seeds as site
+from benchmarks.store import Store, row
+
+
+def row_of(text: str, arm: str) -> str:
+    return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
+
+
+def test_the_plan_names_what_no_seeds_can_show():
+    text = site.planned(Store("nowhere"))
+    assert row_of(text, "5").count("nothing") == 4
+    assert row_of(text, "8").count("nothing") == 2  # of families of 1, 4, 8 and 20
+    assert row_of(text, "50").count("nothing") == 0
+
+
+def test_budgets_are_those_of_the_command(tmp_path):
+    store = Store(tmp_path)
+    assert "Pairs of seeds: not measured" in site.budgets(store)
+    trial.accuracy(store)
+    trial.accuracy(store, "preview", 3)
+    text = site.budgets(store)
+    ((title, rows, column),) = budget.comparisons(store)
+    assert title == "resnet10_small on fashion-mnist, short, cpu" and title in text
+    eca = next(x for x in budget.lines(rows, column, budget.WANTED) if x.arm == "eca")
+    assert f">{eca.needed}<" in row_of(text, "eca")
+
+
+def test_simulated_tables_are_shown_noise_by_noise(tmp_path):
+    store = Store(tmp_path)
+    assert "Simulated tables: not measured" in site.simulated(store)
+    for cell in Simulation().cells(Selection("cpu")):
+        values = {"tables": 4000, "arms": 8, "pairs": int(cell.recipe.split()[0]), "planted": 1.5}
+        values |= {"covered": 95.04, "covered_bca": 91.23, "false_tables": 4.0}
+        values |= {"false_uncorrected": 25.0, "found": 80.0, "reversed": 0.0}
+        store.append("simulation", row(cell, values, "f" * 12, seconds=1.0))
+    text = site.simulated(store)
+    assert text.index("normal") < text.index("heavy") < text.index("skewed")
+    assert text.count(">91.2<") == 12 and "4,000 tables of 8 arms" in text
