@@ -43,7 +43,11 @@ class TrajectoriesBenchmark(Benchmark):
     title = "Paths of optimisers through a ravine and past a saddle"
     plugs = False
     default_seconds = 0.2
-    code = ("benchmarks/notes/surfaces.py", "benchmarks/trajectories.py")
+    code = (
+        "benchmarks/notes/rules.py",
+        "benchmarks/notes/surfaces.py",
+        "benchmarks/trajectories.py",
+    )
     columns = (
         Column("steps", "integer", "", f"steps to the aim; empty if more than {LIMIT}"),
         Column("swings", "integer", "", f"steps of the first {STEPS} on which y changes its sign"),

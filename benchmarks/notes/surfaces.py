@@ -1,24 +1,17 @@
-"""Two surfaces on which the path of an optimiser can be calculated, and the optimisers' names."""
+"""Two surfaces on which the path of an optimiser can be calculated."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
+from benchmarks.notes.rules import RULES
+
 STEEP = 50.0
 """Curvature across the ravine; along it the curvature is 1."""
-
-RULES: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": lambda p, lr: torch.optim.SGD(p, lr),
-    "momentum": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
-    "nesterov": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, nesterov=True),
-    "adam": lambda p, lr: torch.optim.Adam(p, lr),
-    "adamw": lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.01),
-}
-"""PyTorch's optimisers by the names of this suite; all that is not said is at its default."""
 
 
 def ravine(x: Tensor, y: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.cells import Selection
 from benchmarks.notes import surfaces
-from benchmarks.notes.surfaces import RULES, STEEP, swings, walk
+from benchmarks.notes.rules import RULES
+from benchmarks.notes.surfaces import STEEP, swings, walk
 from benchmarks.trajectories import LIMIT, STEPS, TrajectoriesBenchmark
 
 BENCH = TrajectoriesBenchmark()
