@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attn.arguments import hidden_width, one_of
 from attn.passes import scale, squeeze
-from attn.reductions import by_hand, layout_of
+from attn.reductions import layout_of, pays_by_hand
 
 
 class CoordAttention(nn.Module):
@@ -83,4 +83,4 @@ def _like(x: Tensor, gate: Tensor) -> Tensor:
     """The gate in the layout of x: a product of two layouts takes a processor twice the time."""
     if torch.jit.is_scripting():
         return gate
-    return gate.contiguous(memory_format=layout_of(x)) if by_hand(x, gate) else gate
+    return gate.contiguous(memory_format=layout_of(x)) if pays_by_hand(x, gate) else gate

@@ -3,8 +3,8 @@
 A gate is small: what it costs is reading and writing the map around it. Written plainly, with
 `x.mean`, `x.max` and `x * gate`, autograd makes full-size products and copies that nobody needs.
 `squeeze` and `scale` compute the same values and gradients with fewer passes where that was
-measured to be faster (a processor, float32 or float64, a contiguous or channels-last map) and are
-plain everywhere else: on other devices, in TorchScript, under `torch.compile` and `torch.func`.
+measured to be faster (a processor, float32 or float64, a large map that is contiguous or channels
+last) and are plain everywhere else: on other devices, in TorchScript, under `torch.compile`.
 """
 
 import torch
@@ -20,6 +20,7 @@ from attn.reductions import (
     layout_of,
     maximum,
     mean,
+    pays_by_hand,
     plain_max,
     wants_gradient,
 )
@@ -45,7 +46,7 @@ def squeeze(
     if not isinstance(x, Tensor):  # torch.fx traces with stand-ins for tensors
         return _plain_squeeze(x, means, maxima)
     means, maxima = means or [], maxima or []
-    if by_hand(x) and is_whole(x) and wants_gradient(x):
+    if wants_gradient(x) and pays_by_hand(x):
         return list(_Squeeze.apply(x, means, maxima))  # pyright: ignore[reportArgumentType]
     return [x, *(mean(x, d) for d in means), *(maximum(x, d) for d in maxima)]
 
@@ -71,9 +72,12 @@ def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = F
     """
     if torch.jit.is_scripting():
         return _plain_product(x, gates)
-    if not by_hand(x, *gates) or not is_whole(x) or len(gates) > 2:
+    if not isinstance(x, Tensor):
         return _plain_product(x, gates)
-    if wants_gradient(x, *gates):
+    wanted = wants_gradient(x, *gates)
+    if not (wanted or owns_x) or len(gates) > 2 or not pays_by_hand(x, *gates):
+        return _plain_product(x, gates)
+    if wanted:
         return _Scale.apply(x, owns_y, *gates)  # pyright: ignore[reportReturnType]
     return _product(x, gates, owns_x)
 
@@ -85,21 +89,26 @@ def _plain_product(x: Tensor, gates: list[Tensor]) -> Tensor:
 
 
 def for_convolution(x: Tensor) -> Tensor:
-    """x in the layout in which a processor convolves few channels 3 times faster: channels last."""
+    """x in the layout in which a processor trains a convolution of few channels: channels last.
+
+    There the step back is 3 times faster; the step forward alone is not.
+    """
     if torch.jit.is_scripting():
         return x
-    return x.contiguous(memory_format=torch.channels_last) if by_hand(x) else x
+    if torch.is_grad_enabled() and by_hand(x):
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
 
 
 def convolve_channels(pooled: Tensor, weight: Tensor) -> Tensor:
     """The channels of each sample convolved, zero-padded: (N, C), (1, 1, k) to (N, C).
 
-    On a processor the batch is taken as one image of N rows, which is 5 times faster.
+    On a processor a batch is taken as one image of N rows, which is 5 times faster.
     """
     padding = weight.shape[2] // 2
     if torch.jit.is_scripting():
         return F.conv1d(pooled[:, None], weight, padding=padding)[:, 0]
-    if by_hand(pooled, weight) and len(pooled):
+    if isinstance(pooled, Tensor) and len(pooled) > 1 and by_hand(pooled, weight):
         rows = F.conv2d(pooled[None, None], weight[:, :, None], padding=(0, padding))
         return rows[0, 0]
     return F.conv1d(pooled[:, None], weight, padding=padding)[:, 0]

@@ -16,6 +16,10 @@ GROUPS = 32
 SMALL_MAP = 64
 """Pixels up to which rows and columns are summed by a matrix product."""
 
+FEW = 1 << 18
+"""Elements of a map, all samples together, below which a plain form is faster than any other:
+there a pass takes some microseconds, and so do the checks and the calls of a form by hand."""
+
 
 def wants_gradient(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
@@ -38,6 +42,17 @@ def by_hand(*tensors: Tensor) -> bool:
     )
 
 
+def pays_by_hand(x: Tensor, *others: Tensor) -> bool:
+    """Whether `by_hand` holds and the map x is so large and laid out so that it is faster."""
+    return (
+        isinstance(x, Tensor)  # torch.fx traces with stand-ins for tensors
+        and not torch.compiler.is_compiling()
+        and x.numel() >= FEW
+        and by_hand(x, *others)
+        and is_whole(x)
+    )
+
+
 def is_whole(x: Tensor) -> bool:
     return x.numel() > 0 and (x.is_contiguous() or channels_last(x))
 
@@ -53,16 +68,20 @@ def layout_of(x: Tensor) -> torch.memory_format:
 
 def mean(x: Tensor, dims: list[int]) -> Tensor:
     """`x.mean(dims, keepdim=True)` by what is fast on a processor."""
-    if not by_hand(x) or not is_whole(x):
+    one_axis = dims in ([2], [3])
+    if not one_axis and x.is_contiguous():
+        return x.mean(dims, keepdim=True)
+    if one_axis and x.numel() and channels_last(x) and by_hand(x):  # 5 to 40 times faster
+        size = (1, x.shape[3]) if dims == [2] else (x.shape[2], 1)
+        return F.adaptive_avg_pool2d(x, size)
+    if not pays_by_hand(x):
         return x.mean(dims, keepdim=True)
     n, c, h, w = x.shape
     if channels_last(x):
-        if dims in ([2], [3]):  # 10 times faster
-            return F.adaptive_avg_pool2d(x, (1, w) if dims == [2] else (h, 1))
         if dims == [2, 3]:  # 1.5 times faster
             share = x.new_full((1, h * w), 1 / (h * w))
             return (share @ x.permute(0, 2, 3, 1).view(n, h * w, c)).view(n, c, 1, 1)
-    elif dims in ([2], [3]) and h * w <= SMALL_MAP:  # 3 times faster
+    elif one_axis and h * w <= SMALL_MAP:  # 3 times faster
         kept = 3 if dims == [2] else 2
         one_hot = torch.eye(x.shape[kept], dtype=x.dtype)
         share = one_hot.repeat(h, 1) / h if kept == 3 else one_hot.repeat_interleave(w, 0) / w
@@ -73,9 +92,9 @@ def mean(x: Tensor, dims: list[int]) -> Tensor:
 
 
 def maximum(x: Tensor, dims: list[int]) -> Tensor:
-    if x.requires_grad:
-        return first_max(x, dims)[0]
-    return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
+    if not x.requires_grad:
+        return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
+    return first_max(x, dims)[0] if pays_by_hand(x) else plain_max(x, dims)
 
 
 def plain_max(x: Tensor, dims: list[int]) -> Tensor:

@@ -114,6 +114,23 @@ def test_modules_take_the_short_way_and_it_equals_the_plain_one(name, layout, mo
         torch.testing.assert_close(module(x), plain[0], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_map_of_few_elements_is_worked_on_plainly(name, layout, monkeypatch):
+    """There the checks and calls of the short way cost more than they save."""
+    module = attn.build(name, 16).double()
+    x = random_map((3, 16, 6, 5), layout)
+    by_hand = module(x)
+    monkeypatch.setattr(reductions, "FEW", x.numel() + 1)
+    for function in (passes._Scale, passes._Squeeze):
+        monkeypatch.setattr(function, "apply", lambda *a: pytest.fail("the short way was taken"))
+    plain = module(x)
+    torch.testing.assert_close(plain, by_hand, rtol=1e-10, atol=1e-12)
+    monkeypatch.setattr(reductions, "FEW", x.numel())
+    with pytest.raises(pytest.fail.Exception, match="short way"):
+        module(x)
+
+
 @pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
 def test_gradients_of_gradients(name):
     module = attn.build(name, 16).double().eval()
