@@ -28,4 +28,6 @@ FILES = (
     "tensors",
     "properties",
     "trajectories",
+    "gradients",
+    "optimisers",
 )

@@ -1,0 +1,34 @@
+"""What a search over rates found, read from rows: the best rate, and how many are nearly as good.
+
+Neither torch nor timm is imported.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def means(rows: pd.DataFrame, column: str, by: str) -> pd.Series:
+    """The mean over the seeds for each value of ``by``; without values that lost a run."""
+    groups = rows.dropna(subset=[column]).groupby(by, sort=False)[column]
+    found = groups.agg(["mean", "size"])
+    return found[found["size"] == found["size"].max()]["mean"].astype(float)
+
+
+def best(rows: pd.DataFrame, column: str, by: str = "recipe") -> str:
+    """The value of ``by`` with the highest mean of a column. ValueError if there are no rows."""
+    found = means(rows, column, by)
+    if found.empty:
+        raise ValueError(f"no row has {column}: there is no best {by}; measure some first")
+    return str(found.idxmax())
+
+
+def near(rows: pd.DataFrame, column: str, within: float, by: str = "recipe") -> int:
+    """How many values of ``by`` have a mean that is at most ``within`` below the highest."""
+    found = means(rows, column, by)
+    return int((found >= found.max() - within).sum())
+
+
+def near_by_seed(rows: pd.DataFrame, column: str, within: float, by: str = "recipe") -> list[float]:
+    """The same count for each seed on its own, against that seed's best."""
+    return [float(near(mine, column, within, by)) for _, mine in rows.groupby("seed")]
