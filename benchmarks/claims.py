@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import stats, tables
+from benchmarks.notes import grids
 from benchmarks.notes.claimed import Claim, claims
 from benchmarks.papers import reported
 from benchmarks.stats import Interval
@@ -119,6 +120,14 @@ class Tables:
             raise Absent(f"fewer than {number} rows of {table} with {where}")
         return True
 
+    def best(self, table: str, column: str, /, **where: Any) -> str:
+        """The recipe with the highest mean of a column, as `notes.grids` chooses it."""
+        return grids.best(self.rows(table, **where), column)
+
+    def near(self, table: str, column: str, within: float, /, **where: Any) -> int:
+        """How many recipes have a mean of a column at most ``within`` below the highest."""
+        return grids.near(self.rows(table, **where), column, within)
+
     def printed(self, paper: str, metric: str, /, **where: str) -> Decimal:
         """A number as a paper prints it (`results/reported.csv`). ValueError if not just one."""
         found = {
@@ -138,6 +147,7 @@ class Tables:
 
 _FUNCTIONS = (
     *("values", "mean", "lowest", "highest", "interval", "gap", "text", "count", "has", "printed"),
+    *("best", "near"),
 )
 
 

@@ -144,7 +144,7 @@ def outcome(cell: Cell, seed: int, lr: float, images: Parts) -> dict[str, Any]:
         "errors": " ".join(f"{e:.2f}" for e in errors),
         "lr": lr,
     }
-    ends = [model.layers[i].weight for i in (0, -1)]
+    ends = [model.weights()[i] for i in (0, -1)]
     before = [w.detach().clone() for w in ends]
     try:
         trained(model, images, lr)

@@ -65,6 +65,10 @@ class Chain(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.hidden(x)[-1])
 
+    def weights(self) -> list[Tensor]:
+        """The matrices of the hidden layers: depth tensors (width, width)."""
+        return [layer.weight for layer in self.layers if isinstance(layer, nn.Linear)]
+
 
 def initialise(layer: nn.Module, gain: float | None) -> None:
     """Normal weights with the variance gain / inputs and biases 0; None leaves PyTorch's own."""
@@ -83,8 +87,7 @@ def gradients(model: Chain, x: Tensor, y: Tensor) -> tuple[list[float], list[flo
     model = copy.deepcopy(model).double()
     hidden = model.hidden(x.double())
     loss = F.cross_entropy(model.last(hidden[-1]), y)
-    weights = [layer.weight for layer in model.layers]
-    found = torch.autograd.grad(loss, [*hidden, *weights])
+    found = torch.autograd.grad(loss, [*hidden, *model.weights()])
     norms = [math.log10(max(g.norm().item(), SMALLEST)) for g in found]
     return norms[: len(hidden)], norms[len(hidden) :]
 

@@ -114,6 +114,14 @@ def test_expressions_read_the_rows_that_were_measured(store):
     gap = value('gap("spiral", "accuracy", at(variant="relu"), at(variant="none"))')
     assert (gap.value, gap.low, gap.high) == pytest.approx((0.2, 0.2, 0.2))
     assert value('text("spiral", "recipe")') == "sgd lr=1"
+    trial.append(
+        store,
+        Cell("spiral", "mlp", variant="relu", recipe="adam lr=1", seed=0),
+        {"accuracy": 0.65},
+    )
+    assert value('best("spiral", "accuracy", variant="relu", seed=0)') == "adam lr=1"
+    assert value('best("spiral", "accuracy", variant="relu")') == "sgd lr=1"  # has more seeds
+    assert value('near("spiral", "accuracy", 0.1, variant="relu", seed=0)') == 1
 
 
 def test_an_expression_reaches_nothing_but_the_tables(store):
