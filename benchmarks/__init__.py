@@ -30,4 +30,6 @@ FILES = (
     "trajectories",
     "gradients",
     "optimisers",
+    "alexnet",
+    "depth",
 )

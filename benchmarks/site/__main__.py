@@ -30,6 +30,8 @@ from benchmarks.site import (
     memory,
     modules,
     notes,
+    notes_alexnet,
+    notes_depth,
     notes_trained,
     papers,
     readme,
@@ -84,6 +86,10 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "spiral-pair": notes_trained.pair,
     "activations": notes_trained.activations,
     "calibration": notes_trained.calibration,
+    "alexnet-path": notes_alexnet.path,
+    "alexnet-grid": notes_alexnet.grid,
+    "alexnet-data": notes_alexnet.data,
+    "depth": notes_depth.budgets,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 

@@ -303,7 +303,12 @@ def tradeoff(store: Store) -> Figure:
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
     # which are made of what is above
-    from benchmarks.site import attention_figures, clock, notes_figures
+    from benchmarks.site import attention_figures, clock, notes_alexnet, notes_depth, notes_figures
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
-    return [*drawn, *attention_figures.figures(store), *notes_figures.figures(store)]
+    notes = [
+        *notes_figures.figures(store),
+        *notes_alexnet.figures(store),
+        notes_depth.figure(store),
+    ]
+    return [*drawn, *attention_figures.figures(store), *notes]

@@ -13,7 +13,10 @@ from benchmarks.site.origin import origin
 from benchmarks.store import Store
 from benchmarks.tensors import EXAMPLES
 
-BENCHMARKS = ("tensors", "spiral", "activations", "softmax", "calibration", "properties")
+BENCHMARKS = (
+    *("tensors", "spiral", "activations", "softmax", "calibration", "properties"),
+    *("alexnet", "depth"),
+)
 """The benchmarks of the notes' pages."""
 
 CHECKED = {HOLDS: "supported by the tables", FAILS: "no longer supported by the tables"}

@@ -1,0 +1,223 @@
+"""The way from LeNet-5 to AlexNet as tables and charts, and what dropout and data do."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import alexnet, display, tables
+from benchmarks.site import paired
+from benchmarks.site.figures import Figure
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.notes_figures import PADDING, _kind
+from benchmarks.site.notes_trained import rows_of
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+STEPS = (
+    "LeNet-5: two convolutions, scaled tanh, average pooling",
+    "and three more convolutions",
+    "and ReLU for the scaled tanh",
+    "and maximum pooling that overlaps",
+    "and dropout",
+    "and eight times the images, each seen once",
+)
+"""What each arm of `alexnet.PATH` adds to the one before it."""
+
+ACTIVATIONS = {"tanh": "scaled tanh", "logistic": "logistic", "relu": "ReLU"}
+INITIAL = {
+    "xavier": "Xavier",
+    "default": "PyTorch's default",
+    "xavier*4": "Xavier, four times as large",
+}
+
+
+def of_arm(rows: pd.DataFrame, arm: alexnet.Arm) -> pd.DataFrame:
+    """The rows of one arm of `alexnet`."""
+    cell = arm.cell(0)
+    same = (rows["backbone"] == cell.backbone) & (rows["variant"] == cell.variant)
+    return rows[same & (rows["recipe"] == cell.recipe)]
+
+
+def path(store: Store) -> str:
+    """From LeNet-5 to AlexNet: what each change does to the one before."""
+    rows = rows_of(store, "alexnet")
+    steps = [of_arm(rows, arm) for arm in alexnet.PATH]
+    if all(mine.empty for mine in steps):
+        return absent("From LeNet-5 to AlexNet")
+    heads = (
+        Head("Network", number=False),
+        Head("Test accuracy", "%, mean [95 %]"),
+        Head("Change", "points, paired by seed [95 %]"),
+        Head("Training accuracy", "%, mean [95 %]"),
+        Head("Rate"),
+        Head("Seeds"),
+    )
+    body = []
+    for i, (words, mine) in enumerate(zip(STEPS, steps, strict=True)):
+        by = paired.change(mine, steps[i - 1], "accuracy") if i else Entry("start")
+        body.append(
+            (
+                Entry(words),
+                paired.percent(mine),
+                by,
+                paired.percent(mine, "train_accuracy"),
+                *paired.rate_and_seeds(mine),
+            )
+        )
+    note = "each line adds one change to the line above; the same number of steps"
+    return table("From LeNet-5 to AlexNet", note, heads, body, origin(store, rows, "alexnet"))
+
+
+def grid(store: Store) -> str:
+    """Activation and initial values, with two convolutions and with five."""
+    rows = rows_of(store, "alexnet")
+    arms = [arm for arm in (*alexnet.GRID, alexnet.LARGER) if len(of_arm(rows, arm))]
+    if not arms:
+        return absent("Depth, activation and initial values")
+    heads = (
+        Head("Network", number=False),
+        Head("Test accuracy", "%, mean [95 %]"),
+        Head("Lowest"),
+        Head("Steps to a training error of a quarter", "median"),
+        Head("Gradient, first over last layer", "log10, untrained"),
+        Head("Rate"),
+        Head("Seeds"),
+    )
+    body = []
+    for arm in sorted(arms, key=lambda a: (list(ACTIVATIONS).index(a.activation), a.initial)):
+        mine = of_arm(rows, arm)
+        words = f"{ACTIVATIONS[arm.activation]}, {INITIAL[arm.initial]}, {arm.convolutions}"
+        body.append(
+            (
+                Entry(f"{words} convolutions"),
+                paired.percent(mine),
+                value(display.percent, tables.ok(mine)["accuracy"].min()),
+                _reached(tables.ok(mine)["reached"]),
+                value(paired.power, mine["gradient"].mean()),
+                *paired.rate_and_seeds(mine),
+            )
+        )
+    note = f"average pooling, {alexnet.SOME:,} images, {alexnet.STEPS} steps"
+    places = origin(store, rows, "alexnet")
+    return table("Depth, activation and initial values", note, heads, body, places)
+
+
+def _reached(found: pd.Series) -> Entry:
+    """The median number of steps; a word where some seeds never get there."""
+    never = int(found.isna().sum())
+    if never == len(found):
+        return Entry("never" if never else display.MISSING)
+    median = float(found.median())
+    return Entry(f"{median:.0f}", median, "", f"never: {never} of {len(found)}" if never else "")
+
+
+def data(store: Store) -> str:
+    """LeNet-5 and AlexNet, without dropout and with it, by the number of images."""
+    rows = rows_of(store, "alexnet")
+    heads = (
+        Head("Images", number=False),
+        Head("LeNet-5", "test %, mean [95 %]"),
+        Head("AlexNet", "no dropout, test %"),
+        Head("AlexNet", "dropout, test %"),
+        Head("Dropout", "test, points, paired [95 %]"),
+        Head("Dropout", "training, points, paired [95 %]"),
+        Head("Training accuracy", "no dropout, %"),
+    )
+    body = []
+    for images, without, dropped in _pairs(rows):
+        lenet = of_arm(rows, alexnet.Arm(2, "tanh", images=images))
+        body.append(
+            (
+                Entry(_times(images)),
+                paired.percent(lenet),
+                paired.percent(without),
+                paired.percent(dropped),
+                paired.change(dropped, without, "accuracy"),
+                paired.change(dropped, without, "train_accuracy"),
+                paired.percent(without, "train_accuracy"),
+            )
+        )
+    if not body:
+        return absent("Dropout and the number of images")
+    note = f"{alexnet.STEPS} steps of {alexnet.BATCH} images in every line"
+    places = origin(store, rows, "alexnet")
+    return table("Dropout and the number of images", note, heads, body, places)
+
+
+def _pairs(rows: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
+    """The numbers of images that were measured, each without dropout and with it."""
+    pairs = zip(alexnet.DROPOUT[::2], alexnet.DROPOUT[1::2], strict=True)
+    found = [(arm.images, of_arm(rows, arm), of_arm(rows, other)) for arm, other in pairs]
+    return [one for one in found if len(one[1]) and len(one[2])]
+
+
+def _times(images: int) -> str:
+    passes = alexnet.STEPS * alexnet.BATCH // images
+    return f"{images:,}, each seen {'once' if passes == 1 else f'{passes} times'}"
+
+
+def figures(store: Store) -> list[Figure]:
+    """Every chart of this file."""
+    return [path_figure(store), dropout_figure(store)]
+
+
+def path_figure(store: Store) -> Figure:
+    """Test accuracy along the way from LeNet-5 to AlexNet."""
+    rows = rows_of(store, "alexnet")
+    values = []
+    for words, arm in zip(STEPS, alexnet.PATH, strict=True):
+        found = tables.ok(of_arm(rows, arm))["accuracy"].dropna().tolist()
+        if found:
+            values.append({"network": words, **paired.ends(found)})
+    axis = {"type": "quantitative", "title": "test accuracy, %", "scale": {"zero": False}}
+    names = [v["network"] for v in values]
+    y = {
+        "field": "network",
+        "type": "nominal",
+        "sort": names,
+        "title": None,
+        "axis": {"labelLimit": 400},
+    }
+    layers = paired.marks({"y": y, "x": {"field": "mean", **axis}})
+    caption = (
+        "Test accuracy from LeNet-5 to AlexNet, each network with one change more than the one "
+        "above: mean and 95 % interval over the seeds."
+    )
+    alt = "; ".join(f"{v['network']}: {v['mean']:.2f} %" for v in values)
+    size = {"width": 330, "height": {"step": 26}, "padding": PADDING}
+    return Figure("alexnet-path", caption, alt, values, layers, size)
+
+
+def dropout_figure(store: Store) -> Figure:
+    """What dropout adds to the test and to the training accuracy, by the number of images."""
+    columns = {"accuracy": "test images", "train_accuracy": "training images"}
+    values = []
+    for images, without, dropped in _pairs(rows_of(store, "alexnet")):
+        for column, words in columns.items():
+            found = paired.differences(dropped, without, column)
+            if found:
+                values.append({"images": _times(images), "what": words, **paired.ends(found)})
+    axis = {"type": "quantitative", "title": "accuracy with dropout less without, points"}
+    names = list(dict.fromkeys(v["images"] for v in values))
+    encoding = {
+        "y": {"field": "images", "type": "nominal", "sort": names, "title": None},
+        "yOffset": {"field": "what", "type": "nominal", "sort": list(columns.values())},
+        "x": {"field": "mean", **axis},
+        "color": _kind("what", list(columns.values())),
+    }
+    encoding["y"]["axis"] = {"labelLimit": 300}
+    shaped = {**encoding, "shape": _kind("what", list(columns.values()), "shape")}
+    zero = {
+        "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
+        "encoding": {"x": {"datum": 0, "type": "quantitative"}},
+    }
+    layers = [zero, *paired.marks(shaped)]
+    caption = (
+        "What dropout does to AlexNet, on the test images and on the images it learned from: mean "
+        "difference and 95 % interval, paired by seed."
+    )
+    alt = "; ".join(
+        f"{v['images']}, {v['what']}: {display.points(v['mean'])} points" for v in values
+    )
+    size = {"width": 400, "height": {"step": 18}, "padding": PADDING}
+    return Figure("alexnet-dropout", caption, alt, values, layers, size)

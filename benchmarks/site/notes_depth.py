@@ -1,0 +1,119 @@
+"""Wide or deep networks for the same budget, as tables and a chart."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import depth, display, stats, tables
+from benchmarks.site import paired
+from benchmarks.site.figures import Figure
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.notes_figures import PADDING, _kind
+from benchmarks.site.notes_trained import rows_of
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+
+def budgets(store: Store) -> str:
+    """One table a budget: accuracy by depth, against the network of one layer."""
+    rows = rows_of(store, "depth")
+    rows = rows[rows["recipe"].isin((depth.REFERENCE, *depth.BUDGETS))]
+    made = [_budget(store, rows, b) for b in depth.BUDGETS if (rows["recipe"] == b).any()]
+    return "\n".join(made) if made else absent("Wider or deeper")
+
+
+def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
+    reference = rows[rows["recipe"] == depth.REFERENCE]
+    mine = rows[rows["recipe"] == budget]
+    heads = (
+        Head("Hidden layers", number=False),
+        Head("Test accuracy", "%, mean [95 %]"),
+        Head("Against one layer", "points, paired by seed [95 %], verdict"),
+        Head("Training accuracy", "%, mean [95 %]"),
+        Head("Gradient, first over last", "log10, untrained"),
+        Head("Units a layer"),
+        Head("Parameters"),
+        Head("Steps", "mean"),
+        Head("Rate"),
+    )
+    arms = {
+        f"{layers}, {kind}": _of_depth(mine, layers, kind)
+        for layers in depth.DEPTHS[1:]
+        for kind in depth.KINDS
+    }
+    verdicts = stats.paired(
+        {name: paired.differences(arm, reference, "accuracy") for name, arm in arms.items()}
+    )
+    body = [_line("1", reference, Entry(display.REFERENCE))] if len(reference) else []
+    for name, arm in arms.items():
+        if len(arm):
+            against = paired.change(arm, reference, "accuracy")
+            word = verdicts[name].verdict if against.sort is not None else ""
+            body.append(_line(name, arm, Entry(against.text, against.sort, against.interval, word)))
+    note = f"Fashion-MNIST, {depth.IMAGES:,} images, {reference['seed'].nunique()} seeds"
+    return table(budget.capitalize(), note, heads, body, origin(store, mine, "depth"))
+
+
+def _of_depth(rows: pd.DataFrame, layers: int, kind: str) -> pd.DataFrame:
+    return rows[(rows["variant"] == depth.layers(layers)) & (rows["backbone"] == kind)]
+
+
+def _line(name: str, rows: pd.DataFrame, against: Entry) -> tuple[Entry, ...]:
+    return (
+        Entry(name),
+        paired.percent(rows),
+        against,
+        paired.percent(rows, "train_accuracy"),
+        value(paired.power, rows["gradient"].mean()),
+        value(display.whole, rows["width"].max()),
+        value(display.whole, rows["params"].max()),
+        value(display.whole, rows["steps"].mean()),
+        paired.rate_and_seeds(rows)[0],
+    )
+
+
+def figure(store: Store) -> Figure:
+    """Test accuracy by depth, a panel a budget."""
+    rows = tables.ok(rows_of(store, "depth"))
+    values = []
+    for budget in depth.BUDGETS:
+        for kind in depth.KINDS if (rows["recipe"] == budget).any() else ():
+            for layers in depth.DEPTHS:
+                mine = rows[rows["recipe"] == (depth.REFERENCE if layers == 1 else budget)]
+                found = _of_depth(mine, layers, "plain" if layers == 1 else kind)["accuracy"]
+                if len(found):
+                    words = {"budget": budget, "kind": kind, "depth": layers}
+                    values.append({**words, **paired.ends(found.tolist())})
+    encoding = {
+        "x": {
+            "field": "depth",
+            "type": "ordinal",
+            "title": "hidden layers",
+            "axis": {"labelAngle": 0},
+        },
+        "y": {
+            "field": "mean",
+            "type": "quantitative",
+            "title": "test accuracy, %",
+            "scale": {"zero": False},
+        },
+        "color": _kind("kind", list(depth.KINDS)),
+    }
+    shaped = {**encoding, "shape": _kind("kind", list(depth.KINDS), "shape")}
+    line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}
+    spec = {"width": 230, "height": 200, "layer": [line, *paired.marks(shaped, "y")]}
+    panels = [b for b in depth.BUDGETS if any(v["budget"] == b for v in values)]
+    size = {
+        "facet": {"field": "budget", "type": "nominal", "title": None, "sort": panels},
+        "columns": 2,
+        "padding": PADDING,
+        "spec": spec,
+    }
+    caption = (
+        "Test accuracy by depth: what all networks of a panel have in common with the network of "
+        "one hidden layer is written above it. Mean and 95 % interval over the seeds."
+    )
+    alt = "; ".join(
+        f"{v['budget']}, {v['depth']} hidden, {v['kind']}: {v['mean']:.2f} %" for v in values
+    )
+    return Figure("depth", caption, alt, values, [], size)

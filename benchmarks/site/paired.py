@@ -1,0 +1,67 @@
+"""What the pages of trained comparisons share: paired differences, and marks with their ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, stats, tables
+from benchmarks.site.html import Entry, value
+from benchmarks.site.notes_trained import estimate
+
+
+def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[float]:
+    """One less the other, for each seed that both have."""
+    both = [tables.ok(rows).set_index("seed")[column].astype(float) for rows in (one, other)]
+    return (both[0] - both[1]).dropna().tolist()
+
+
+def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
+    """Mean difference in points, paired by seed, with its 95 % interval."""
+    found = differences(one, other, column)
+    if not found:
+        return Entry(display.MISSING)
+    made = stats.student_interval(found)
+    between = f"[{display.points(made.low)}, {display.points(made.high)}]"
+    return Entry(display.points(made.value), made.value, between if len(found) > 1 else "")
+
+
+def percent(rows: pd.DataFrame, column: str = "accuracy") -> Entry:
+    """The mean over the seeds with its interval, in percent."""
+    return estimate(rows, column, display.percent)
+
+
+def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
+    """The rate of an arm and how many seeds were trained."""
+    seeds = len(tables.ok(rows))
+    return value(lambda lr: f"{lr:g}", rows["lr"].max()), Entry(str(seeds), seeds)
+
+
+def power(number: float) -> str:
+    """A power of ten with its sign: ``+0.3``."""
+    return f"{float(number):+.1f}".replace("-", display.MINUS)
+
+
+def ends(found: list[float]) -> dict[str, float]:
+    """Mean and interval without the digits in which two versions of a library may differ."""
+    made = stats.student_interval(found)
+    numbers = {"mean": made.value, "low": made.low, "high": made.high}
+    return {name: round(number, 4) for name, number in numbers.items() if number == number}
+
+
+def marks(encoding: dict[str, Any], along: str = "x") -> list[dict[str, Any]]:
+    """Points, and a line from the low to the high end of each interval."""
+    reach = {along: {**encoding[along], "field": "low"}, f"{along}2": {"field": "high"}}
+    rule = {k: v for k, v in encoding.items() if k != "shape"} | reach
+    return [
+        {
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "encoding": {"color": {"value": "@ink"}, **rule},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 70},
+            "encoding": {"color": {"value": "@ink"}, **encoding},
+        },
+    ]
