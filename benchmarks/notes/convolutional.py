@@ -33,8 +33,8 @@ def network(convolutions: int, activation: str, initial: str, pool: str, drop: f
     """(N, 1, 28, 28) -> (N, 10), with 2 or 5 convolutions.
 
     ``initial`` is ``default`` (PyTorch's), ``xavier``, or ``xavier*4`` with weights four times as
-    large (Glorot & Bengio 2010 give 4 for the logistic function). ``drop`` is the share of the
-    outputs of both hidden layers that is dropped.
+    large, which makes up for the logistic function's slope of at most a quarter. ``drop`` is the
+    share of the outputs of both hidden layers that is dropped.
     """
     act = ACTIVATIONS[activation]
     channels = (16, 24, 24, 16)

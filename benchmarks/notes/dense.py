@@ -1,4 +1,4 @@
-"""Networks of equal hidden layers, and their width and training for a budget."""
+"""Networks of equal hidden layers, what a budget makes of their width, and a function for depth."""
 
 from __future__ import annotations
 
@@ -86,3 +86,23 @@ def step_ratio(model: nn.Module, other: nn.Module, x: Tensor, y: Tensor, rounds:
             optimiser.step()
             least[which] = min(least[which], time.perf_counter() - begin)
     return least[0] / least[1]
+
+
+def sawtooth(x: Tensor, depth: int, width: int) -> Tensor:
+    """What `depth` layers of `width` ReLU units can draw between 0 and 1: width^depth slopes.
+
+    A layer and the weights after it map [0, 1] to itself, up and down `width` times; each further
+    layer folds again (Telgarsky 2016 folds with a width of two). (N,) -> (N,).
+    """
+    knots = torch.arange(width, dtype=x.dtype) / width
+    turns = 2.0 * width * (-1.0) ** torch.arange(width, dtype=x.dtype)
+    turns[0] = width
+    for _ in range(depth):
+        x = torch.relu(x[:, None] - knots) @ turns
+    return x
+
+
+def pieces(depth: int, width: int) -> int:
+    """Straight pieces of a `sawtooth`, counted on a grid; exact for widths that are powers of 2."""
+    y = sawtooth(torch.arange(2**14 + 1, dtype=torch.float64) / 2**14, depth, width)
+    return 1 + int((y.diff().diff() != 0).sum())

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from benchmarks.cells import Cell, Diverged
 from benchmarks.data import Images
 
-HELD_OUT, TUNING_SEED = 5000, 1000
+HELD_OUT, TUNING_SEED = 2500, 1000
 MOMENTUM = 0.9
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -73,7 +73,7 @@ def sample(images: Images, number: int, seed: int) -> Sample:
 
 
 def train(model: nn.Module, x: Tensor, y: Tensor, lr: float, steps: int, batch: int) -> Tensor:
-    """SGD with momentum in place, the rate falling to zero in a line; the share of each batch.
+    """SGD with momentum, in place, the rate falling to zero in a line; the share right by batch.
 
     Each pass over the images is in a new order. Raises Diverged when the loss leaves the finite
     numbers.

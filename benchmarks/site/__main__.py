@@ -90,6 +90,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "alexnet-grid": notes_alexnet.grid,
     "alexnet-data": notes_alexnet.data,
     "depth": notes_depth.budgets,
+    "depth-pieces": notes_depth.pieces,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 

@@ -18,6 +18,7 @@ def budgets(store: Store) -> str:
     """One table a budget: accuracy by depth, against the network of one layer."""
     rows = rows_of(store, "depth")
     rows = rows[rows["recipe"].isin((depth.REFERENCE, *depth.BUDGETS))]
+    rows = rows[rows["backbone"].isin(depth.KINDS)]
     made = [_budget(store, rows, b) for b in depth.BUDGETS if (rows["recipe"] == b).any()]
     return "\n".join(made) if made else absent("Wider or deeper")
 
@@ -54,6 +55,22 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
     return table(budget.capitalize(), note, heads, body, origin(store, mine, "depth"))
 
 
+def pieces(store: Store) -> str:
+    """How many straight pieces the same number of units draws, by depth."""
+    rows = tables.ok(rows_of(store, "depth"))
+    rows = rows[rows["backbone"] == depth.FOLDS]
+    if rows.empty:
+        return absent("Pieces of a sawtooth")
+    heads = (Head("Hidden layers", number=False), Head("Units a layer"), Head("Straight pieces"))
+    body = []
+    for layers in depth.DEPTHS:
+        mine = rows[rows["variant"] == depth.layers(layers)]
+        numbers = (value(display.whole, mine[name].max()) for name in ("width", "pieces"))
+        body.append((Entry(str(layers)), *numbers))
+    note = f"{depth.FOLDED} units, weights by formula, nothing trained"
+    return table("Pieces of a sawtooth", note, heads, body, origin(store, rows, "depth"))
+
+
 def _of_depth(rows: pd.DataFrame, layers: int, kind: str) -> pd.DataFrame:
     return rows[(rows["variant"] == depth.layers(layers)) & (rows["backbone"] == kind)]
 
@@ -75,6 +92,7 @@ def _line(name: str, rows: pd.DataFrame, against: Entry) -> tuple[Entry, ...]:
 def figure(store: Store) -> Figure:
     """Test accuracy by depth, a panel a budget."""
     rows = tables.ok(rows_of(store, "depth"))
+    rows = rows[rows["backbone"].isin(depth.KINDS)]
     values = []
     for budget in depth.BUDGETS:
         for kind in depth.KINDS if (rows["recipe"] == budget).any() else ():

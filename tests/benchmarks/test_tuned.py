@@ -61,7 +61,7 @@ def test_no_arm_trains_on_what_is_held_out():
         drawn.append((seen, held))
     assert drawn[0][1] == drawn[1][1] and drawn[0][0] != drawn[1][0]
     assert torch.equal(tuned.sample(images, 200, 1).x, tuned.sample(images, 200, 1).x)
-    with pytest.raises(ValueError, match="has 300 training images beside the 5000 held out"):
+    with pytest.raises(ValueError, match="has 300 training images beside the 2500 held out"):
         tuned.sample(images, 301, 0)
 
 
