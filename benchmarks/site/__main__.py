@@ -32,7 +32,10 @@ from benchmarks.site import (
     notes,
     notes_alexnet,
     notes_depth,
+    notes_gradients,
+    notes_optimisers,
     notes_trained,
+    notes_trajectories,
     papers,
     readme,
     reruns,
@@ -90,6 +93,12 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "alexnet-grid": notes_alexnet.grid,
     "alexnet-data": notes_alexnet.data,
     "depth": notes_depth.budgets,
+    "gradients": notes_gradients.told_apart,
+    "gradients-all": notes_gradients.everything,
+    "ravine": notes_trajectories.ravine,
+    "saddle": notes_trajectories.saddle,
+    "optimisers": notes_optimisers.optimisers,
+    "optimisers-rates": notes_optimisers.rates,
     "depth-pieces": notes_depth.pieces,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""

@@ -303,12 +303,24 @@ def tradeoff(store: Store) -> Figure:
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
     # which are made of what is above
-    from benchmarks.site import attention_figures, clock, notes_alexnet, notes_depth, notes_figures
+    from benchmarks.site import (
+        attention_figures,
+        clock,
+        notes_alexnet,
+        notes_depth,
+        notes_figures,
+        notes_gradients,
+        notes_optimisers,
+        notes_trajectories,
+    )
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),
         notes_depth.figure(store),
+        *notes_gradients.figures(store),
+        *notes_trajectories.figures(store),
+        *notes_optimisers.figures(store),
     ]
     return [*drawn, *attention_figures.figures(store), *notes]

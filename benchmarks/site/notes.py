@@ -15,7 +15,7 @@ from benchmarks.tensors import EXAMPLES
 
 BENCHMARKS = (
     *("tensors", "spiral", "activations", "softmax", "calibration", "properties"),
-    *("alexnet", "depth"),
+    *("alexnet", "depth", "gradients", "trajectories", "optimisers"),
 )
 """The benchmarks of the notes' pages."""
 

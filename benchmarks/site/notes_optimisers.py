@@ -1,0 +1,168 @@
+"""Five optimisers with the same rates: the best of each, how many are as good, how soon."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pandas as pd
+
+from benchmarks import display, tables
+from benchmarks import optimisers as bench
+from benchmarks.notes import grids
+from benchmarks.site.figures import Figure
+from benchmarks.site.html import Entry, Head, absent, table
+from benchmarks.site.notes_figures import PADDING
+from benchmarks.site.notes_trained import estimate, rows_of
+from benchmarks.site.notes_trajectories import RULES, kind, lines, rate
+from benchmarks.site.origin import origin
+from benchmarks.site.paired import change, percent
+from benchmarks.stats import student_interval
+from benchmarks.store import Store
+
+
+def optimisers(store: Store) -> str:
+    """Each rule at the best of its rates, and how many rates are nearly as good."""
+    rows = rows_of(store, "optimisers")
+    if rows.empty:
+        return absent("Five rules with the same rates")
+    heads = (
+        Head("Rule", number=False),
+        Head("Best rate", "by held-out images"),
+        Head("Test accuracy there", "%, mean [95 %]"),
+        Head("Against Adam", "points, paired by seed [95 %]"),
+        Head("Rates that are good", f"of {len(bench.RATES)}, mean [95 %]"),
+        Head("Loss, first epoch", "training, mean [95 %]"),
+        Head("Loss, last epoch", "training, mean [95 %]"),
+        Head("Runs that failed"),
+    )
+    adam = at_best(rows, "adam")
+    body = []
+    for rule, words in RULES.items():
+        mine = at_best(rows, rule)
+        if mine.empty:
+            continue
+        every = rows[rows["variant"] == rule]
+        lost = len(tables.failed(every))
+        by = Entry(display.REFERENCE) if rule == "adam" else change(mine, adam, "test")
+        body.append(
+            (
+                Entry(words),
+                Entry(rate(mine["recipe"].iloc[0]), float(rate(mine["recipe"].iloc[0]))),
+                percent(mine, "test"),
+                by,
+                _good(tables.ok(every)),
+                estimate(mine, "first_loss"),
+                estimate(mine, "last_loss"),
+                Entry(f"{lost} of {len(every)}", lost),
+            )
+        )
+    note = f"{rows['seed'].nunique()} seeds; good is within {bench.WITHIN:g} points of the best"
+    return table(
+        "Five rules with the same rates", note, heads, body, origin(store, rows, "optimisers")
+    )
+
+
+def at_best(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """The rows of a rule at the rate that the held-out images choose."""
+    mine = tables.ok(rows[rows["variant"] == rule])
+    return mine if mine.empty else mine[mine["recipe"] == grids.best(mine, "held")]
+
+
+def _good(rows: pd.DataFrame) -> Entry:
+    """How many rates are nearly as good as the best, seed by seed."""
+    found = grids.near_by_seed(rows, "held", bench.WITHIN)
+    ends = student_interval(found)
+    words = f"[{ends.low:.1f}, {ends.high:.1f}]" if len(found) > 1 else ""
+    return Entry(f"{ends.value:.1f}", ends.value, words)
+
+
+def rates(store: Store) -> str:
+    """Held-out accuracy of every rule at every rate."""
+    rows = rows_of(store, "optimisers")
+    if rows.empty:
+        return absent("All rates")
+    found = [rule for rule in RULES if (rows["variant"] == rule).any()]
+    heads = (Head("Rate"), *(Head(RULES[rule]) for rule in found))
+    body = []
+    for lr in bench.RATES:
+        here = rows[rows["recipe"] == bench.recipe(lr)]
+        if len(here):
+            entries = [percent(here[here["variant"] == rule], "held") for rule in found]
+            body.append((Entry(f"{lr:g}", lr), *entries))
+    note = f"held-out accuracy in %, mean over {rows['seed'].nunique()} seeds [95 %]"
+    return table("All rates", note, heads, body, origin(store, rows, "optimisers"))
+
+
+def figures(store: Store) -> list[Figure]:
+    """Accuracy by rate, and losses over training."""
+    return [widths(store), speeds(store)]
+
+
+def widths(store: Store) -> Figure:
+    """Held-out accuracy by rate, a line a rule."""
+    rows = tables.ok(rows_of(store, "optimisers"))
+    values = []
+    for rule, lr in product(RULES, bench.RATES):
+        mine = rows[(rows["variant"] == rule) & (rows["recipe"] == bench.recipe(lr))]["held"]
+        if len(mine):
+            values.append({"rule": RULES[rule], "rate": lr, "held": round(float(mine.mean()), 2)})
+    encoding = {
+        "x": {
+            "field": "rate",
+            "type": "quantitative",
+            "title": "rate",
+            "scale": {"type": "log"},
+            "axis": {"values": [0.0001, 0.001, 0.01, 0.1, 1], "format": "~g"},
+        },
+        "y": {
+            "field": "held",
+            "type": "quantitative",
+            "title": "held-out accuracy, %, mean over the seeds",
+        },
+        "color": kind("rule", list(RULES.values())),
+    }
+    layers = lines(encoding, list(RULES.values()), "rule")
+    caption = (
+        "Held-out accuracy of each rule at each rate, after the same number of steps. A rate "
+        "at which a seed left the finite numbers shows the mean of the others, if there are any."
+    )
+    alt = "; ".join(f"{v['rule']}, rate {v['rate']:g}: {v['held']:.1f} %" for v in values)
+    size = {"width": 470, "height": 280, "padding": PADDING}
+    return Figure("optimisers-rates", caption, alt, values, layers, size)
+
+
+def speeds(store: Store) -> Figure:
+    """Training loss by epoch, each rule at its best rate."""
+    rows = rows_of(store, "optimisers")
+    values = []
+    for rule, words in RULES.items():
+        mine = at_best(rows, rule)
+        if len(mine):
+            series = pd.DataFrame([text.split() for text in mine["losses"]]).astype(float).mean()
+            values += [
+                {"rule": words, "epoch": epoch, "loss": round(float(loss), 4)}
+                for epoch, loss in enumerate(series, 1)
+            ]
+    encoding = {
+        "x": {
+            "field": "epoch",
+            "type": "ordinal",
+            "title": "epoch",
+            "axis": {"labelAngle": 0},
+        },
+        "y": {
+            "field": "loss",
+            "type": "quantitative",
+            "title": "training loss, mean over the seeds",
+            "scale": {"type": "log", "nice": False},
+        },
+        "color": kind("rule", list(RULES.values())),
+    }
+    layers = lines(encoding, list(RULES.values()), "rule")
+    caption = (
+        "Training loss during each epoch, each rule at the rate that the held-out images choose "
+        "for it."
+    )
+    alt = "; ".join(f"{v['rule']}, epoch {v['epoch']}: {v['loss']:.3f}" for v in values)
+    size = {"width": 470, "height": 260, "padding": PADDING}
+    return Figure("optimisers-speed", caption, alt, values, layers, size)

@@ -1,0 +1,224 @@
+"""Paths of optimisers on two surfaces: through a ravine, and past a saddle."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import display, tables, trajectories
+from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.notes_figures import PADDING
+from benchmarks.site.notes_trained import rows_of
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+RULES = {
+    "sgd": "SGD",
+    "momentum": "SGD, momentum 0.9",
+    "nesterov": "SGD, Nesterov 0.9",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+STARTS = {"near": "beside the ridge", "ridge": "on the ridge"}
+
+DRAWN = (
+    ("sgd", "lr=0.01"),
+    ("sgd", "lr=0.038"),
+    ("momentum", "lr=0.01"),
+    ("adam", "lr=0.1"),
+)
+"""Paths through the ravine that are drawn."""
+
+
+def rate(recipe: str) -> str:
+    """The rate of a recipe as people read it."""
+    return recipe.removeprefix("lr=")
+
+
+def ravine(store: Store) -> str:
+    """Steps, swings and losses in the ravine, by rule and rate."""
+    rows = rows_of(store, "trajectories")
+    rows = rows[rows["backbone"] == "ravine"]
+    if rows.empty:
+        return absent("In the ravine")
+    heads = (
+        Head("Rule and rate", number=False),
+        Head("Steps to a millionth of the loss"),
+        Head("Steps that change sides", f"of {trajectories.STEPS}"),
+        Head("Loss", f"after {trajectories.STEPS} steps"),
+    )
+    body = [
+        (
+            Entry(f"{RULES[row.variant]}, {rate(row.recipe)}"),
+            _steps(row.steps),
+            value(display.whole, row.swings),
+            value(_power, row.loss),
+        )
+        for row in _in_order(rows)
+    ]
+    note = "curvature 1 along and 50 across, no noise, float64"
+    return table("In the ravine", note, heads, body, origin(store, rows, "trajectories"))
+
+
+def saddle(store: Store) -> str:
+    """Steps that each rule takes to leave a saddle."""
+    rows = rows_of(store, "trajectories")
+    rows = rows[rows["backbone"] == "saddle"]
+    if rows.empty:
+        return absent("Past a saddle")
+    heads = (Head("Rule and rate", number=False), *(Head(f"Start {w}") for w in STARTS.values()))
+    body = []
+    for row in _in_order(rows[rows["data"] == "near"]):
+        mine = rows[(rows["variant"] == row.variant) & (rows["recipe"] == row.recipe)]
+        found = [mine[mine["data"] == start]["steps"] for start in STARTS]
+        entries = [_steps(steps.iloc[0]) if len(steps) else _steps(None) for steps in found]
+        body.append((Entry(f"{RULES[row.variant]}, {rate(row.recipe)}"), *entries))
+    note = "steps to half of the way to a minimum; no noise, float64"
+    return table("Past a saddle", note, heads, body, origin(store, rows, "trajectories"))
+
+
+def _in_order(rows: pd.DataFrame) -> list[Any]:
+    order = {name: i for i, name in enumerate(RULES)}
+    return sorted(tables.records(rows), key=lambda row: (order[row.variant], row.recipe))
+
+
+def _steps(found: Any) -> Entry:
+    if not display.given(found):
+        return Entry(f"never in {trajectories.LIMIT:,}")
+    return Entry(display.whole(found), int(found))
+
+
+def _power(found: Any) -> str:
+    return f"{float(found):.2g}".replace("-", display.MINUS)
+
+
+def figures(store: Store) -> list[Figure]:
+    """Paths through the ravine and ways out of the saddle."""
+    return [paths(store), escape(store)]
+
+
+def paths(store: Store) -> Figure:
+    """Four paths through the ravine, with lines of equal height."""
+    rows = rows_of(store, "trajectories")
+    rows = rows[rows["backbone"] == "ravine"]
+    values: list[dict[str, Any]] = []
+    said = []
+    for rule, recipe in DRAWN:
+        mine = rows[(rows["variant"] == rule) & (rows["recipe"] == recipe)]
+        if mine.empty:
+            continue
+        panel = f"{RULES[rule]}, rate {rate(recipe)}"
+        said.append(f"{panel}: {mine['swings'].iloc[0]} steps change sides")
+        for number, (x, y) in enumerate(points(mine["path"].iloc[0])):
+            values.append({"panel": panel, "what": "path", "step": number, "x": x, "y": y})
+        values += [{"panel": panel, **one} for one in _heights()]
+    panels = list(dict.fromkeys(v["panel"] for v in values))
+    scales = {"x": [-5.5, 1.5], "y": [-1.1, 1.1]}
+    encoding: dict[str, Any] = {
+        name: {
+            "field": name,
+            "type": "quantitative",
+            "title": None,
+            "scale": {"domain": domain, "nice": False},
+        }
+        for name, domain in scales.items()
+    }
+    encoding["order"] = {"field": "step", "type": "quantitative"}
+    path = [{"filter": "datum.what == 'path'"}]
+    layers = [
+        {
+            "mark": {"type": "line", "color": "@ink", "opacity": 0.35, "strokeWidth": 1},
+            "transform": [{"filter": "datum.what != 'path'"}],
+            "encoding": {**encoding, "detail": {"field": "what", "type": "nominal"}},
+        },
+        {
+            "mark": {"type": "line", "color": "@ink", "strokeWidth": 1.5, "clip": True},
+            "transform": path,
+            "encoding": encoding,
+        },
+        {
+            "mark": {"type": "point", "color": "@ink", "filled": True, "size": 18, "clip": True},
+            "transform": path,
+            "encoding": encoding,
+        },
+    ]
+    size = {
+        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
+        "columns": 2,
+        "padding": PADDING,
+        "spec": {"width": 260, "height": 170, "layer": layers},
+    }
+    caption = (
+        f"The first {trajectories.STEPS} steps through a ravine from the left, with lines of equal "
+        "height; the minimum is in the middle of the smallest one. The height of a panel is "
+        "stretched: the ravine is narrower than it looks."
+    )
+    return Figure("ravine", caption, "; ".join(said), values, layers, size)
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    """The places of a column ``path``."""
+    return [(float(x), float(y)) for x, y in (place.split() for place in path.split(";"))]
+
+
+def _heights() -> list[dict[str, Any]]:
+    """Lines on which (x^2 + 50 y^2) / 2 is constant, inside of what is drawn."""
+    found = []
+    for along in (1.0, 2.5, 5.0):
+        for number in range(49):
+            angle = 2 * math.pi * number / 48
+            x, y = along * math.cos(angle), along * math.sin(angle) / 50**0.5
+            if x < 1.5:
+                place = {"x": round(x, 3), "y": round(y, 3), "step": number}
+                found.append({"what": f"height {along:g}", **place})
+    return found
+
+
+def escape(store: Store) -> Figure:
+    """Distance from the ridge by step, beside a saddle."""
+    rows = rows_of(store, "trajectories")
+    rows = rows[(rows["backbone"] == "saddle") & (rows["data"] == "near")]
+    values = []
+    for row in _in_order(rows):
+        for step, (_, y) in enumerate(points(row.path)):
+            if abs(y) > 0 and step % 2 == 0:
+                values.append({"rule": RULES[row.variant], "step": step, "distance": abs(y)})
+    names = [RULES[name] for name in trajectories.RATES["saddle"]]
+    encoding = {
+        "x": {"field": "step", "type": "quantitative", "title": "step"},
+        "y": {
+            "field": "distance",
+            "type": "quantitative",
+            "title": "distance from the ridge",
+            "scale": {"type": "log"},
+            "axis": {"format": ".0e", "tickCount": 6},
+        },
+        "color": kind("rule", names),
+    }
+    layers = lines(encoding, names, "rule")
+    rules = [f"{RULES[row.variant]}: {_steps(row.steps).text} steps" for row in _in_order(rows)]
+    caption = (
+        "How the rules leave a saddle that they start beside, all at the same rate. The scale is "
+        "one of powers: the distance grows by a factor a step until the slope gets less steep."
+    )
+    size = {"width": 460, "height": 250, "padding": PADDING}
+    return Figure("saddle", caption, "; ".join(rules), values, layers, size)
+
+
+def lines(encoding: dict[str, Any], names: list[str], field: str) -> list[dict[str, Any]]:
+    """Lines with a shape a name."""
+    point = {**encoding, "shape": kind(field, names, "shape")}
+    return [
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
+        {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": point},
+    ]
+
+
+def kind(field: str, domain: list[str], channel: str = "color") -> dict[str, Any]:
+    """A colour or a shape a name, with a legend above."""
+    scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
+    legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 200}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
