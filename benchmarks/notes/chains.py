@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from benchmarks.cells import Diverged
 
-WIDTH, BATCH, EPOCHS, MOMENTUM = 64, 128, 8, 0.9
+WIDTH, BATCH, EPOCHS, MOMENTUM = 64, 128, 7, 0.9
 
 FUNCTIONS = {"logistic": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
 
@@ -27,8 +27,9 @@ SMALLEST = 1e-300
 class Chain(nn.Module):
     """First layer, `depth` equal hidden layers, last layer: (N, pixels) -> (N, classes).
 
-    With the activation f and z = W h + b a hidden layer gives h' = f(z) (``plain``), f(BN(z))
-    (``batchnorm``), or h + f(z) / sqrt(depth) (``residual``).
+    With the activation f a hidden layer gives f(W h + b) (``plain``), f(BN(W h + b))
+    (``batchnorm``), or h + (W f(h) + b) / sqrt(depth) (``residual``): there f comes first, as in
+    He et al. 2016, arXiv:1603.05027, so that what is added has no mean that adds up.
     """
 
     def __init__(
@@ -58,8 +59,11 @@ class Chain(nn.Module):
         """What the first layer and each hidden layer give: depth + 1 tensors (N, width)."""
         found = [self.activation(self.first(x))]
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            h = self.activation(norm(layer(found[-1])))
-            found.append(found[-1] + self.share * h if self.link == "residual" else h)
+            h = found[-1]
+            if self.link == "residual":
+                found.append(h + self.share * layer(self.activation(h)))
+            else:
+                found.append(self.activation(norm(layer(h))))
         return found
 
     def forward(self, x: Tensor) -> Tensor:
