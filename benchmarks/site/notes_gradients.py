@@ -16,7 +16,7 @@ from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, differences, percent, power
 from benchmarks.store import Store
 
-INITS = {"default": "PyTorch's values", "xavier": "Xavier", "he": "He"}
+INITS = {"default": "PyTorch default", "xavier": "Xavier", "he": "He"}
 LINKS = {"plain": "plain", "batchnorm": "BatchNorm", "residual": "residual"}
 
 TOLD_APART = (
