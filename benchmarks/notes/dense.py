@@ -15,9 +15,11 @@ PIXELS, CLASSES = 784, 10
 class Dense(nn.Module):
     """`depth` hidden layers of `width` ReLU units: (N, 1, 28, 28) -> (N, 10).
 
-    With ``residual`` a layer adds to its input: h + relu(W h + b) / sqrt(depth), so that signals
-    neither vanish nor explode with depth. The first layer, which changes the width, adds to
-    nothing. Weights as He et al. 2015: variance 2 / inputs, biases zero.
+    A layer makes W relu(z) + b of its input z; with ``residual`` it adds that, over sqrt(depth), to
+    z itself. What is added is the sum before the activation, which has no mean that could pile up
+    from layer to layer, and the root keeps the size: signals neither vanish nor explode. The first
+    layer, which changes the width, adds to nothing. Weights as He et al. 2015: variance 2 / inputs,
+    biases zero.
     """
 
     def __init__(self, depth: int, width: int, residual: bool = False) -> None:
@@ -32,16 +34,20 @@ class Dense(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def states(self, x: Tensor) -> list[Tensor]:
-        """The output of each hidden layer, `depth` of (N, width)."""
-        found = [torch.relu(self.first(x.flatten(1)))]
+        """The sums of each hidden layer before its activation, `depth` of (N, width)."""
+        found = [self.first(x.flatten(1))]
         for layer in self.hidden:
-            added = torch.relu(layer(found[-1]))
+            made = layer(torch.relu(found[-1]))
             scale = 1 / math.sqrt(len(self.hidden) + 1)
-            found.append(found[-1] + scale * added if self.residual else added)
+            found.append(found[-1] + scale * made if self.residual else made)
         return found
 
+    def answer(self, state: Tensor) -> Tensor:
+        """Logits from the last hidden layer's sums: (N, width) -> (N, 10)."""
+        return self.last(torch.relu(state))
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.states(x)[-1])
+        return self.answer(self.states(x)[-1])
 
 
 def weights(depth: int, width: int) -> int:
@@ -60,12 +66,14 @@ def width_for(depth: int, wanted: int) -> int:
 
 
 def gradient_ratio(model: Dense, x: Tensor, y: Tensor) -> float:
-    """log10 of the norm of the loss's gradient by the first hidden layer's output over the last's.
+    """log10 of the norm of the loss's gradient by the first hidden layer's sums over the last's.
 
     0 for one layer; below 0 the gradient vanishes on its way to the input, above 0 it explodes.
     """
     states = model.states(x)
-    ends = torch.autograd.grad(F.cross_entropy(model.last(states[-1]), y), (states[0], states[-1]))
+    ends = torch.autograd.grad(
+        F.cross_entropy(model.answer(states[-1]), y), (states[0], states[-1])
+    )
     first, last = (end.double().norm().item() for end in ends)
     return math.log10(max(first, 1e-300) / max(last, 1e-300))
 

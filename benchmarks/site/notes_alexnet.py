@@ -124,11 +124,11 @@ def data(store: Store) -> str:
         Head("Training accuracy", "no dropout, %"),
     )
     body = []
-    for images, without, dropped in _pairs(rows):
-        lenet = of_arm(rows, alexnet.Arm(2, "tanh", images=images))
+    for arm, without, dropped in _pairs(rows):
+        lenet = of_arm(rows, arm)
         body.append(
             (
-                Entry(_times(images)),
+                Entry(_times(arm)),
                 paired.percent(lenet),
                 paired.percent(without),
                 paired.percent(dropped),
@@ -139,21 +139,21 @@ def data(store: Store) -> str:
         )
     if not body:
         return absent("Dropout and the number of images")
-    note = f"{alexnet.STEPS} steps of {alexnet.BATCH} images in every line"
+    note = f"{alexnet.STEPS} steps of {alexnet.BATCH} images, {alexnet.LONG} with the fewest images"
     places = origin(store, rows, "alexnet")
     return table("Dropout and the number of images", note, heads, body, places)
 
 
-def _pairs(rows: pd.DataFrame) -> list[tuple[int, pd.DataFrame, pd.DataFrame]]:
-    """The numbers of images that were measured, each without dropout and with it."""
-    pairs = zip(alexnet.DROPOUT[::2], alexnet.DROPOUT[1::2], strict=True)
-    found = [(arm.images, of_arm(rows, arm), of_arm(rows, other)) for arm, other in pairs]
+def _pairs(rows: pd.DataFrame) -> list[tuple[alexnet.Arm, pd.DataFrame, pd.DataFrame]]:
+    """LeNet-5's arm, and AlexNet's rows without dropout and with it, by the number of images."""
+    arms = zip(alexnet.LENET, alexnet.DROPOUT[::2], alexnet.DROPOUT[1::2], strict=True)
+    found = [(lenet, of_arm(rows, one), of_arm(rows, other)) for lenet, one, other in arms]
     return [one for one in found if len(one[1]) and len(one[2])]
 
 
-def _times(images: int) -> str:
-    passes = alexnet.STEPS * alexnet.BATCH // images
-    return f"{images:,}, each seen {'once' if passes == 1 else f'{passes} times'}"
+def _times(arm: alexnet.Arm) -> str:
+    often = "once" if arm.passes == 1 else f"{arm.passes} times"
+    return f"{arm.images:,}, each seen {often}"
 
 
 def figures(store: Store) -> list[Figure]:
@@ -192,11 +192,11 @@ def dropout_figure(store: Store) -> Figure:
     """What dropout adds to the test and to the training accuracy, by the number of images."""
     columns = {"accuracy": "test images", "train_accuracy": "training images"}
     values = []
-    for images, without, dropped in _pairs(rows_of(store, "alexnet")):
+    for arm, without, dropped in _pairs(rows_of(store, "alexnet")):
         for column, words in columns.items():
             found = paired.differences(dropped, without, column)
             if found:
-                values.append({"images": _times(images), "what": words, **paired.ends(found)})
+                values.append({"images": _times(arm), "what": words, **paired.ends(found)})
     axis = {"type": "quantitative", "title": "accuracy with dropout less without, points"}
     names = list(dict.fromkeys(v["images"] for v in values))
     encoding = {

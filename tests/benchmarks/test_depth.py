@@ -57,7 +57,7 @@ def test_a_residual_layer_of_zeros_passes_everything_on():
 
 
 def test_one_scaled_layer_has_a_closed_form():
-    """With W = -I the plain layer is off, so its gradient is zero; the residual one is h."""
+    """With W = -I a layer makes -relu(z); what is left is z less it over sqrt(2), if residual."""
     x = torch.randn(8, 1, 28, 28)
     for residual in (False, True):
         torch.manual_seed(0)
@@ -65,14 +65,20 @@ def test_one_scaled_layer_has_a_closed_form():
         with torch.no_grad():
             model.hidden[0].weight.copy_(-torch.eye(6))
         first, last = model.states(x)
-        assert torch.equal(last, first if residual else torch.zeros_like(last))
+        made = -torch.relu(first)
+        torch.testing.assert_close(last, first + made / 2**0.5 if residual else made)
+        torch.testing.assert_close(model(x), model.last(torch.relu(last)))
 
 
-def test_gradients_of_residual_networks_neither_vanish_nor_explode():
+@pytest.mark.parametrize("layers", [4, 16])
+def test_residual_signals_and_gradients_neither_vanish_nor_explode(layers):
+    """A layer adds 1 / depth to the mean square, as He's weights keep it: (1 + 1 / depth)^depth."""
     torch.manual_seed(0)
     x, y = torch.randn(64, 1, 28, 28), torch.randint(10, (64,))
-    for width in (16, 95):
-        assert abs(dense.gradient_ratio(Dense(16, width, residual=True), x, y)) < 0.7
+    model = Dense(layers, 512, residual=True)
+    first, *_, last = (state.square().mean().item() for state in model.states(x))
+    assert last / first == pytest.approx((1 + 1 / layers) ** (layers - 1), rel=0.35)
+    assert abs(dense.gradient_ratio(model, x, y)) < 0.4
 
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 16), (2, 8), (4, 4), (8, 2), (3, 4)])

@@ -4,7 +4,7 @@ import pytest
 import trial
 
 from benchmarks import alexnet, depth
-from benchmarks.alexnet import FEW, Arm
+from benchmarks.alexnet import FEW, LONG, Arm
 from benchmarks.cells import Cell
 from benchmarks.site import notes_alexnet, notes_depth, paired
 from benchmarks.store import Store
@@ -26,8 +26,8 @@ def store(tmp_path):
     train(made, alexnet.PATH[0], 80.0)
     train(made, alexnet.PATH[1], 82.0)
     train(made, Arm(5, "logistic"), 10.0, reached=None)
-    train(made, Arm(5, "relu", pool="max", images=FEW), 70.0, 100.0)
-    train(made, Arm(5, "relu", pool="max", images=FEW, dropout=True), 71.5, 97.0)
+    train(made, Arm(5, "relu", pool="max", images=FEW, steps=LONG), 70.0, 100.0)
+    train(made, Arm(5, "relu", pool="max", images=FEW, steps=LONG, dropout=True), 71.5, 97.0)
     trial.append(made, Arm(2, "logistic").cell(0), None, status="diverged", reason="too far")
     return made
 
@@ -53,7 +53,7 @@ def test_a_network_that_never_learns_says_so(store):
 
 
 def test_dropout_is_paired_on_test_and_training_images(store):
-    row = row_of(notes_alexnet.data(store), "512, each seen 40 times")
+    row = row_of(notes_alexnet.data(store), "512, each seen 80 times")
     assert ">+1.50<" in row and ">\N{MINUS SIGN}3.00<" in row and ">100.50<" in row
     figure = notes_alexnet.dropout_figure(store)
     assert [(v["what"], v["mean"]) for v in figure.values] == [
