@@ -67,11 +67,13 @@ def arm_of(cell: Cell) -> Arm:
 
 
 ACTIVATIONS = ("tanh", "logistic", "relu")
-GRID = tuple(
-    Arm(convolutions, activation, initial)
-    for convolutions, activation, initial in product((2, 5), ACTIVATIONS, ("xavier", "default"))
+GRID = (
+    *(Arm(2, activation) for activation in ACTIVATIONS),
+    *(Arm(5, *pair) for pair in product(ACTIVATIONS, ("xavier", "default"))),
+    *(Arm(5, "logistic", "xavier*4"), Arm(5, "relu", "he")),
 )
-LARGER = Arm(5, "logistic", "xavier*4")
+"""Activations and initial values; the last two have weights that suit their activation."""
+
 PATH = (
     Arm(2, "tanh"),
     Arm(5, "tanh"),
@@ -90,7 +92,7 @@ DROPOUT = tuple(
 )
 """LeNet-5, and AlexNet without dropout and with it, by the number of images."""
 
-ARMS = tuple(dict.fromkeys((*PATH, *GRID, LARGER, *DROPOUT, *LENET)))
+ARMS = tuple(dict.fromkeys((*PATH, *GRID, *DROPOUT, *LENET)))
 PREVIEW = (Arm(2, "tanh", steps=SHORT), Arm(5, "logistic", steps=SHORT))
 
 

@@ -8,6 +8,7 @@ LeNet-5's subsampling is a plain average here, and its outputs are logits.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,11 @@ class ScaledTanh(nn.Module):
 
 
 ACTIVATIONS = {"tanh": ScaledTanh, "logistic": nn.Sigmoid, "relu": nn.ReLU}
+INITIAL = {
+    "xavier": nn.init.xavier_uniform_,
+    "xavier*4": partial(nn.init.xavier_uniform_, gain=4.0),
+    "he": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
+}
 
 
 def pooling(name: str) -> nn.Module:
@@ -32,9 +38,10 @@ def pooling(name: str) -> nn.Module:
 def network(convolutions: int, activation: str, initial: str, pool: str, drop: float) -> nn.Module:
     """(N, 1, 28, 28) -> (N, 10), with 2 or 5 convolutions.
 
-    ``initial`` is ``default`` (PyTorch's), ``xavier``, or ``xavier*4`` with weights four times as
-    large, which makes up for the logistic function's slope of at most a quarter. ``drop`` is the
-    share of the outputs of both hidden layers that is dropped.
+    ``initial`` is ``default`` (PyTorch's), ``xavier`` (Glorot & Bengio 2010), ``xavier*4`` with
+    weights four times as large, which makes up for the logistic function's slope of at most a
+    quarter, or ``he`` (He et al. 2015), for ReLU. ``drop`` is the share of the outputs of both
+    hidden layers that is dropped.
     """
     act = ACTIVATIONS[activation]
     channels = (16, 24, 24, 16)
@@ -48,17 +55,11 @@ def network(convolutions: int, activation: str, initial: str, pool: str, drop: f
         *(nn.Flatten(), nn.Linear(400, 120), act(), nn.Dropout(drop)),
         *(nn.Linear(120, 84), act(), nn.Dropout(drop), nn.Linear(84, 10)),
     )
-    if initial != "default":
-        initialise(model, 4.0 if initial == "xavier*4" else 1.0)
-    return model
-
-
-def initialise(model: nn.Module, gain: float) -> None:
-    """Glorot and Bengio's uniform weights, times ``gain``, and biases of zero."""
-    for layer in layers(model):
-        nn.init.xavier_uniform_(layer.weight, gain)
+    for layer in layers(model) if initial != "default" else ():
+        INITIAL[initial](layer.weight)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)
+    return model
 
 
 def layers(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:

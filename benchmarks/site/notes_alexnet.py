@@ -28,6 +28,7 @@ INITIAL = {
     "xavier": "Xavier",
     "default": "PyTorch's default",
     "xavier*4": "Xavier, four times as large",
+    "he": "He",
 }
 
 
@@ -71,7 +72,7 @@ def path(store: Store) -> str:
 def grid(store: Store) -> str:
     """Activation and initial values, with two convolutions and with five."""
     rows = rows_of(store, "alexnet")
-    arms = [arm for arm in (*alexnet.GRID, alexnet.LARGER) if len(of_arm(rows, arm))]
+    arms = [arm for arm in alexnet.GRID if len(of_arm(rows, arm))]
     if not arms:
         return absent("Depth, activation and initial values")
     heads = (

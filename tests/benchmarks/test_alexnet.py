@@ -72,6 +72,12 @@ def test_four_times_the_weights_are_four_times_the_weights():
         torch.testing.assert_close(4 * a, b)
 
 
+def test_he_has_twice_the_variance_of_one_over_the_inputs():
+    for layer in convolutional.layers(built(Arm(5, "relu", "he")))[1:-1]:
+        inputs = layer.weight[0].numel()
+        assert layer.weight.var().item() == pytest.approx(2 / inputs, rel=0.1)
+
+
 def test_the_gradient_of_two_weights_has_a_closed_form():
     """With h = a x and z = b h the gradients are x b.g and h g: here 6 q and 2 q (1, -1)."""
     model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 2, bias=False))
