@@ -27,6 +27,7 @@ NAMES = (
     "tensors",
     "softmax",
     "properties",
+    "trajectories",
     "counting",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
