@@ -47,7 +47,7 @@ class Arm:
 
     @property
     def network(self) -> str:
-        """The network without its convolutions, as a cell's variant: ``relu xavier max``."""
+        """The network without its convolutions, as a cell's variant: ``relu he max``."""
         return f"{self.activation} {self.initial} {self.pool}" + " dropout" * self.dropout
 
     def cell(self, seed: int) -> Cell:
@@ -78,16 +78,17 @@ PATH = (
     Arm(2, "tanh"),
     Arm(5, "tanh"),
     Arm(5, "relu"),
-    Arm(5, "relu", pool="max"),
-    Arm(5, "relu", pool="max", dropout=True),
-    Arm(5, "relu", pool="max", dropout=True, images=MANY),
+    Arm(5, "relu", "he"),
+    Arm(5, "relu", "he", "max"),
+    Arm(5, "relu", "he", "max", dropout=True),
+    Arm(5, "relu", "he", "max", dropout=True, images=MANY),
 )
-"""LeNet-5, then depth, ReLU, pooling, dropout and data, each added to what was there."""
+"""LeNet-5, then depth, ReLU, its initial values, pooling, dropout and data, one after the other."""
 
 DATA = ((FEW, LONG), (SOME, STEPS), (MANY, STEPS))
 LENET = tuple(Arm(2, "tanh", images=images, steps=steps) for images, steps in DATA)
 DROPOUT = tuple(
-    Arm(5, "relu", pool="max", dropout=dropout, images=images, steps=steps)
+    Arm(5, "relu", "he", "max", dropout, images, steps)
     for (images, steps), dropout in product(DATA, (False, True))
 )
 """LeNet-5, and AlexNet without dropout and with it, by the number of images."""

@@ -17,6 +17,7 @@ STEPS = (
     "LeNet-5: two convolutions, scaled tanh, average pooling",
     "and three more convolutions",
     "and ReLU for the scaled tanh",
+    "and He's initial values for Xavier's",
     "and maximum pooling that overlaps",
     "and dropout",
     "and eight times the images, each seen once",

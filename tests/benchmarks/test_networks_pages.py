@@ -26,8 +26,8 @@ def store(tmp_path):
     train(made, alexnet.PATH[0], 80.0)
     train(made, alexnet.PATH[1], 82.0)
     train(made, Arm(5, "logistic"), 10.0, reached=None)
-    train(made, Arm(5, "relu", pool="max", images=FEW, steps=LONG), 70.0, 100.0)
-    train(made, Arm(5, "relu", pool="max", images=FEW, steps=LONG, dropout=True), 71.5, 97.0)
+    train(made, Arm(5, "relu", "he", "max", images=FEW, steps=LONG), 70.0, 100.0)
+    train(made, Arm(5, "relu", "he", "max", images=FEW, steps=LONG, dropout=True), 71.5, 97.0)
     trial.append(made, Arm(2, "logistic").cell(0), None, status="diverged", reason="too far")
     return made
 
