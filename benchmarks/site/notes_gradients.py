@@ -163,9 +163,9 @@ def cases(store: Store) -> Figure:
     x = {
         "field": "ratio",
         "type": "quantitative",
-        "title": "gradient, first over last, power of ten",
-        "scale": {"type": "symlog", "constant": 1},
-        "axis": {"values": [-40, -10, -4, -1, 0, 1, 4], "labelOverlap": True},
+        "title": "gradient, power of ten",
+        "scale": {"type": "symlog", "constant": 1, "domain": [-50, 6], "nice": False},
+        "axis": {"values": [-40, -10, -3, -1, 0, 1, 3], "labelOverlap": True},
     }
     y = {
         "field": "train",
@@ -196,9 +196,9 @@ def cases(store: Store) -> Figure:
     panels = [f"{depth} hidden layers" for depth in bench.DEPTHS]
     size = {
         "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
+        "columns": 3,
         "padding": PADDING,
-        "spec": {"width": 250, "height": 230, "layer": layers_},
+        "spec": {"width": 180, "height": 240, "layer": layers_},
     }
     caption = (
         "Every network: what the gradient does on its way back before training, and the training "
