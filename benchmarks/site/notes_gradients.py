@@ -121,7 +121,7 @@ def _link(store: Store, link: str, rows: pd.DataFrame) -> str:
             if len(mine):
                 words = f"{network(variant).rpartition(', ')[0]}, {depth} layers"
                 body.append((Entry(words), *_columns(mine)))
-    note = f"{rows['seed'].nunique()} seeds, 6,000 training and 10,000 test images"
+    note = f"{rows['seed'].nunique()} seeds"
     title = f"Gradients and accuracies, {LINKS[link]}"
     return table(title, note, heads, body, origin(store, rows, "gradients"))
 
