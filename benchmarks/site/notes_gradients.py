@@ -8,10 +8,11 @@ import pandas as pd
 
 from benchmarks import display, stats
 from benchmarks import gradients as bench
-from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.figures import Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of
+from benchmarks.site.notes_trajectories import kind, lines
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, differences, percent, power
 from benchmarks.store import Store
@@ -176,8 +177,8 @@ def cases(store: Store) -> Figure:
     point = {
         "x": x,
         "y": y,
-        "color": _kind("link", list(LINKS.values())),
-        "shape": _kind("activation", names, "shape"),
+        "color": kind("link", list(LINKS.values())),
+        "shape": kind("activation", names, "shape"),
     }
     edges = [
         {
@@ -236,13 +237,9 @@ def layers(store: Store) -> Figure:
             "type": "quantitative",
             "title": "gradient over that after the last, power of ten",
         },
-        "color": _kind("network", names, columns=2),
+        "color": kind("network", names, columns=2),
     }
-    point = {**encoding, "shape": _kind("network", names, "shape", columns=2)}
-    layers_ = [
-        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
-        {"mark": {"type": "point", "filled": True, "size": 35}, "encoding": point},
-    ]
+    layers_ = lines(encoding, names, "network", columns=2)
     caption = (
         f"The gradient of the loss on its way back through {depth} hidden layers, before training, "
         "from right to left; mean over the seeds. A straight line is a constant "
@@ -250,13 +247,3 @@ def layers(store: Store) -> Figure:
     )
     size = {"width": 470, "height": 280, "padding": PADDING}
     return Figure("gradients-layers", caption, "; ".join(said), values, layers_, size)
-
-
-def _kind(
-    field: str, domain: list[str], channel: str = "color", columns: int | None = None
-) -> dict[str, Any]:
-    scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend: dict[str, Any] = {"title": None, "orient": "top"}
-    if columns:
-        legend |= {"columns": columns, "labelLimit": 260}
-    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}

@@ -208,17 +208,19 @@ def escape(store: Store) -> Figure:
     return Figure("saddle", caption, "; ".join(rules), values, layers, size)
 
 
-def lines(encoding: dict[str, Any], names: list[str], field: str) -> list[dict[str, Any]]:
+def lines(
+    encoding: dict[str, Any], names: list[str], field: str, columns: int = 3
+) -> list[dict[str, Any]]:
     """Lines with a shape a name."""
-    point = {**encoding, "shape": kind(field, names, "shape")}
+    point = {**encoding, "shape": kind(field, names, "shape", columns)}
     return [
         {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
         {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": point},
     ]
 
 
-def kind(field: str, domain: list[str], channel: str = "color") -> dict[str, Any]:
+def kind(field: str, domain: list[str], channel: str = "color", columns: int = 3) -> dict[str, Any]:
     """A colour or a shape a name, with a legend above."""
     scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend = {"title": None, "orient": "top", "columns": 3, "labelLimit": 200}
+    legend = {"title": None, "orient": "top", "columns": columns, "labelLimit": 260}
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
