@@ -89,14 +89,14 @@ class Tables:
         return float(self.values(table, column, **where).max())
 
     def interval(self, table: str, column: str, /, **where: Any) -> Interval:
-        """Their mean with its 95 % bootstrap interval."""
+        """Their mean with its 95 % interval (Student's)."""
         found = list(self.values(table, column, **where))
         if len(found) < 2:
             raise Absent(f"one row of {table} with {where} has no interval")
-        return stats.bca(found)
+        return stats.student_interval(found)
 
     def gap(self, table: str, column: str, one: dict, other: dict, /, **where: Any) -> Interval:
-        """Mean of ``one`` less ``other``, paired by seed, with its 95 % bootstrap interval."""
+        """Mean of ``one`` less ``other``, paired by seed, with its 95 % interval (Student's)."""
         both = [
             self.rows(table, **where, **arm).set_index("seed")[column].astype(float)
             for arm in (one, other)
@@ -104,7 +104,7 @@ class Tables:
         differences = (both[0] - both[1]).dropna()
         if len(differences) < 2:
             raise Absent(f"fewer than two seeds of {table} have both {one} and {other}")
-        return stats.bca(differences.tolist())
+        return stats.student_interval(differences.tolist())
 
     def text(self, table: str, column: str, /, **where: Any) -> str:
         """The text of a column where it is the same in all rows, else all texts."""

@@ -46,7 +46,7 @@ def estimate(rows: pd.DataFrame, column: str, form: Any = None) -> Entry:
     mean = float(done.mean())
     ends = ""
     if len(done) > 1:
-        found = stats.bca(done.tolist())
+        found = stats.student_interval(done.tolist())
         ends = f"[{form(found.low)}, {form(found.high)}]"
     lost = len(rows) - len(done)
     return Entry(form(mean), mean, ends, f"failed: {lost} {failed}" if lost else "")
