@@ -32,4 +32,5 @@ FILES = (
     "optimisers",
     "alexnet",
     "depth",
+    "mechanism",
 )
