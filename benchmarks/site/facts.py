@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
-from benchmarks.site import attention_facts, clock, notes, papers, reruns
+from benchmarks.site import attention_facts, clock, mechanism, notes, papers, reruns
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
 from benchmarks.store import Store
@@ -17,7 +17,7 @@ COST_BACKBONE = "resnet50"
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
-    ours = (_rows, _accuracy, _cost, _latency, _coverage)
+    ours = (_rows, _accuracy, _mechanism, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
@@ -87,13 +87,13 @@ COUNTED = {
 }
 
 
-def verdict_counts(verdicts: list[str]) -> str:
+def verdict_counts(verdicts: list[str], what: str = "modules") -> str:
     """``Of 8 modules, 2 are higher, 1 is lower, 5 show no measurable difference.``"""
     if not verdicts:
         return f"Accuracy is {display.MISSING}."
     counts = {word: verdicts.count(word) for word in COUNTED if word in verdicts}
     words = [f"{n} {COUNTED[word][n > 1]}" for word, n in counts.items()]
-    return f"Of {len(verdicts)} modules, {', '.join(words)}."
+    return f"Of {len(verdicts)} {what}, {', '.join(words)}."
 
 
 def comparison(row: Any) -> str:
@@ -113,6 +113,12 @@ def comparison(row: Any) -> str:
         size = display.percent(abs(row.difference))
         return f"{row.verdict} by {size} points ({ends})"
     return f"{row.verdict} ({amount} points, {ends})"
+
+
+def _mechanism(store: Store) -> dict[str, str]:
+    """The verdicts of the modules on the tasks that are made for them."""
+    what = "pairs of a task and a module that it is made for"
+    return {"mechanism.summary": verdict_counts(mechanism.verdicts(store), what)}
 
 
 def _cost(store: Store) -> dict[str, str]:

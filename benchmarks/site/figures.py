@@ -306,6 +306,7 @@ def figures(store: Store) -> list[Figure]:
     from benchmarks.site import (
         attention_figures,
         clock,
+        mechanism,
         notes_alexnet,
         notes_depth,
         notes_figures,
@@ -315,6 +316,7 @@ def figures(store: Store) -> list[Figure]:
     )
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
+    drawn += mechanism.figures(store)
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),

@@ -1,0 +1,230 @@
+"""Modules on tasks that are made for one of them: tables, examples of scenes, a chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import compare, display, stats, tables
+from benchmarks.cells import MODULES
+from benchmarks.compare import Comparison
+from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
+from benchmarks.site.accuracy import difference, judged, judged_heads, seeds, top1
+from benchmarks.site.figures import Figure, _intervals, _rounded
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.notes_figures import PADDING
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+SIDE = 96
+"""Width and height of a drawn scene, px."""
+
+
+def task_rows(store: Store, task: str) -> pd.DataFrame:
+    """One row an arm and seed, by the newest code: of the full recipe, else a preview's."""
+    rows = tables.with_arm(store.table("mechanism"))
+    rows = rows[rows["data"] == task]
+    full = rows[rows["recipe"] == RECIPE]
+    chosen = full if len(full) else tables.one_machine(rows[rows["recipe"] == PREVIEW])
+    path = store.table_path("mechanism")
+    return compare.one_a_seed(compare.current(chosen), task, path)
+
+
+def tasks(store: Store) -> str:
+    """One table a task: every arm against the bare backbone."""
+    made = {task: task_rows(store, task) for task in TASKS}
+    if all(rows.empty for rows in made.values()):
+        return absent("Every module on every task")
+    return "\n".join(_task(store, task, rows) for task, rows in made.items())
+
+
+def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
+    title = f"{task.capitalize()}: {TASKS[task].question}"
+    if rows.empty:
+        return absent(title)
+    heads = (
+        Head("Module", number=False),
+        Head("Made for it", number=False),
+        *judged_heads("accuracy"),
+        Head("Accuracy", "%, mean"),
+        Head("Deviation", "between seeds"),
+        Head("Seeds"),
+        Head("Parameters"),
+    )
+    frame = compare.judged(rows)
+    body = [
+        (
+            Entry(row.arm),
+            Entry("yes" if row.arm in TASKS[task].named else "no"),
+            *judged(row),
+            top1(row),
+            value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+            seeds(row),
+            value(display.whole, row.params),
+        )
+        for row in tables.records(frame)
+    ]
+    return table(title, _about(rows, frame), heads, body, origin(store, rows, "mechanism"))
+
+
+def _preview(frame: pd.DataFrame) -> str:
+    """What a table of too few seeds has to begin with; "" for a result."""
+    return compare.preview_words(frame, Comparison("", BACKBONE, RECIPE))
+
+
+def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
+    """How a task was trained and what guessing gives; a preview begins with the word."""
+    preview = _preview(frame)
+    words = [preview] if preview else []
+    done = tables.ok(rows)
+    if len(done):
+        one = done.iloc[0]
+        words.append(f"guessing gives {display.percent(100 / one['classes'])} %")
+        words.append(f"{display.whole(one['train_images'])} training scenes")
+        words.append(f"{display.whole(one['test_images'])} test scenes")
+        words.append(f"{one['epochs']} epoch{'' if one['epochs'] == 1 else 's'}")
+    return ", ".join(words)
+
+
+def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:
+    """An arm less the mean of the modules that a task isn't made for, for each seed with all."""
+    wide = tables.ok(rows).pivot(index="seed", columns="arm", values="top1")
+    others = [name for name in MODULES if name not in ("none", *named)]
+    if not {arm, *others} <= set(wide):
+        return []
+    return (wide[arm] - wide[others].mean(axis=1, skipna=False)).dropna().astype(float).tolist()
+
+
+def named(store: Store) -> str:
+    """Each module on the tasks that are made for it: against none, and against the others."""
+    lines, gaps, every = [], {}, []
+    for task, about in TASKS.items():
+        rows = task_rows(store, task)
+        frame = compare.judged(rows).set_index("arm", drop=False)
+        every.append(rows)
+        for arm in about.named:
+            title = f"{arm}, {task}"
+            lines.append((title, frame.loc[arm], frame.loc["none"]))
+            found = against_others(rows, arm, about.named)
+            if found:
+                gaps[title] = found
+    together = pd.concat(every)
+    if together.empty:
+        return absent("Modules on the tasks made for them")
+    verdicts = stats.paired(gaps)
+    heads = (
+        Head("Module and task", number=False),
+        Head("Difference to none", "accuracy, points [95 %]"),
+        Head("Difference to other modules", "their mean, points [95 %]"),
+        Head("Accuracy of none", "%, mean"),
+    )
+    body = [
+        (Entry(title), difference(row), _other(verdicts.get(title)), top1(bare))
+        for title, row, bare in lines
+    ]
+    note = "other modules: those that the task is not made for; verdicts with Holm's correction"
+    places = origin(store, together, "mechanism")
+    return table("Modules on the tasks made for them", note, heads, body, places)
+
+
+def _other(found: stats.Paired | None) -> Entry:
+    if found is None:
+        return Entry(display.MISSING)
+    ends: tuple[Any, Any] = (found.low, found.high)
+    if found.n < compare.FEWEST_FOR_INTERVAL:
+        ends = (None, None)
+    return estimate(display.points, found.mean, *ends, found.verdict)
+
+
+def figures(store: Store) -> list[Figure]:
+    """The examples and the chart."""
+    return [scenes(store), differences(store)]
+
+
+def scenes(store: Store) -> Figure:
+    """Some test scenes of each task with their labels."""
+    values: list[dict[str, Any]] = []
+    for task in TASKS:
+        rows = tables.ok(store.table("mechanism"))
+        kept = rows[(rows["data"] == task) & (rows["scenes"] != "")]["scenes"].dropna()
+        for place, (label, png) in enumerate(drawings(kept.iloc[0]) if len(kept) else ()):
+            url = f"data:image/png;base64,{png}"
+            values.append({"task": task, "place": place, "label": label, "url": url})
+    sort = [task for task in TASKS if any(v["task"] == task for v in values)]
+    encoding = {
+        "x": {"field": "place", "type": "ordinal", "axis": None},
+        "y": {
+            "field": "task",
+            "type": "nominal",
+            "sort": sort,
+            "axis": {"title": None, "ticks": False, "domain": False},
+        },
+    }
+    image = {"type": "image", "width": SIDE, "height": SIDE, "smooth": False}
+    layers = [
+        {"mark": image, "encoding": {**encoding, "url": {"field": "url"}}},
+        {
+            "mark": {"type": "text", "dy": SIDE / 2 + 9},
+            "encoding": {**encoding, "text": {"field": "label"}},
+        },
+    ]
+    size = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}, "padding": PADDING}
+    caption = (
+        "Test scenes of each task and their labels. The channels of a noisy image are drawn beside "
+        "and below each other."
+    )
+    alt = "; ".join(f"{v['task']}: {v['label']}" for v in values)
+    return Figure("mechanism-scenes", caption, alt, values, layers, size)
+
+
+def differences(store: Store) -> Figure:
+    """Differences to the bare backbone with intervals, a panel a task."""
+    values: list[dict[str, Any]] = []
+    preview = False
+    panels = {
+        task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
+    }
+    for task in TASKS:
+        rows = task_rows(store, task)
+        frame = compare.judged(rows)
+        compared = frame[frame["difference"].notna()]
+        preview |= bool(len(compared) and _preview(frame))
+        for row in compared.to_dict("records"):
+            numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
+            words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
+            values.append({"panel": panels[task], **words, **_rounded(numbers)})
+    sort = tables.in_order(v["arm"] for v in values)
+    layers = _intervals("difference", "difference in accuracy, points", 0.0, sort)
+    size = {
+        "facet": {
+            "field": "panel",
+            "type": "nominal",
+            "title": None,
+            "sort": [
+                panel for panel in panels.values() if any(v["panel"] == panel for v in values)
+            ],
+        },
+        "columns": 2,
+        "resolve": {"scale": {"x": "independent"}},
+        "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
+    }
+    start = "Preview, not a result. " if preview else ""
+    caption = (
+        f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
+        f"over the seeds. Hollow marks: {stats.SAME}, or {stats.TOO_FEW}."
+    )
+    alt = "; ".join(
+        f"{v['panel']}, {v['arm']} {display.points(v['difference'])}, {v['verdict']}"
+        for v in values
+    )
+    return Figure("mechanism", caption, alt, values, layers, size)
+
+
+def verdicts(store: Store) -> list[str]:
+    """The verdict of each module on each task that is made for it, where there is one."""
+    found = []
+    for task, about in TASKS.items():
+        frame = compare.judged(task_rows(store, task)).set_index("arm")
+        found += [word for word in frame["verdict"][list(about.named)] if display.given(word)]
+    return found

@@ -1,0 +1,114 @@
+"""The page on mechanisms shows the differences that rows have, and who a task is made for."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import trial
+
+from benchmarks import mechanism
+from benchmarks.cells import MODULES, Cell
+from benchmarks.mechanism import PREVIEW, RECIPE, SEEDS
+from benchmarks.site import facts
+from benchmarks.site import mechanism as page
+from benchmarks.store import Store
+
+CELL = Cell("mechanism", mechanism.BACKBONE, data="pair", recipe=PREVIEW, seed=0, threads=1)
+VALUES = {"classes": 36, "train_images": 2700, "test_images": 2000, "epochs": 6, "params": 84_404}
+
+
+def train(store, task, module, above, seeds=SEEDS, recipe=RECIPE):
+    """Rows whose accuracy is that of the bare network, 80 and a little, and ``above`` more."""
+    for seed in range(seeds):
+        cell = replace(CELL, module=module, data=task, recipe=recipe, seed=seed)
+        trial.append(store, cell, {**VALUES, "top1": 80 + seed / 4 + above})
+
+
+@pytest.fixture
+def store(tmp_path):
+    """On position coord is exactly 3 points above none, SE 1 above, the other six equal to none."""
+    made = Store(tmp_path)
+    for module in MODULES:
+        train(made, "position", module, {"coord": 3, "se": 1}.get(module, 0))
+    for module in ("none", "sk"):
+        train(made, "scale", module, -2)
+    train(made, "pair", "none", 0, seeds=1, recipe=PREVIEW)
+    train(made, "pair", "pam", 5, seeds=1, recipe=PREVIEW)
+    picture = "row 1, column 2=AAAA;row 3, column 4=BBBB"
+    cell = replace(CELL, data="clutter", recipe=RECIPE)
+    trial.append(made, cell, {**VALUES, "top1": 70.0, "scenes": picture})
+    return made
+
+
+def row_of(text, name):
+    return next(line for line in text.splitlines() if f'<th scope="row">{name}' in line)
+
+
+def test_a_task_compares_every_arm_with_none(store):
+    text = page.tasks(store)
+    position = text.partition("</table>")[0]
+    coord = row_of(position, "coord<")
+    assert ">yes<" in coord and ">+3.00<" in coord and ">higher<" in coord
+    assert ">84.12<" in coord and ">no<" in row_of(position, "se<")
+    assert ">reference<" in row_of(position, "none<")
+    assert "guessing gives 2.78 %" in position and "2,700 training scenes" in position
+    assert "Mark: what is in the marked row or column?: not measured" in text
+    pair = text.rpartition("<table")[2]
+    assert "Preview, not a result: 1 of 6 paired seeds" in pair and "not enough seeds" in pair
+
+
+def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store):
+    """The other seven are 1/7 point above none in the mean, so coord is 20/7 above them."""
+    text = page.named(store)
+    coord = row_of(text, "coord, position")
+    assert ">+3.00<" in coord and ">+2.86<" in coord and coord.count(">higher<") == 2
+    assert ">81.12<" in coord
+    scale = row_of(text, "sk, scale")
+    assert ">0.00<" in scale and ">not measured<" in scale
+    assert "not measured" in row_of(text, "eca, channels")
+
+
+def test_the_sentence_counts_the_verdicts(store):
+    said = facts.facts(store)["mechanism.summary"]
+    assert said == (
+        "Of 3 pairs of a task and a module that it is made for, 1 is higher, "
+        "1 shows no measurable difference, 1 has not enough seeds for a verdict."
+    )
+
+
+def test_a_preview_has_no_place_beside_results(store):
+    rows = page.task_rows(store, "position")
+    assert len(rows) == SEEDS * len(MODULES)
+    cell = replace(CELL, data="position", module="coord", recipe=PREVIEW)
+    trial.append(store, cell, {**VALUES, "top1": 1.0})
+    assert len(page.task_rows(store, "position")) == len(rows)
+
+
+def test_figures_show_differences_and_scenes(store):
+    drawn = page.differences(store)
+    found = {(v["panel"], v["arm"]): v["difference"] for v in drawn.values}
+    assert found["position: made for coord", "coord"] == 3
+    assert found["scale: made for sk", "sk"] == 0
+    assert "Preview" in drawn.caption
+    shown = page.scenes(store)
+    assert [(v["task"], v["label"]) for v in shown.values] == [
+        ("clutter", "row 1, column 2"),
+        ("clutter", "row 3, column 4"),
+    ]
+    assert "data:image/png;base64,AAAA" in shown.spec("light")["data"]["values"][0]["url"]
+
+
+def test_figures_can_be_drawn(store):
+    png = mechanism.pictures(
+        "scale", torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.tensor([0])
+    )
+    assert png.startswith("T-shirt=")
+    for figure in page.figures(store):
+        assert figure.svg("dark").startswith("<svg")
+
+
+def test_without_rows_everything_says_not_measured(tmp_path):
+    empty = Store(tmp_path)
+    assert "not measured" in page.tasks(empty) and "not measured" in page.named(empty)
+    assert not any(figure.values for figure in page.figures(empty))
+    assert facts.facts(empty)["mechanism.summary"] == "Accuracy is not measured."
