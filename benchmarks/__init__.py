@@ -33,4 +33,5 @@ FILES = (
     "alexnet",
     "depth",
     "mechanism",
+    "segmentation",
 )
