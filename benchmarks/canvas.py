@@ -31,7 +31,7 @@ from benchmarks.data import DataError, Images
 SIDE, SEED = 80, 0
 """Pixels of a side of a scene; the seed of all scenes."""
 
-TRAIN_SCENES, TEST_SCENES = 2500, 1000
+TRAIN_SCENES, TEST_SCENES = 2000, 1000
 OBJECTS, KINDS = (3, 5), 2
 """Fewest and most pieces of clothing in a scene, and how many classes they are drawn from."""
 
