@@ -111,7 +111,7 @@ def voc(tmp_path, monkeypatch):
     for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         (root / name).mkdir(parents=True)
     for name, (height, width), label in (("a", (60, 40), 5), ("b", (30, 70), 20), ("c", (8, 9), 1)):
-        Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(
+        Image.fromarray(np.full((height, width, 3), 90 + label, np.uint8)).save(
             root / "JPEGImages" / f"{name}.jpg"
         )
         target = np.full((height, width), label, np.uint8)
@@ -133,7 +133,7 @@ def test_voc_is_squares_whose_margin_does_not_count(voc):
     assert (made.train_y[0] == 5).sum() == 60 * 40 - 1 and made.train_y[0, 0, 0] == IGNORED
     assert (made.train_y[1, :30, :70] == 20).sum() == 30 * 70 - 1
     assert (made.train_y[1, 30:] == IGNORED).all() and (made.train_y[1, :, 70:] == IGNORED).all()
-    assert made.train_x[0, :, :60, :40].float().mean() == pytest.approx(90, abs=1)
+    assert made.train_x[0, :, :60, :40].float().mean() == pytest.approx(95, abs=1)
 
 
 def test_voc_is_trained_on_and_tested_whole(voc, monkeypatch):
