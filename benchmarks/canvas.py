@@ -27,34 +27,23 @@ from torch import Tensor
 
 from benchmarks import data
 from benchmarks.data import DataError, Images
-
-SIDE, SEED = 80, 0
-"""Pixels of a side of a scene; the seed of all scenes."""
-
-TRAIN_SCENES, TEST_SCENES = 2000, 1000
-OBJECTS, KINDS = (3, 5), 2
-"""Fewest and most pieces of clothing in a scene, and how many classes they are drawn from."""
-
-SIZES = (28, 48)
-"""Smallest and largest side of a piece in pixels; it is stored with 28."""
-
-INK = 24
-"""A pixel of a stored image belongs to the piece from this grey level on, of 255."""
-
-IGNORED = 255
-"""The label of a pixel that is neither trained on nor counted."""
-
-CLOTHES = (
-    *("canvas", "T-shirt", "trousers", "pullover", "dress", "coat"),
-    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+from benchmarks.scenery import (
+    BRIGHTNESS,
+    CLOTHES,
+    IGNORED,
+    INK,
+    KINDS,
+    NOISE,
+    OBJECTS,
+    PREVIEW_SCENES,
+    SEED,
+    SIDE,
+    SIZES,
+    TEST_SCENES,
+    TRAIN_SCENES,
+    VOC_CLASSES,
 )
-"""Fashion-MNIST's classes in its own order, after the canvas."""
 
-VOC_CLASSES = (
-    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
-    *("chair", "cow", "dining table", "dog", "horse", "motorbike", "person", "potted plant"),
-    *("sheep", "sofa", "train", "tv monitor"),
-)
 VOC_SIDE = 512
 
 
@@ -122,8 +111,8 @@ def scene(
         side = int(rng.integers(SIZES[0], SIZES[1] + 1))
         piece = resized(pictures[rng.choice(of_class[kind])], side)
         top, left = rng.integers(SIDE - len(piece) + 1, size=2)
-        draw(pixels, labels, piece, kind + 1, (top, left), rng.uniform(0.7, 1))
-    noise = rng.normal(0, 8, pixels.shape)
+        draw(pixels, labels, piece, kind + 1, (top, left), rng.uniform(*BRIGHTNESS))
+    noise = rng.normal(0, NOISE, pixels.shape)
     return np.clip(pixels + noise, 0, 255).round().astype(np.uint8), labels
 
 
@@ -211,7 +200,7 @@ def _clothes(name: str, images: str, *numbers: int) -> Callable[[], Labelled]:
 
 DATASETS: dict[str, Callable[[], Labelled]] = {
     "clothes": _clothes("clothes", "fashion-mnist"),
-    "clothes-preview": _clothes("clothes-preview", "fashion-mnist", 160, 100),
+    "clothes-preview": _clothes("clothes-preview", "fashion-mnist", *PREVIEW_SCENES),
     "clothes-validation": _clothes("clothes-validation", "fashion-mnist-validation"),
     "voc2012": _voc,
 }

@@ -75,6 +75,7 @@ class Segmentation(Benchmark):
         "benchmarks/data.py::Images",
         "benchmarks/data.py::_fashion_mnist",
         "benchmarks/data.py::_idx",
+        "benchmarks/scenery.py",
         "benchmarks/segmentation.py::head_on",
         "benchmarks/segmentation.py::train_head",
         "benchmarks/segmenters.py",

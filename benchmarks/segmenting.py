@@ -17,8 +17,9 @@ from timm.optim import param_groups_weight_decay
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.canvas import IGNORED, SIDE, Labelled
+from benchmarks.canvas import Labelled
 from benchmarks.cells import Diverged
+from benchmarks.scenery import IGNORED, SIDE
 from benchmarks.segmenters import Segmenter
 from benchmarks.training import lr_factor
 

@@ -41,6 +41,7 @@ from benchmarks.site import (
     readme,
     reruns,
     seeds,
+    segmentation,
     suite,
     suites,
     throughput,
@@ -103,6 +104,9 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "optimisers": notes_optimisers.optimisers,
     "optimisers-rates": notes_optimisers.rates,
     "depth-pieces": notes_depth.pieces,
+    "segmentation": segmentation.segmentation,
+    "segmentation-heads": segmentation.heads,
+    "segmentation-classes": segmentation.classes,
 }
 """Generated fragments by the name that pages call them; modules have two each besides."""
 

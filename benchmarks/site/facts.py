@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.site import attention_facts, clock, mechanism, notes, papers, reruns
+from benchmarks.site import attention_facts, clock, notes, papers, reruns, segmentation
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
 from benchmarks.store import Store
@@ -18,6 +19,7 @@ COST_BACKBONE = "resnet50"
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     ours = (_rows, _accuracy, _mechanism, _cost, _latency, _coverage)
+    ours = (_rows, _accuracy, _segmentation, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
@@ -73,6 +75,23 @@ def _accuracy(store: Store) -> dict[str, str]:
             text = comparison(row)
             unfinished = preview and text != display.MISSING
             found[f"accuracy.{row.arm}"] = f"Preview, not a result: {text}" if unfinished else text
+    return found
+
+
+def _segmentation(store: Store) -> dict[str, str]:
+    found = {f"segmentation.{key}": display.MISSING for key in ("what", *segmentation.PAIRS)}
+    found |= segmentation.scenes()
+    ranked = segmentation.comparisons(store)
+    if not ranked:
+        return found
+    rows = segmentation.rows_of(store, ranked[0])
+    table = segmentation.judge(rows)
+    preview = compare.preview_words(table, ranked[0])
+    found["segmentation.what"] = ranked[0].title
+    for row in tables.records(table[table["key"].isin(segmentation.PAIRS)]):
+        text = comparison(row)
+        unfinished = preview and text != display.MISSING
+        found[f"segmentation.{row.key}"] = f"Preview, not a result: {text}" if unfinished else text
     return found
 
 

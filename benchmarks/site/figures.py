@@ -313,10 +313,12 @@ def figures(store: Store) -> list[Figure]:
         notes_gradients,
         notes_optimisers,
         notes_trajectories,
+        segmentation,
     )
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
     drawn += mechanism.figures(store)
+    drawn.append(segmentation.figure(store))
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),

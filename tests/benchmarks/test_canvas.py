@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import canvas, data, segmentation, segmenting
-from benchmarks.canvas import IGNORED, INK, SIDE
+from benchmarks import canvas, data, scenery, segmentation, segmenting
+from benchmarks.scenery import IGNORED, INK, SIDE
 
 
 def pictures(classes=4, each=3):
@@ -89,7 +89,7 @@ def test_test_scenes_hold_test_images_only():
     bright = dataclasses.replace(images(), train_x=x // 8, test_x=x)
     made = canvas.compose("squares", bright, 5, 5)
     assert (made.train_y == 0).sum() > (made.test_y == 0).sum()  # 60 / 8 is below INK
-    assert made.classes == canvas.CLOTHES and len(made.test_y) == 5
+    assert made.classes == scenery.CLOTHES and len(made.test_y) == 5
     assert not torch.equal(made.train_x, made.test_x)
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from benchmarks import canvas, data, runner, segmentation, segmenters, segmenting
-from benchmarks.canvas import IGNORED, Labelled
+from benchmarks.canvas import Labelled
 from benchmarks.cells import Diverged, Selection
+from benchmarks.scenery import IGNORED
 from benchmarks.segmentation import BRANCHES, CAM, DANET, FCN, HEADS, PAM, Segmentation
 from benchmarks.segmenting import Recipe
 

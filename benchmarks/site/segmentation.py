@@ -1,0 +1,252 @@
+"""Heads with and without attention on segmentation: tables, a chart and facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import compare, display, power, scenery, stats, tables
+from benchmarks.compare import Comparison
+from benchmarks.segmentation import TWO
+from benchmarks.site import paired
+from benchmarks.site.accuracy import judged
+from benchmarks.site.figures import PADDING, Figure, _intervals, _words
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.notes_trained import estimate
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+
+BRANCHES = f"none {TWO}"
+NAMES = {
+    "none": "FCN",
+    "pam": "PAM",
+    "cam": "CAM",
+    "danet": "DANet",
+    BRANCHES: "DANet without attention",
+}
+"""Heads by their arm, as people read them."""
+
+PAIRS = {
+    "pam": ("pam", "none"),
+    "cam": ("cam", "none"),
+    "danet": ("danet", "none"),
+    "branches": (BRANCHES, "none"),
+    "attention": ("danet", BRANCHES),
+}
+"""What is compared with what, by the name of its fact."""
+
+MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
+
+
+def comparisons(store: Store) -> list[Comparison]:
+    """Which rows may be compared, results first."""
+    rows = store.table("segmentation")[compare.FIELDS].drop_duplicates().astype(object)
+    found: list[list[Any]] = rows.values.tolist()
+    plain: list[list[Any]] = [[None if pd.isna(v) else v for v in values] for values in found]
+    return compare.ranked(Comparison(*values) for values in plain)
+
+
+def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
+    """The rows of a comparison, one a head and seed, of each head's newest code."""
+    rows = tables.with_arm(store.table("segmentation"))
+    for name in compare.FIELDS:
+        wanted = getattr(which, name)
+        rows = rows[rows[name].isna() if wanted is None else (rows[name] == wanted).fillna(False)]
+    rows = compare.current(rows)
+    if which.preview:
+        rows = tables.one_machine(rows)
+    return compare.one_a_seed(rows, which.title, store.table_path("segmentation"))
+
+
+def name_of(arm: str) -> str:
+    """A head as people read it; any other module keeps its name."""
+    return NAMES.get(arm, arm)
+
+
+def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
+    """One line a comparison of two heads, as `compare.judged`: Holm's family is all of them.
+
+    Another module in the slot joins, against the head without attention.
+    """
+    others = [arm for arm in tables.in_order(rows["arm"]) if arm not in NAMES]
+    pairs = PAIRS | {arm: (arm, "none") for arm in others}
+    by_arm = {arm: rows[rows["arm"] == arm] for arm in (*NAMES, *others)}
+    found = {
+        key: paired.differences(by_arm[one], by_arm[other], measure)
+        for key, (one, other) in pairs.items()
+    }
+    verdicts = stats.paired({key: values for key, values in found.items() if values})
+    lines = []
+    for key, (one, other) in pairs.items():
+        mine, done = by_arm[one], tables.ok(by_arm[one])
+        words = ", ".join(sorted(set(tables.failed(mine)["status"]))) or display.MISSING
+        line: dict[str, Any] = {
+            "key": key,
+            "arm": f"{name_of(one)} less {name_of(other)}",
+            "module": one.split()[0],
+            "seeds": len(done),
+            "failed": len(mine) - len(done),
+            "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
+        }
+        if key in verdicts:
+            made = verdicts[key]
+            line |= {"pairs": made.n, "difference": made.mean, "p_holm": made.p_holm}
+            line |= {"verdict": made.verdict, "ahead": power.ahead(found[key])}
+            line |= {"could_show": power.could_show(found[key], len(verdicts))}
+            if made.n >= compare.FEWEST_FOR_INTERVAL:
+                line |= {"low": made.low, "high": made.high}
+                line |= {"bca_low": made.bca_low, "bca_high": made.bca_high}
+        lines.append(line)
+    plain = ("key", "arm", "module", "seeds", "failed", "gap", "verdict")
+    numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")
+    numbers += ("p_holm", "ahead", "could_show")
+    frame = pd.DataFrame(lines, columns=[*plain, *numbers])
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def about(rows: pd.DataFrame, which: Comparison) -> str:
+    """How the heads of a comparison were trained; a preview begins with the word."""
+    words = [f"recipe {which.recipe}", which.device]
+    done = tables.ok(rows)
+    if len(done):
+        first = done.iloc[0]
+        words.insert(1, f"{display.whole(first['epochs'])} epochs")
+        words += [f"{display.whole(first['train_images'])} training images"]
+        words += [f"{display.whole(first['test_images'])} test images"]
+    preview = compare.preview_words(judge(rows), which)
+    return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
+
+
+def segmentation(store: Store) -> str:
+    """Every comparison: what attention changes in mIoU, then in pixel accuracy."""
+    parts = []
+    for which in comparisons(store):
+        rows = rows_of(store, which)
+        parts.append(f"\n### {which.title}\n")
+        for measure, words in MEASURES.items():
+            body = [(Entry(row.arm), *judged(row)) for row in tables.records(judge(rows, measure))]
+            heads = (
+                Head("Heads", number=False),
+                Head("Difference", f"{words}, points [95 %]"),
+                Head("Bootstrap", "BCa [95 %]"),
+                Head("p", "sign-flip, Holm"),
+                Head("Seeds ahead", "P(A > B)"),
+                Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
+            )
+            title = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
+            places = origin(store, rows, "segmentation")
+            parts.append(table(title, about(rows, which), heads, body, places))
+    missing = [] if store.table("segmentation")["data"].eq("voc2012").any() else ["VOC 2012"]
+    if not parts:
+        missing.insert(0, "Scenes of clothes")
+    return "\n".join([*parts, *(absent(what) for what in missing)])
+
+
+def heads(store: Store) -> str:
+    """What each head reaches, what its attention weighs and what it has in parameters."""
+    titles = (
+        Head("Head", number=False),
+        Head("mIoU", "%, mean [95 %]"),
+        Head("Pixel accuracy", "%, mean [95 %]"),
+        Head("Training loss", "last epoch"),
+        Head("Weight of PAM", "mean"),
+        Head("Weight of CAM", "mean"),
+        Head("Parameters", "with the backbone"),
+        Head("Seeds"),
+    )
+    parts = []
+    for which in comparisons(store):
+        rows = rows_of(store, which)
+        body = []
+        for arm in dict.fromkeys((*NAMES, *tables.in_order(rows["arm"]))):
+            mine = rows[rows["arm"] == arm]
+            done = tables.ok(mine)
+            numbers = (estimate(mine, name, display.percent) for name in MEASURES)
+            loss = value(lambda loss: f"{loss:.3f}", done["train_loss"].mean())
+            weights = (weight(done["gammas"], name) for name in ("position", "channel"))
+            size = value(display.whole, done["params"].max() if len(done) else None)
+            seeds = Entry(str(len(done)), len(done))
+            body.append((Entry(name_of(arm)), *numbers, loss, *weights, size, seeds))
+        places = origin(store, rows, "segmentation")
+        parts.append(table(which.title, about(rows, which), titles, body, places))
+    return "\n".join(parts) or absent("Heads")
+
+
+def weight(gammas: pd.Series, name: str) -> Entry:
+    """The mean over the seeds of one attention's weight; a dash for a head that has none."""
+    found = [
+        float(part.removeprefix(f"{name} "))
+        for text in gammas
+        for part in text.split("; ")
+        if part.startswith(f"{name} ")
+    ]
+    if not found:
+        return Entry("none" if len(gammas) else display.MISSING)
+    mean = sum(found) / len(found)
+    return Entry(f"{mean:.3f}".replace("-", display.MINUS), mean)
+
+
+def classes(store: Store) -> str:
+    """Intersection over union of each class by head, mean over the seeds."""
+    parts = []
+    for which in comparisons(store):
+        rows = tables.ok(rows_of(store, which))
+        arms = [arm for arm in dict.fromkeys((*NAMES, *rows["arm"])) if (rows["arm"] == arm).any()]
+        means = {
+            arm: rows[rows["arm"] == arm]["ious"].str.split(expand=True).astype(float).mean()
+            for arm in arms
+        }
+        names = scenery.CLASSES.get(which.data, ())
+        body = [
+            (Entry(name), *(value(display.percent, means[arm][i]) for arm in arms))
+            for i, name in enumerate(names)
+        ]
+        titles = (Head("Class", number=False), *(Head(name_of(arm), "%") for arm in arms))
+        places = origin(store, rows, "segmentation")
+        parts.append(table(which.title, about(rows, which), titles, body, places))
+    return "\n".join(parts) or absent("Classes")
+
+
+def figure(store: Store) -> Figure:
+    """Differences in mIoU with intervals, in the first comparison."""
+    caption, values, start = "Difference in mIoU between two heads.", [], ""
+    found = comparisons(store)
+    if found:
+        rows = rows_of(store, found[0])
+        frame = judge(rows)
+        preview = compare.preview_words(frame, found[0])
+        start = f"{preview}. " if preview else ""
+        caption = (
+            f"{start}Difference in mIoU between two heads, {found[0].title}: mean of the paired "
+            "seeds with its 95 % interval where there are enough, and the verdict."
+        )
+        for row in frame[frame["difference"].notna()].to_dict("records"):
+            ends = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
+            words = {name: row[name] for name in ("arm", "module", "verdict")}
+            values.append(words | {k: round(number, 4) for k, number in ends.items()})
+    sort = [v["arm"] for v in values]
+    layers = _intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
+    layers.append(_words(sort, 380))
+    alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
+    size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
+    return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)
+
+
+def scenes() -> dict[str, str]:
+    """What scenes are made of, as facts of the page."""
+    grey = (100 * share for share in scenery.BRIGHTNESS)
+    return {
+        "scenes.side": str(scenery.SIDE),
+        "scenes.seed": str(scenery.SEED),
+        "scenes.train": display.whole(scenery.TRAIN_SCENES),
+        "scenes.test": display.whole(scenery.TEST_SCENES),
+        "scenes.pieces": " to ".join(map(str, scenery.OBJECTS)),
+        "scenes.kinds": str(scenery.KINDS),
+        "scenes.sizes": " to ".join(map(str, scenery.SIZES)),
+        "scenes.ink": str(scenery.INK),
+        "scenes.brightness": " to ".join(f"{share:.0f} %" for share in grey),
+        "scenes.noise": f"{scenery.NOISE:g}",
+        "scenes.classes": str(len(scenery.CLOTHES)),
+        "scenes.names": ", ".join(f"{i} {name}" for i, name in enumerate(scenery.CLOTHES)),
+    }
