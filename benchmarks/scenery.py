@@ -7,7 +7,9 @@ SIDE, SEED = 80, 0
 """Pixels of a side of a scene; the seed of all scenes."""
 
 TRAIN_SCENES, TEST_SCENES = 2000, 1000
-PREVIEW_SCENES = (160, 100)
+PREVIEW_SCENES = (80, 50)
+"""Scenes to train on and to test on."""
+
 OBJECTS, KINDS = (3, 5), 2
 """Fewest and most pieces of clothing in a scene, and how many classes they are drawn from."""
 

@@ -10,7 +10,7 @@ from benchmarks import compare, display, power, scenery, stats, tables
 from benchmarks.compare import Comparison
 from benchmarks.segmentation import TWO
 from benchmarks.site import paired
-from benchmarks.site.accuracy import judged
+from benchmarks.site.accuracy import _many, judged
 from benchmarks.site.figures import PADDING, Figure, _intervals, _words
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
@@ -23,7 +23,7 @@ NAMES = {
     "pam": "PAM",
     "cam": "CAM",
     "danet": "DANet",
-    BRANCHES: "DANet without attention",
+    BRANCHES: "two branches",
 }
 """Heads by their arm, as people read them."""
 
@@ -111,7 +111,7 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
     done = tables.ok(rows)
     if len(done):
         first = done.iloc[0]
-        words.insert(1, f"{display.whole(first['epochs'])} epochs")
+        words.insert(1, _many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images"]
     preview = compare.preview_words(judge(rows), which)
