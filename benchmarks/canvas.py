@@ -81,7 +81,7 @@ def compose(
 def scenes(x: Tensor, y: Tensor, number: int, seed: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """So many scenes of images (N, 1, H, W) of classes (N,): (number, 1, 80, 80), (number, 80, 80).
 
-    Raises ValueError where there are images of fewer than three classes.
+    Raises ValueError where the images are of fewer classes than a scene has.
     """
     pictures, of_class = x[:, 0].numpy(), _by_class(y.numpy())
     made = [scene(pictures, of_class, np.random.default_rng((*seed, i))) for i in range(number)]

@@ -6,9 +6,10 @@ one branch have their convolutions in common too. What is compared is attention 
 without it has the same two convolutions (that of DANet's code has one), and DANet's own head, which
 has two branches and three losses, stands beside the same head without its attention.
 
-The scenes' difficulty, the learning rate and the length of the training were set on validation
-scenes, which are made of training images, with the head that has no attention. No other head and no
-test scene had a part in it.
+The scenes' difficulty, the optimiser and the size of its batches were set on validation scenes,
+which are made of training images, with the head that has no attention. No other head and no test
+scene had a part in it. The training is as long as lets the suite `cpu` end within an hour of one
+thread. VOC's recipe is a guess from DANet's code and was not tried.
 """
 
 from __future__ import annotations
