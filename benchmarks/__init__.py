@@ -8,6 +8,7 @@ FILES = (
     "coverage",
     "latency",
     "accuracy",
+    "widths",
     "simulation",
     "overhead",
     "speed",

@@ -136,7 +136,7 @@ def _check_names(want: Selection) -> None:
     if not want.modules and not want.backbones:
         return
     import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
 
     for module, variant in want.modules or ():
         if module != "none":

@@ -10,14 +10,52 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
+from benchmarks.cells import MODULES, Benchmark, Cell, Column, Diverged, Selection
 from benchmarks.recipes import RECIPES
+from benchmarks.widths import BACKBONE, WIDTHS
+
+Arms = tuple[tuple[str, str], ...]
+"""Modules with their variants."""
+
+BARE: Arms = (("none", ""),)
+ALL: Arms = tuple((name, "") for name in MODULES)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Some lines of a plan: every arm in every backbone, trained alike, so many seeds each."""
+
+    data: str
+    backbones: tuple[str, ...]
+    arms: Arms
+    recipe: str
+    seeds: int
+
+
+PLANS = {
+    "quick": (Runs("fashion-mnist", ("resnet10_small",), ALL, "preview", 2),),
+    "cpu": (
+        Runs("fashion-mnist", (BACKBONE,), ALL, "short", 10),
+        Runs("fashion-mnist", tuple(WIDTHS), BARE, "short", 10),
+    ),
+    "gpu": (Runs("cifar100", ("resnet10_small",), ALL, "cifar", 10),),
+}
+"""What a suite trains, in this order. Its main table comes first."""
+
+
+def asked(want: Selection) -> tuple[Runs, ...]:
+    """The plan of a suite, or its main table with the arms and backbones that a user asks for."""
+    main = PLANS[want.suite][0]
+    if not want.modules and not want.backbones:
+        return PLANS[want.suite]
+    return (replace(main, backbones=want.backbones or main.backbones, arms=want.arms()),)
 
 
 def run_seed(cell: Cell) -> int:
@@ -64,32 +102,29 @@ class Accuracy(Benchmark):
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
-        """Seed by seed, all arms of a seed together, so that what is finished is paired."""
-        if want.suite == "quick":
-            plan = [("fashion-mnist", "resnet10_small", "preview", 2)]
-        elif want.suite == "cpu":
-            plan = [("fashion-mnist", "resnet10_small", "short", 10)]
-        else:
-            plan = [("cifar100", "resnet10_small", "cifar", 10)]
+        """Seed by seed, all arms of a seed together, so that what is finished is paired.
+
+        Arms and backbones that a user asks for take the place of those of the suite's main table.
+        """
         on_gpu = want.device != "cpu"
-        for data, backbone, recipe, seeds in plan:
-            for seed in range(seeds):
-                for name in want.backbones or (backbone,):
-                    for module, variant in want.arms():
-                        yield Cell(
-                            benchmark=self.name,
-                            backbone=name,
-                            module=module,
-                            variant=variant,
-                            data=data,
-                            recipe=recipe,
-                            seed=seed,
-                            device=want.device,
-                            precision="bf16" if on_gpu else "fp32",
-                            layout="nhwc" if on_gpu else "nchw",
-                            batch_size=RECIPES[recipe].batch_size,
-                            threads=None if on_gpu else 1,
-                        )
+        for runs in asked(want):
+            for seed, backbone, (module, variant) in product(
+                range(runs.seeds), runs.backbones, runs.arms
+            ):
+                yield Cell(
+                    benchmark=self.name,
+                    backbone=backbone,
+                    module=module,
+                    variant=variant,
+                    data=runs.data,
+                    recipe=runs.recipe,
+                    seed=seed,
+                    device=want.device,
+                    precision="bf16" if on_gpu else "fp32",
+                    layout="nhwc" if on_gpu else "nchw",
+                    batch_size=RECIPES[runs.recipe].batch_size,
+                    threads=None if on_gpu else 1,
+                )
 
     def same_machine(self, cell: Cell) -> bool:
         """A preview is for the reader's own eyes: it is measured on the reader's machine."""
@@ -160,7 +195,7 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
     import torch
 
     import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
 
     torch.manual_seed(run_seed(cell))
     return attn.create_model(
@@ -176,7 +211,7 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
 def layers(backbone: str, module: str, variant: str) -> str:
     """The layers of an arm as torch prints them: which module sits where, with what sizes."""
     import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
 
     options = attn.parse_options(variant)
     return repr(attn.create_model(backbone, module, options=options, device="meta"))
