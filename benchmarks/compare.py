@@ -6,7 +6,7 @@ newest code. Below the seeds that a verdict takes it is a preview, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from benchmarks import display, power, stats, tables
 from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store, StoreError
+from benchmarks.widths import WIDTHS
 
 FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 """Pairs below which no interval is shown: no outcome of so few can be told from chance."""
@@ -61,8 +62,12 @@ def recipes(suite: str) -> set[str]:
 
 
 def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
-    """The comparisons that have rows, those of one suite or all."""
+    """The comparisons that have rows, those of one suite or all.
+
+    The bare backbone at another width is none of its own: `equal_cost` compares with it.
+    """
     rows = store.table("accuracy")
+    rows = rows[~rows["backbone"].isin(list(WIDTHS)) | (rows["module"] != "none")]
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
     found: list[list[Any]] = rows[FIELDS].drop_duplicates().astype(object).values.tolist()
@@ -75,7 +80,8 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
     return sorted(found, key=lambda c: (c.preview, c.device != "cpu", c.data, c.backbone))
 
 
-def _every_row(store: Store, which: Comparison) -> pd.DataFrame:
+def every_row(store: Store, which: Comparison) -> pd.DataFrame:
+    """The rows of a comparison, those of older code and of every machine included."""
     rows = tables.with_arm(store.table("accuracy"))
     for name in FIELDS:
         value = getattr(which, name)
@@ -100,7 +106,7 @@ def current(rows: pd.DataFrame) -> pd.DataFrame:
 
 def left_out(store: Store, which: Comparison) -> int:
     """How many rows of a comparison are of older code."""
-    rows = _every_row(store, which)
+    rows = every_row(store, which)
     return len(rows) - len(current(rows))
 
 
@@ -111,7 +117,14 @@ def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -
     of them, so that pairs are of one machine where they can be. Raises StoreError for two rows
     of one arm, seed and machine.
     """
-    rows = current(_every_row(store, which))
+    return chosen(store, every_row(store, which), which, machine)
+
+
+def chosen(
+    store: Store, rows: pd.DataFrame, which: Comparison, machine: str | None = None
+) -> pd.DataFrame:
+    """Of the rows of a comparison those that `accuracy_rows` describes."""
+    rows = current(rows)
     if which.preview:
         rows = tables.one_machine(rows, machine)
     return one_a_seed(rows, which.title, store.table_path("accuracy"), machine)
@@ -156,8 +169,13 @@ def crossed(rows: pd.DataFrame) -> int:
 
 
 @lru_cache(maxsize=64)
-def _verdicts(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
+def _paired(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
     return stats.paired(dict(differences))
+
+
+def verdicts_of(differences: Mapping[str, Sequence[float]]) -> dict[str, stats.Paired]:
+    """`stats.paired` of the arms in the order of the tables; equal differences are judged once."""
+    return _paired(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)))
 
 
 def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
@@ -180,7 +198,7 @@ def judged(
     that has no rows has a line all the same.
     """
     differences = paired_differences(rows, value)
-    verdicts = _verdicts(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)))
+    verdicts = verdicts_of(differences)
     table = []
     for name in tables.in_order([*expected, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
@@ -236,7 +254,7 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     table = accuracy_table(store, which, machine)
     bare = table.loc[table["arm"] == "none", "params"]
     table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
-    backbone = tables.reference(store.table("cost"), which.backbone)
+    backbone = tables.reference(tables.cost_rows(store), which.backbone)
     cost = tables.cost_table(store, backbone).rename(columns={"status": "cost_status"})
     table["cost_backbone"], table["cost_size"] = backbone, tables.pixels(cost)
     table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")

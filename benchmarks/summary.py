@@ -78,7 +78,7 @@ def _seeds(done: int, failed: int) -> str:
 
 
 def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:
-    measured = set(store.table("cost")["backbone"])
+    measured = set(tables.cost_rows(store)["backbone"])
     wanted = [*(which.backbone for which in found), *tables.REFERENCE_BACKBONES]
     if not measured:
         console.print("Cost: not measured\n")

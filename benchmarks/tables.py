@@ -71,9 +71,17 @@ def here() -> str:
     return provenance.digest(provenance.machine())
 
 
+def cost_rows(store: Store) -> pd.DataFrame:
+    """The rows of ``cost``, and those of ``widths`` for the backbones that are counted there."""
+    small = store.table("widths")
+    rows = store.table("cost")
+    rows = rows[~rows["backbone"].isin(set(small["backbone"]))]
+    return with_arm(pd.concat([rows, small], ignore_index=True) if len(small) else rows)
+
+
 def cost_table(store: Store, backbone: str) -> pd.DataFrame:
     """One row an arm of a backbone: parameters, multiply-adds, element-wise work, fvcore."""
-    rows = with_arm(store.table("cost"))
+    rows = cost_rows(store)
     rows = rows[rows["backbone"] == backbone]
     return _by_arm(rows, ["image_size", *(c.name for c in benchmarks()["cost"].columns)])
 

@@ -1,0 +1,150 @@
+"""Each module against the bare backbone of equal cost: what else its budget could buy.
+
+The bare backbone at several widths gives accuracy over cost. Between two widths the curve is a
+straight line in the logarithm of the cost, so that it stays between what was measured; beyond the
+widths there is no curve. Each seed gives the module's accuracy less its curve's; equal seeds of two
+widths share the number only, not images or weights. A true curve that flattens lies above its
+straight pieces, which favours the module, by less the closer the widths are.
+
+The arms at one kind of cost are a family for Holm's correction. A latency is taken as exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import compare, display, stats, tables
+from benchmarks.cells import MODULES
+from benchmarks.compare import FEWEST_FOR_INTERVAL, Comparison
+from benchmarks.store import Store
+from benchmarks.widths import BACKBONE, WIDTHS
+
+COSTS = ("params", "macs", "latency_ms")
+"""The kinds of cost: parameters, multiply-adds of an image, time of a forward pass."""
+
+OUTSIDE = "outside the measured widths"
+
+CURVE = ("none", *WIDTHS)
+"""The bare backbone as the arms of `rows`, its own width first."""
+
+
+def comparisons(store: Store) -> list[Comparison]:
+    """The comparisons whose backbone has other widths, in the order of the pages."""
+    ranked = compare.ranked(compare.comparisons(store))
+    return [which for which in ranked if which.backbone == BACKBONE]
+
+
+def rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+    """The rows of a comparison, and those of its other widths as arms with the width's name."""
+    found = [compare.every_row(store, which)]
+    for name in WIDTHS:
+        bare = compare.every_row(store, replace(which, backbone=name))
+        found.append(bare[bare["arm"] == "none"].assign(arm=name))
+    return compare.chosen(store, pd.concat(found, ignore_index=True), which, machine)
+
+
+def costs(
+    store: Store, which: Comparison, trained: pd.DataFrame, machine: str | None = None
+) -> pd.DataFrame:
+    """What each arm of ``trained`` costs: ``COSTS`` by arm, NaN where it was not measured."""
+    setting = compare.latency_setting(store, which, machine) or {"device": which.device}
+    own = _of_backbone(store, which.backbone, setting)
+    bare = [_of_backbone(store, name, setting).loc[["none"]] for name in WIDTHS]
+    wider = [row.set_axis([name]) for name, row in zip(WIDTHS, bare, strict=True)]
+    params = tables.ok(trained).groupby("arm")["params"].first().astype("float64")
+    found = pd.concat([own, *wider]).reindex(params.index)
+    return found.assign(params=params)[list(COSTS)]
+
+
+def _of_backbone(store: Store, backbone: str, setting: dict[str, Any]) -> pd.DataFrame:
+    """Multiply-adds and time by arm.
+
+    An arm's time is its ratio times the time of the bare backbone in its session, which is none
+    where the noise floor is too high.
+    """
+    counted = tables.cost_table(store, backbone).set_index("arm")["macs"]
+    times = tables.latency_table(store, {**setting, "backbone": backbone}).set_index("arm")
+    times = times[(times["status"] == "ok") & (times["verdict"] != stats.NOISY)]
+    ratio = times["ratio"].where(times.index != "none", 1.0)
+    time = ratio * times["latency_ms"].get("none", np.nan)
+    frame = pd.DataFrame({"macs": counted, "latency_ms": time}, index=counted.index)
+    return frame.astype("float64")
+
+
+def weights(measured: Sequence[float], cost: float) -> np.ndarray | None:
+    """The share of each measured width in the curve at a cost; None beyond the widths.
+
+    Shares sum to 1 and at most two, those of the neighbours, are not 0. The curve's accuracy is
+    their sum of the widths' accuracies. ValueError for fewer than two costs or one not above 0.
+    """
+    found = np.asarray(measured, dtype=float)
+    if found.size < 2 or not np.all(found > 0):
+        raise ValueError(f"a curve needs two costs or more, all above 0, got {list(measured)}")
+    if not found.min() <= cost <= found.max():
+        return None
+    order = np.argsort(found)
+    logs = np.log(found[order])
+    one_each = np.eye(found.size)[:, order]
+    return np.array([np.interp(np.log(cost), logs, values) for values in one_each])
+
+
+def table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+    """One row a kind of cost and module: ``times`` the bare backbone's cost, the paired difference.
+
+    ``curve`` is the mean of the curve at the module's cost, over the paired seeds; ``gap`` the
+    word in place of a difference. Intervals and verdicts are those of `compare.accuracy_table`.
+    """
+    trained = rows(store, which, machine)
+    spent = costs(store, which, trained, machine)
+    wide = tables.ok(trained).pivot(index="seed", columns="arm", values="top1").astype("float64")
+    arms = tables.in_order(name for name in [*MODULES, *wide] if name not in CURVE)
+    found = [line for kind in COSTS for line in _of_kind(kind, spent[kind], wide, arms)]
+    words = ("cost", "arm", "verdict", "gap")
+    numbers = ("times", "curve", "pairs", "difference", "low", "high", "p_holm")
+    frame = pd.DataFrame(found, columns=[*words, *numbers])
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _of_kind(
+    kind: str, spent: pd.Series, wide: pd.DataFrame, arms: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rows of `table` of one kind of cost; ``wide`` holds accuracies by seed and arm."""
+    spent = spent.dropna()
+    bare = [name for name in CURVE if name in spent and name in wide]
+    lines, pairs = [], {}
+    for arm in arms:
+        line: dict[str, Any] = {"cost": kind, "arm": arm, "gap": display.MISSING}
+        lines.append(line)
+        if arm not in spent or arm not in wide or len(bare) < 2:
+            continue
+        if "none" in spent:
+            line["times"] = spent[arm] / spent["none"]
+        share = weights(spent[bare].tolist(), spent[arm])
+        if share is None:
+            line["gap"] = OUTSIDE
+            continue
+        needed = [name for name, part in zip(bare, share, strict=True) if part > 0]
+        both = wide[[arm, *needed]].dropna()
+        curve = (both[needed] * share[share > 0]).sum(axis=1)
+        if both.empty:
+            line["gap"] = "no seed in common"
+            continue
+        line["curve"] = curve.mean()
+        pairs[arm] = (both[arm] - curve).tolist()
+    judged = compare.verdicts_of(pairs)
+    return [line | _verdict(judged.get(line["arm"])) for line in lines]
+
+
+def _verdict(paired: stats.Paired | None) -> dict[str, Any]:
+    if paired is None:
+        return {}
+    found = {"pairs": paired.n, "difference": paired.mean}
+    found |= {"p_holm": paired.p_holm, "verdict": paired.verdict}
+    if paired.n >= FEWEST_FOR_INTERVAL:
+        found |= {"low": paired.low, "high": paired.high}
+    return found
