@@ -42,7 +42,7 @@ def comparisons(store: Store) -> list[Comparison]:
 def rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
     """The rows of a comparison, and those of its other widths as arms with the width's name."""
     found = [compare.every_row(store, which)]
-    for name in WIDTHS:
+    for name in WIDTHS if which.backbone == BACKBONE else ():
         bare = compare.every_row(store, replace(which, backbone=name))
         found.append(bare[bare["arm"] == "none"].assign(arm=name))
     return compare.chosen(store, pd.concat(found, ignore_index=True), which, machine)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks import compare, display, power, tables
+from benchmarks import compare, display, equal_cost, power, tables
 from benchmarks.compare import Comparison
 from benchmarks.recipes import RECIPES
+from benchmarks.site.equal_cost import by_arm, less_curve
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -71,9 +72,11 @@ def leaderboard(store: Store, which: Comparison) -> str:
     rows = compare.accuracy_rows(store, which)
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     size = frame["cost_size"].iloc[0]
+    equal = by_arm(equal_cost.table(store, which), "macs")
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
+        Head("At equal multiply-adds", "top-1, points less a wider none [95 %]"),
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
@@ -84,6 +87,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         (
             Entry(row.arm),
             difference(row),
+            less_curve(equal[row.arm]) if row.arm in equal else Entry(display.REFERENCE, 0.0),
             top1(row),
             seeds(row),
             value(display.added, row.params_added),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import compare, display, stats, tables
+from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.site import attention_facts, clock, mechanism, notes, papers, reruns
 from benchmarks.site import attention_facts, clock, notes, papers, reruns, segmentation
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
 from benchmarks.store import Store
+from benchmarks.widths import BACKBONE, WIDTHS
 
 LATENCY_BACKBONE = "resnet18"
 COST_BACKBONE = "resnet50"
@@ -20,6 +21,7 @@ def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     ours = (_rows, _accuracy, _mechanism, _cost, _latency, _coverage)
     ours = (_rows, _accuracy, _segmentation, _cost, _latency, _coverage)
+    ours = (_rows, _accuracy, _equal_cost, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
@@ -92,6 +94,17 @@ def _segmentation(store: Store) -> dict[str, str]:
         text = comparison(row)
         unfinished = preview and text != display.MISSING
         found[f"segmentation.{row.key}"] = f"Preview, not a result: {text}" if unfinished else text
+def _equal_cost(store: Store) -> dict[str, str]:
+    """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
+    *most, last = (f"{width:g}" for width in WIDTHS.values())
+    found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
+    found |= {f"equal.{kind}": verdict_counts([]) for kind in equal_cost.COSTS}
+    for which in equal_cost.comparisons(store)[:1]:
+        table = equal_cost.table(store, which).dropna(subset="verdict")
+        for kind, mine in table.groupby("cost"):
+            preview = compare.preview_words(mine, which)
+            counts = verdict_counts(mine["verdict"].tolist())
+            found[f"equal.{kind}"] = f"{preview}. {counts}" if preview else counts
     return found
 
 

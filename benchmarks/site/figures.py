@@ -116,7 +116,8 @@ def _config(scheme: str) -> dict[str, Any]:
     }
 
 
-def _module_scale(channel: str) -> dict[str, Any]:
+def module_scale(channel: str) -> dict[str, Any]:
+    """The colour or shape of a module, the same in every chart."""
     scale = {"domain": list(MODULES), "range": list(SHAPES) if channel == "shape" else "@colours"}
     return {"field": "module", "type": "nominal", "scale": scale, "legend": None}
 
@@ -139,7 +140,7 @@ def _intervals(value: str, title: str, reference: float, sort: list[str]) -> lis
                 "y": arm,
                 "x": {"field": "low", **axis},
                 "x2": {"field": "high"},
-                "color": _module_scale("color"),
+                "color": module_scale("color"),
             },
         },
         {
@@ -147,9 +148,9 @@ def _intervals(value: str, title: str, reference: float, sort: list[str]) -> lis
             "encoding": {
                 "y": arm,
                 "x": {"field": value, **axis},
-                "color": _module_scale("color"),
-                "stroke": _module_scale("color"),
-                "shape": _module_scale("shape"),
+                "color": module_scale("color"),
+                "stroke": module_scale("color"),
+                "shape": module_scale("shape"),
                 "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
             },
         },
@@ -256,8 +257,8 @@ def tradeoff(store: Store) -> Figure:
         if row is not None and row.macs > row.macs_added:
             share = 100 * row.macs_added / (row.macs - row.macs_added)
             values.append({**value, "share": round(float(share), 4)})
-    shapes: dict[str, Any] = {**_module_scale("shape"), "legend": {"title": None}}
-    colours: dict[str, Any] = {**_module_scale("color"), "legend": {"title": None}}
+    shapes: dict[str, Any] = {**module_scale("shape"), "legend": {"title": None}}
+    colours: dict[str, Any] = {**module_scale("color"), "legend": {"title": None}}
     for scale in (shapes, colours):
         drawn = {v["module"] for v in values}
         scale["legend"] = {"title": None, "values": [m for m in MODULES if m in drawn]}
@@ -282,7 +283,7 @@ def tradeoff(store: Store) -> Figure:
                     "scale": {"zero": False},
                 },
                 "color": colours,
-                "stroke": {**_module_scale("color"), "legend": None},
+                "stroke": {**module_scale("color"), "legend": None},
                 "shape": shapes,
             },
         },
@@ -307,6 +308,7 @@ def figures(store: Store) -> list[Figure]:
         attention_figures,
         clock,
         mechanism,
+        equal_cost,
         notes_alexnet,
         notes_depth,
         notes_figures,
@@ -319,6 +321,7 @@ def figures(store: Store) -> list[Figure]:
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
     drawn += mechanism.figures(store)
     drawn.append(segmentation.figure(store))
+    drawn.append(equal_cost.figure(store))
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),

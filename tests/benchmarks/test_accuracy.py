@@ -11,6 +11,7 @@ from benchmarks.accuracy import Accuracy, build, run_seed
 from benchmarks.cells import MODULES, SUITES, Cell, Diverged, Selection
 from benchmarks.data import DataError
 from benchmarks.recipes import RECIPES
+from benchmarks.widths import BACKBONE, WIDTHS
 
 ACCURACY = Accuracy()
 CELL = Cell("accuracy", "resnet10_small", data="digits", recipe="smoke", seed=0, threads=1)
@@ -121,16 +122,42 @@ def test_a_divergence_keeps_what_is_known(monkeypatch):
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_every_repetition_has_every_arm_and_is_finished_before_the_next(suite):
+def test_every_repetition_of_the_main_table_has_every_arm_and_is_finished_before_the_next(suite):
     cells = list(ACCURACY.cells(Selection(suite, device=SUITES[suite].device)))
-    assert cells
-    seeds = [(seed, list(group)) for seed, group in groupby(cells, key=lambda cell: cell.seed)]
+    main = [cell for cell in cells if cell.backbone not in WIDTHS]
+    assert main and cells[: len(main)] == main
+    seeds = [(seed, list(group)) for seed, group in groupby(main, key=lambda cell: cell.seed)]
     assert [seed for seed, _ in seeds] == list(range(len(seeds)))
     for _, group in seeds:
         assert [cell.module for cell in group] == list(MODULES)
         assert len({run_seed(cell) for cell in group}) == 1
     assert {cell.recipe for cell in cells} <= set(RECIPES)
     assert {cell.data for cell in cells} <= set(data.DATASETS)
+
+
+def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():
+    cells = list(ACCURACY.cells(Selection("cpu")))
+    bare = [cell for cell in cells if cell.module == "none" and cell.backbone == BACKBONE]
+    wider = [cell for cell in cells if cell.backbone in WIDTHS]
+    assert len(bare) == 10
+    assert set(wider) == {replace(cell, backbone=name) for cell in bare for name in WIDTHS}
+    assert [cell.seed for cell in wider] == sorted(cell.seed for cell in wider)
+
+
+def test_who_asks_for_modules_or_backbones_gets_the_main_table_alone():
+    asked = Selection("cpu", modules=(("se", "reduction=8"),), backbones=("resnet18",))
+    cells = list(ACCURACY.cells(asked))
+    assert {cell.backbone for cell in cells} == {"resnet18"} and len(cells) == 2 * 10
+    own = list(ACCURACY.cells(Selection("cpu", modules=(("se", ""),))))
+    assert {cell.backbone for cell in own} == {BACKBONE} and len(own) == 2 * 10
+
+
+def test_a_width_is_trained(measured):
+    (name,) = (name for name, width in WIDTHS.items() if width == 0.75)
+    narrow = ACCURACY.measure(replace(CELL, backbone=name))
+    assert narrow["top1"] > 85 and narrow["params"] < 0.6 * measured["params"]
+    _, layers = ACCURACY.configuration(replace(CELL, backbone=name))
+    assert "Conv2d(12, 12," in layers
 
 
 def test_a_quick_run_is_a_preview_of_this_machine():

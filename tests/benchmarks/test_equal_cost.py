@@ -147,6 +147,16 @@ def test_without_widths_nothing_is_compared(tmp_path):
     assert len(equal_cost.table(Store(tmp_path / "none"), simulated.WHICH)) == 3 * 8
 
 
+def test_widths_are_not_the_curve_of_another_backbone(tmp_path):
+    made = Store(tmp_path)
+    simulated.train(made)
+    for module in ("none", "se"):
+        cell = replace(simulated.RUN, backbone="resnet10_small", module=module, seed=0)
+        trial.append(made, cell, {**trial.outcome(90.0), "params": simulated.BARE})
+    table = equal_cost.table(made, replace(simulated.WHICH, backbone="resnet10_small"))
+    assert set(table["gap"]) == {display.MISSING}
+
+
 def test_times_of_a_noisy_session_are_not_used(tmp_path):
     made = Store(tmp_path)
     simulated.train(made)

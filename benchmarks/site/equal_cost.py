@@ -1,0 +1,191 @@
+"""What else the budget could buy: tables and figure of the modules beside the wider backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import compare, display, equal_cost, stats, tables
+from benchmarks.cells import MODULES
+from benchmarks.compare import Comparison
+from benchmarks.site.figures import CANNOT_TELL, Figure, module_scale
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+from benchmarks.widths import BACKBONE, WIDTHS
+
+WORDS = {"params": "parameters", "macs": "multiply-adds", "latency_ms": "latency"}
+"""The kinds of cost as people read them."""
+
+
+def less_curve(row: Any) -> Entry:
+    """A module less the curve at its own cost; ``row`` is one of `equal_cost.table`."""
+    if not display.given(row.difference):
+        return Entry(row.gap)
+    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
+
+
+def by_arm(frame: pd.DataFrame, kind: str) -> dict[str, Any]:
+    """The rows of `equal_cost.table` of one kind of cost, by arm."""
+    return {row.arm: row for row in tables.records(frame[frame["cost"] == kind])}
+
+
+def modules(store: Store) -> str:
+    """Every module less the bare backbone of as many parameters, multiply-adds, milliseconds."""
+    heads = [Head("Module", number=False)]
+    heads += [Head(f"At equal {word}", "top-1, points [95 %]") for word in WORDS.values()]
+    heads += [Head(word.capitalize(), "times none") for word in WORDS.values()]
+    parts = []
+    for which in equal_cost.comparisons(store):
+        frame = equal_cost.table(store, which)
+        kinds = [by_arm(frame, kind) for kind in WORDS]
+        body = [
+            [
+                Entry(arm),
+                *(less_curve(rows[arm]) for rows in kinds),
+                *(value(display.ratio, rows[arm].times) for rows in kinds),
+            ]
+            for arm in kinds[0]
+        ]
+        rows = equal_cost.rows(store, which)
+        note = "less the bare backbone at the width of equal cost, the mean of paired seeds"
+        title = f"At equal cost: {which.title}"
+        preview = _preview(frame, which)
+        note = f"{preview}; {note}" if preview else note
+        parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))
+    return "\n".join(parts) or absent("Modules at equal cost")
+
+
+def _preview(frame: pd.DataFrame, which: Comparison) -> str:
+    """What a table that is no result begins with; of the kind of cost with the most pairs."""
+    pairs = frame.groupby("cost")["pairs"].count()
+    most = frame[frame["cost"] == pairs.idxmax()]
+    return compare.preview_words(most, which)
+
+
+def widths(store: Store) -> str:
+    """The bare backbone at every width: costs and accuracy."""
+    heads = (
+        Head("Channels", "times those of the backbone"),
+        Head("Parameters"),
+        Head("Multiply-adds", "one image"),
+        Head("Latency", "ms"),
+        Head("Top-1", "%, mean of the seeds"),
+        Head("Deviation", "between seeds"),
+        Head("Seeds"),
+    )
+    parts = []
+    for which in equal_cost.comparisons(store):
+        rows = equal_cost.rows(store, which)
+        spent = equal_cost.costs(store, which, rows)
+        body = [_width(arm, rows, spent) for arm in sorted(equal_cost.CURVE, key=channels)]
+        places = origin(store, rows[rows["arm"].isin(equal_cost.CURVE)], "accuracy")
+        parts.append(table(f"Widths: {which.title}", "the bare backbone", heads, body, places))
+    return "\n".join(parts) or absent("The bare backbone at other widths")
+
+
+def channels(arm: str) -> float:
+    """Channels of an arm of the curve over those of the backbone."""
+    return WIDTHS.get(arm, 1.0)
+
+
+def _width(arm: str, rows: pd.DataFrame, spent: pd.DataFrame) -> list[Entry]:
+    mine = rows[rows["arm"] == arm]
+    top1 = tables.ok(mine)["top1"].astype(float)
+    failed = len(mine) - len(top1)
+    form = {"params": display.whole, "macs": display.count, "latency_ms": display.milliseconds}
+    return [
+        Entry(f"{channels(arm):g}", channels(arm)),
+        *(value(form[kind], spent[kind].get(arm)) for kind in WORDS),
+        value(display.percent, top1.mean()),
+        value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
+        Entry(str(len(top1)), len(top1), word=f"failed: {failed}" if failed else ""),
+    ]
+
+
+def figure(store: Store) -> Figure:
+    """Accuracy over each kind of cost: the bare backbone's curve, and the modules beside it."""
+    found = equal_cost.comparisons(store)
+    values = _points(store, found[0]) if found else []
+    title = found[0].title if found else BACKBONE
+    caption = (
+        f"Test accuracy over cost, {title}. The line is the bare backbone at several widths, means "
+        "of the seeds; the marks are modules, with the 95 % interval of their distance from the "
+        "line. Above the line a module buys more than width does. Hollow marks: "
+        f"{stats.SAME}, or {stats.TOO_FEW}. Costs are logarithmic."
+    )
+    alt = "; ".join(
+        f"{v['arm']} {display.points(v['difference'])} at equal {v['cost']}, {v['verdict']}"
+        for v in values
+        if "verdict" in v
+    )
+    panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
+    size = {
+        "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
+        "columns": 2,
+        "resolve": {"scale": {"x": "independent"}},
+        "spec": {"width": 250, "height": 240, "layer": _layers(values)},
+    }
+    return Figure("equal-cost", caption, f"Less the curve, in points: {alt}", values, [], size)
+
+
+def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
+    """The widths and the modules, a point a kind of cost; none where no module has a curve."""
+    rows = equal_cost.rows(store, which)
+    spent = equal_cost.costs(store, which, rows)
+    top1 = tables.ok(rows).groupby("arm")["top1"].mean()
+    judged = equal_cost.table(store, which).dropna(subset="difference")
+    judged = judged[judged["arm"].isin(MODULES)]
+    values = []
+    for kind in [kind for kind in WORDS if (judged["cost"] == kind).any()]:
+        place = {"cost": WORDS[kind]}
+        for arm in equal_cost.CURVE:
+            if arm in top1 and display.given(spent[kind].get(arm)):
+                at = {"x": float(spent[kind][arm]), "top1": round(float(top1[arm]), 4)}
+                values.append({**place, "arm": f"width {channels(arm):g}", "module": "none", **at})
+        for arm, row in by_arm(judged, kind).items():
+            ends = {"top1": row.difference, "low": row.low, "high": row.high}
+            at = {k: round(float(row.curve + v), 4) for k, v in ends.items() if display.given(v)}
+            words = {"arm": arm, "module": arm, "verdict": row.verdict}
+            numbers = {"x": float(spent[kind][arm]), "difference": round(float(row.difference), 4)}
+            values.append({**place, **words, **numbers, **at})
+    return values
+
+
+def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The curve, the intervals of the distances from it, and the marks."""
+    drawn = {v["module"] for v in values}
+    legend = {"title": None, "values": [name for name in MODULES if name in drawn]}
+    x = {"field": "x", "type": "quantitative", "title": None, "scale": {"type": "log"}}
+    x["axis"] = {"format": "~s", "tickCount": 4}
+    y = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
+    colour = module_scale("color")
+    return [
+        {
+            "mark": {"type": "line", "strokeWidth": 2},
+            "transform": [{"filter": "datum.module == 'none'"}],
+            "encoding": {"x": x, "y": {"field": "top1", **y}, "color": colour},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "encoding": {
+                "x": x,
+                "y": {"field": "low", **y},
+                "y2": {"field": "high"},
+                "color": colour,
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
+            "encoding": {
+                "x": x,
+                "y": {"field": "top1", **y},
+                "color": {**colour, "legend": legend},
+                "stroke": colour,
+                "shape": {**module_scale("shape"), "legend": legend},
+                "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
+            },
+        },
+    ]

@@ -1,0 +1,88 @@
+"""The tables and the figure of equal cost show what rows say, and say where there are none."""
+
+import pytest
+import simulated
+
+from benchmarks import display, stats
+from benchmarks.equal_cost import OUTSIDE
+from benchmarks.site import accuracy, equal_cost, facts
+from benchmarks.snapshot import Snapshot
+from benchmarks.store import Store
+from benchmarks.widths import WIDTHS
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Widths and modules without times."""
+    made = Store(tmp_path_factory.mktemp("simulated"))
+    simulated.train(made, noise=0.0)
+    simulated.count(made)
+    made.fold()
+    return Snapshot(made.root)
+
+
+def row_of(text, name):
+    return next(line for line in text.splitlines() if f'<th scope="row">{name}<' in line)
+
+
+def test_modules_stand_beside_the_bare_backbone_of_equal_cost(store):
+    text = equal_cost.modules(store)
+    se = row_of(text, "se")
+    assert se.count(">+0.50<") == 2 and se.count(">higher<") == 2 and se.count(">1.100<") == 2
+    assert se.count(display.MISSING) == 2  # latency
+    assert row_of(text, "danet").count(OUTSIDE) == 2
+    assert row_of(text, "cbam").count(display.MISSING) == 6
+    assert "Preview" not in text
+
+
+def test_the_curve_has_a_line_for_every_width(store):
+    text = equal_cost.widths(store)
+    for width in (1.0, *WIDTHS.values()):
+        row = row_of(text, f"{width:g}")
+        assert f">{round(simulated.BARE * width**2):,}<" in row
+        assert f">{simulated.line(width**2):.2f}<" in row and ">10<" in row
+
+
+def test_the_leaderboard_has_the_difference_at_equal_multiply_adds(store):
+    text = accuracy.leaderboards(store)
+    se = row_of(text, "se")
+    # 2 log(1.1) = 0.19 points of its 0.69 are what as many multiply-adds buy without a module
+    assert ">+0.69<" in se and ">+0.50<" in se
+    assert row_of(text, "none").count(display.REFERENCE) == 2
+    assert text.count("<table") == 1
+
+
+def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
+    figure = equal_cost.figure(store)
+    assert {v["cost"] for v in figure.values} == {"parameters", "multiply-adds"}
+    panel = [v for v in figure.values if v["cost"] == "parameters"]
+    assert [v["arm"] for v in panel if v["module"] != "none"] == ["se", "sk", "eca"]
+    assert len([v for v in panel if v["module"] == "none"]) == 1 + len(WIDTHS)
+    se = next(v for v in panel if v["arm"] == "se")
+    assert se["x"] == 1_100_000
+    assert se["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
+    assert "se +0.50 at equal parameters, higher" in figure.alt
+
+
+def test_the_facts_count_the_verdicts(tmp_path):
+    made = Store(tmp_path)
+    simulated.train(made)
+    found = facts.facts(made)
+    assert found["equal.params"].startswith("Of 3 modules, 1 is higher, 1 is lower, 1 shows no")
+    assert found["equal.latency_ms"].endswith(f"{display.MISSING}.")
+    assert found["equal.widths"] == "0.75, 1.125, 1.25 and 1.5"
+
+
+def test_four_seeds_are_a_preview(tmp_path):
+    made = Store(tmp_path)
+    simulated.train(made, seeds=4)
+    text = equal_cost.modules(made)
+    assert "Preview, not a result: 4 of 7 paired seeds" in text and stats.TOO_FEW in text
+    assert facts.facts(made)["equal.params"].startswith("Preview, not a result")
+
+
+def test_without_rows_the_page_says_so(tmp_path):
+    empty = Store(tmp_path)
+    for made in (equal_cost.modules(empty), equal_cost.widths(empty)):
+        assert display.MISSING in made
+    assert not equal_cost.figure(empty).values
