@@ -120,10 +120,9 @@ def _of_kind(
     for arm in arms:
         line: dict[str, Any] = {"cost": kind, "arm": arm, "gap": display.MISSING}
         lines.append(line)
-        if arm not in spent or arm not in wide or len(bare) < 2:
+        if arm not in spent or arm not in wide or len(bare) < 2 or "none" not in bare:
             continue
-        if "none" in spent:
-            line["times"] = spent[arm] / spent["none"]
+        line["times"] = spent[arm] / spent["none"]
         share = weights(spent[bare].tolist(), spent[arm])
         if share is None:
             line["gap"] = OUTSIDE

@@ -18,6 +18,9 @@ from benchmarks.widths import BACKBONE, WIDTHS
 WORDS = {"params": "parameters", "macs": "multiply-adds", "latency_ms": "latency"}
 """The kinds of cost as people read them."""
 
+TICKS = (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)
+"""Costs over the bare backbone's that the figure names: a factor of about the root of 2 apart."""
+
 
 def less_curve(row: Any) -> Entry:
     """A module less the curve at its own cost; ``row`` is one of `equal_cost.table`."""
@@ -113,7 +116,7 @@ def figure(store: Store) -> Figure:
         f"Test accuracy over cost, {title}. The line is the bare backbone at several widths, means "
         "of the seeds; the marks are modules, with the 95 % interval of their distance from the "
         "line. Above the line a module buys more than width does. Hollow marks: "
-        f"{stats.SAME}, or {stats.TOO_FEW}. Costs are logarithmic."
+        f"{stats.SAME}, or {stats.TOO_FEW}. The axis of the cost is logarithmic."
     )
     alt = "; ".join(
         f"{v['arm']} {display.points(v['difference'])} at equal {v['cost']}, {v['verdict']}"
@@ -124,8 +127,7 @@ def figure(store: Store) -> Figure:
     size = {
         "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
         "columns": 2,
-        "resolve": {"scale": {"x": "independent"}},
-        "spec": {"width": 250, "height": 240, "layer": _layers(values)},
+        "spec": {"width": 270, "height": 300, "layer": _layers(values)},
     }
     return Figure("equal-cost", caption, f"Less the curve, in points: {alt}", values, [], size)
 
@@ -142,25 +144,31 @@ def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
         place = {"cost": WORDS[kind]}
         for arm in equal_cost.CURVE:
             if arm in top1 and display.given(spent[kind].get(arm)):
-                at = {"x": float(spent[kind][arm]), "top1": round(float(top1[arm]), 4)}
+                at = {"times": _times(spent[kind], arm), "top1": round(float(top1[arm]), 4)}
                 values.append({**place, "arm": f"width {channels(arm):g}", "module": "none", **at})
         for arm, row in by_arm(judged, kind).items():
             ends = {"top1": row.difference, "low": row.low, "high": row.high}
             at = {k: round(float(row.curve + v), 4) for k, v in ends.items() if display.given(v)}
             words = {"arm": arm, "module": arm, "verdict": row.verdict}
-            numbers = {"x": float(spent[kind][arm]), "difference": round(float(row.difference), 4)}
+            numbers = {"times": _times(spent[kind], arm), "difference": round(row.difference, 4)}
             values.append({**place, **words, **numbers, **at})
     return values
+
+
+def _times(spent: pd.Series, arm: str) -> float:
+    """The cost of an arm over that of the bare backbone."""
+    return round(float(spent[arm] / spent["none"]), 4)
 
 
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The curve, the intervals of the distances from it, and the marks."""
     drawn = {v["module"] for v in values}
     legend = {"title": None, "values": [name for name in MODULES if name in drawn]}
-    x = {"field": "x", "type": "quantitative", "title": None, "scale": {"type": "log"}}
-    x["axis"] = {"format": "~s", "tickCount": 4}
+    x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
+    x["scale"] = {"type": "log", "nice": False, "padding": 10}
+    x["axis"] = {"values": list(TICKS), "format": "~g"}
     y = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
-    colour = module_scale("color")
+    colour = {**module_scale("color"), "legend": legend}
     return [
         {
             "mark": {"type": "line", "strokeWidth": 2},
@@ -182,8 +190,8 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "encoding": {
                 "x": x,
                 "y": {"field": "top1", **y},
-                "color": {**colour, "legend": legend},
-                "stroke": colour,
+                "color": colour,
+                "stroke": {**colour, "legend": None},
                 "shape": {**module_scale("shape"), "legend": legend},
                 "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
             },

@@ -59,7 +59,7 @@ def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
     assert [v["arm"] for v in panel if v["module"] != "none"] == ["se", "sk", "eca"]
     assert len([v for v in panel if v["module"] == "none"]) == 1 + len(WIDTHS)
     se = next(v for v in panel if v["arm"] == "se")
-    assert se["x"] == 1_100_000
+    assert se["times"] == pytest.approx(1.1)
     assert se["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
     assert "se +0.50 at equal parameters, higher" in figure.alt
 
