@@ -143,7 +143,7 @@ def test_reading_tables_needs_neither_torch_nor_timm():
         "import sys; sys.modules['torch'] = sys.modules['timm'] = None\n"
         "from benchmarks.cells import benchmarks\n"
         "from benchmarks.store import Store\n"
-        "from benchmarks import __main__, progress, runner, summary, tables\n"
+        "from benchmarks import __main__, equal_cost, progress, runner, summary, tables\n"
         "for name in benchmarks(): Store().table(name)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
