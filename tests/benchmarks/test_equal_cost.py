@@ -142,7 +142,7 @@ def test_without_widths_nothing_is_compared(tmp_path):
     made = Store(tmp_path)
     trial.accuracy(made)
     table = equal_cost.table(made, replace(simulated.WHICH, backbone="resnet10_small"))
-    assert set(table["gap"]) == {display.MISSING}
+    assert set(table["gap"]) == {display.MISSING} and table["difference"].isna().all()
     assert equal_cost.comparisons(made) == []
     assert len(equal_cost.table(Store(tmp_path / "none"), simulated.WHICH)) == 3 * 8
 
@@ -154,14 +154,15 @@ def test_widths_are_not_the_curve_of_another_backbone(tmp_path):
         cell = replace(simulated.RUN, backbone="resnet10_small", module=module, seed=0)
         trial.append(made, cell, {**trial.outcome(90.0), "params": simulated.BARE})
     table = equal_cost.table(made, replace(simulated.WHICH, backbone="resnet10_small"))
-    assert set(table["gap"]) == {display.MISSING}
+    assert set(table["gap"]) == {display.MISSING} and table["difference"].isna().all()
 
 
 def test_times_of_a_noisy_session_are_not_used(tmp_path):
     made = Store(tmp_path)
     simulated.train(made)
     simulated.time(made, stats.NOISY)
-    assert set(told(made, "latency_ms")["gap"]) == {display.MISSING}
+    table = told(made, "latency_ms")
+    assert set(table["gap"]) == {display.MISSING} and table["difference"].isna().all()
 
 
 def test_a_width_is_no_comparison_of_its_own(store):
