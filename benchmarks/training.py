@@ -151,6 +151,34 @@ def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
+class Step:
+    """What follows a loss: gradients, the update, the next rate, the average of the weights."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, steps: int) -> None:
+        self.optimizer = _optimizer(model, recipe)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: lr_factor(step, steps, recipe.warmup) if recipe.decay else 1.0,
+        )
+        self.average = Average(model, recipe.average) if recipe.average else None
+        self.steps, self.done = steps, 0
+
+    def __call__(self, loss: Tensor) -> None:
+        """Take one step down ``loss``."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.done += 1
+        if self.average and (self.done % AVERAGE_EVERY == 0 or self.done == self.steps):
+            self.average.update()
+
+    def finish(self) -> None:
+        """Give the model the averages of a recipe that has them."""
+        if self.average:
+            self.average.apply()
+
+
 def train(
     model: nn.Module,
     images: Images,
@@ -180,35 +208,23 @@ def train(
     pixels = views(height, width, recipe.crop, images.flip and recipe.flip).to(device)
     model.to(device=device, memory_format=memory_format).train()  # pyright: ignore[reportCallIssue]
     prepare(model, train_x, recipe)
-    average = Average(model, recipe.average) if recipe.average else None
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = _optimizer(model, recipe)
     steps = recipe.epochs * (n // size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: lr_factor(step, steps, recipe.warmup) if recipe.decay else 1.0
-    )
+    step = Step(model, recipe, steps)
     autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
     start = time.perf_counter()
-    step, losses = 0, []
-    for order, view in plan(n, recipe, images.flip, generator):
+    losses: list[float] = []
+    for order, view in plan(n, recipe, images.flip, torch.Generator().manual_seed(seed)):
         order, view = order.to(device), view.to(device)
         sum_of_losses = torch.zeros((), device=device)
         for batch in order[: n - n % size].split(size):
             x = augment(train_x[batch], pixels[view[batch]])
             with autocast:
+                logits = model(x.contiguous(memory_format=memory_format))
                 loss = F.cross_entropy(
-                    model(x.contiguous(memory_format=memory_format)),
-                    train_y[batch],
-                    label_smoothing=recipe.label_smoothing,
+                    logits, train_y[batch], label_smoothing=recipe.label_smoothing
                 )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if average and (step % AVERAGE_EVERY == 0 or step == steps):
-                average.update()
+            step(loss)
             sum_of_losses += loss.detach()
         losses.append(sum_of_losses.item() / (n // size))
         if not math.isfinite(losses[-1]):
@@ -218,8 +234,7 @@ def train(
             )
     speed = steps * size / (time.perf_counter() - start)
 
-    if average:
-        average.apply()
+    step.finish()
     with autocast:
         correct, test_loss = evaluate(model, test_x, test_y)
     top1 = 100 * int(correct.sum()) / len(correct)

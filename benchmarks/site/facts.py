@@ -6,8 +6,15 @@ from typing import Any
 
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES, benchmarks
-from benchmarks.site import attention_facts, clock, mechanism, notes, papers, reruns
-from benchmarks.site import attention_facts, clock, notes, papers, reruns, segmentation
+from benchmarks.site import (
+    attention_facts,
+    clock,
+    mechanism,
+    notes,
+    papers,
+    reruns,
+    segmentation,
+)
 from benchmarks.site.accuracy import about
 from benchmarks.site.origin import record
 from benchmarks.store import Store
@@ -19,9 +26,8 @@ COST_BACKBONE = "resnet50"
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
-    ours = (_rows, _accuracy, _mechanism, _cost, _latency, _coverage)
-    ours = (_rows, _accuracy, _segmentation, _cost, _latency, _coverage)
-    ours = (_rows, _accuracy, _equal_cost, _cost, _latency, _coverage)
+    trained = (_accuracy, _mechanism, _segmentation, _equal_cost)
+    ours = (_rows, *trained, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules()
 
@@ -94,6 +100,9 @@ def _segmentation(store: Store) -> dict[str, str]:
         text = comparison(row)
         unfinished = preview and text != display.MISSING
         found[f"segmentation.{row.key}"] = f"Preview, not a result: {text}" if unfinished else text
+    return found
+
+
 def _equal_cost(store: Store) -> dict[str, str]:
     """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
     *most, last = (f"{width:g}" for width in WIDTHS.values())

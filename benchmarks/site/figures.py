@@ -307,8 +307,8 @@ def figures(store: Store) -> list[Figure]:
     from benchmarks.site import (
         attention_figures,
         clock,
-        mechanism,
         equal_cost,
+        mechanism,
         notes_alexnet,
         notes_depth,
         notes_figures,
@@ -319,9 +319,7 @@ def figures(store: Store) -> list[Figure]:
     )
 
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
-    drawn += mechanism.figures(store)
-    drawn.append(segmentation.figure(store))
-    drawn.append(equal_cost.figure(store))
+    drawn += [equal_cost.figure(store), *mechanism.figures(store), segmentation.figure(store)]
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),
