@@ -29,6 +29,13 @@ NAMES = (
     "properties",
     "trajectories",
     "counting",
+    "spiral",
+    "alexnet",
+    "depth",
+    "gradients",
+    "optimisers",
+    "calibration",
+    "simulation",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
