@@ -136,14 +136,15 @@ def _check_names(want: Selection) -> None:
     if not want.modules and not want.backbones:
         return
     import attn
-    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
+    from benchmarks import models
 
+    models.register()
     for module, variant in want.modules or ():
         if module != "none":
             attn.get(module)
         attn.parse_options(variant)
     for backbone in want.backbones or ():
-        attn.create_model(backbone, device="meta")
+        models.create(backbone, device="meta")
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import models
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Diverged, Selection
 from benchmarks.recipes import RECIPES
 from benchmarks.widths import BACKBONE, WIDTHS
@@ -210,11 +211,7 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
 @cache
 def layers(backbone: str, module: str, variant: str) -> str:
     """The layers of an arm as torch prints them: which module sits where, with what sizes."""
-    import attn
-    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
-
-    options = attn.parse_options(variant)
-    return repr(attn.create_model(backbone, module, options=options, device="meta"))
+    return repr(models.create(backbone, module, variant, device="meta"))
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from benchmarks import models
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Selection
 from benchmarks.latency import one_timing_job
 from benchmarks.paper import MODULE_FILES
@@ -61,6 +62,7 @@ class CountingBenchmark(Benchmark):
         "benchmarks/coverage.py",
         "benchmarks/elementwise.py",
         "benchmarks/meta.py",
+        "benchmarks/models.py",
     )
     exclusive = True
     plugs = False
@@ -181,15 +183,11 @@ def with_fvcore(row: Cell) -> tuple[Macs, float]:
     """
     import torch
 
-    import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fvcore scripts functions at import; large maps
         from fvcore.nn import FlopCountAnalysis
 
-        options = attn.parse_options(row.variant)
-        model: Any = attn.create_model(row.backbone, row.module, options=options).eval()
+        model = models.create(row.backbone, row.module, row.variant).eval()
         channels, height, width = model.pretrained_cfg["input_size"]
         if row.image_size:
             height = width = row.image_size

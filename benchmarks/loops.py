@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import models
+
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "short"
 AVERAGE = 0.99
@@ -46,8 +48,7 @@ def loops(setup: Setup) -> dict[str, Callable[[], float]]:
     """
     import torch
 
-    import attn
-    from benchmarks import backbones, data, training  # noqa: F401  registers the small-image nets
+    from benchmarks import data, training
     from benchmarks.recipes import RECIPES
 
     torch.set_num_threads(setup.threads)
@@ -65,13 +66,9 @@ def loops(setup: Setup) -> dict[str, Callable[[], float]]:
 
     def build() -> Any:
         torch.manual_seed(setup.seed)
-        model = attn.create_model(
-            setup.backbone,
-            "none",
-            num_classes=images.num_classes,
-            in_chans=images.train_x.shape[1],
-        )
-        return model.to(memory_format=memory_format).train()  # pyright: ignore
+        channels = images.train_x.shape[1]
+        model = models.create(setup.backbone, num_classes=images.num_classes, in_chans=channels)
+        return model.to(memory_format=memory_format).train()
 
     mine = build()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from benchmarks import models
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.fresh import in_fresh_process
 from benchmarks.latency import BACKBONES
@@ -37,6 +38,7 @@ class MemoryBenchmark(Benchmark):
     title: ClassVar[str] = "Peak memory of a step"
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/memory.py",
+        "benchmarks/models.py",
         "benchmarks/position.py::peak_bytes",
         "benchmarks/position.py::resident_growth",
     )
@@ -127,11 +129,7 @@ def measure_step(cell: Cell) -> dict[str, Any]:
 def _model_and_step(cell: Cell) -> tuple[Any, Callable[[torch.Tensor], object]]:
     import torch
 
-    import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
-    options = attn.parse_options(cell.variant)
-    model: Any = attn.create_model(cell.backbone, cell.module, options=options)
+    model = models.create(cell.backbone, cell.module, cell.variant)
     model = model.to(cell.device).train(cell.recipe == "training")
     parameters = list(model.parameters())
 

@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
-from benchmarks import alone, evaluation, stats, surroundings
+from benchmarks import alone, evaluation, models, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import BASELINE, Arm, TimingFailed, clock_of, evaluate
 from benchmarks.fresh import in_fresh_process
@@ -50,6 +50,7 @@ class Networks(Benchmark):
         "attn/passes.py",
         "attn/reductions.py",
         "benchmarks/latency.py::run_session",
+        "benchmarks/models.py",
         "benchmarks/networks.py",
         "benchmarks/session.py",
         "benchmarks/timing.py",
@@ -201,11 +202,7 @@ def _step(
 ) -> Forward:
     import torch
 
-    import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
-    model = attn.create_model(backbone, module, options=attn.parse_options(variant)).train()
-    model = model.to(memory_format=layout)  # pyright: ignore
+    model = models.create(backbone, module, variant).train().to(memory_format=layout)
     parameters = list(model.parameters())
 
     def step() -> object:

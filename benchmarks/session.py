@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import models
 from benchmarks.device import Watch, gpu_look
 from benchmarks.timing import (
     WARMUP_S,
@@ -118,12 +119,9 @@ def _built(
 def _forward(session: Session, module: str, variant: str) -> Forward:
     import torch
 
-    import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
-    model = attn.create_model(session.backbone, module, options=attn.parse_options(variant))
     layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
-    model = model.eval().to(session.device, memory_format=layout)  # pyright: ignore
+    model = models.create(session.backbone, module, variant)
+    model = model.eval().to(session.device, memory_format=layout)
     channels = model.pretrained_cfg["input_size"][0]
     size = (session.batch_size, channels, session.image_size, session.image_size)
     images = torch.randn(size, device=session.device).to(memory_format=layout)

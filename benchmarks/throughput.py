@@ -87,6 +87,7 @@ class Throughput(Benchmark):
         "benchmarks/backbones.py",
         "benchmarks/data.py",
         "benchmarks/loops.py",
+        "benchmarks/models.py",
         "benchmarks/throughput.py",
         "benchmarks/timm_script.py",
         "benchmarks/training.py",

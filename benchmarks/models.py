@@ -1,0 +1,24 @@
+"""The model of a cell: its backbone, which may be a net of this suite, with its module plugged in.
+
+torch and timm are imported when they are needed, so that who lists cells does without them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def register() -> None:
+    """Let timm know the suite's own nets by name."""
+    from benchmarks import backbones, narrow, scaled  # noqa: F401  each registers its nets
+
+
+def create(backbone: str, module: str = "none", variant: str = "", **settings: Any) -> Any:
+    """The model that a cell's words name, by `attn.create_model`, which takes ``settings`` too.
+
+    Errors are those of `attn.create_model` and `attn.parse_options`.
+    """
+    import attn
+
+    register()
+    return attn.create_model(backbone, module, options=attn.parse_options(variant), **settings)

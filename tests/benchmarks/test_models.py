@@ -1,0 +1,48 @@
+"""The model of a cell is the one that its words name, small nets included."""
+
+import pytest
+import torch
+
+import attn
+from benchmarks import __main__, models, runner
+from benchmarks.cells import Cell, Selection
+from benchmarks.fresh import in_fresh_process
+from benchmarks.widths import WIDTHS
+
+SMALL = ("resnet10_small", "resnet10_small_os8", "resnet10_narrow_os8", *WIDTHS)
+"""All nets of the suite; the files that register them are three."""
+
+
+def in_channels(names):
+    return [models.create(name, device="meta").pretrained_cfg["input_size"][0] for name in names]
+
+
+def test_a_fresh_process_knows_every_small_net():
+    assert in_fresh_process(in_channels, SMALL) == [1] * len(SMALL)
+
+
+@pytest.mark.parametrize("variant", ["", "reduction=8 bias=False"])
+def test_the_module_has_the_options_of_the_variant(variant):
+    torch.manual_seed(0)
+    ours = models.create("resnet18", "se", variant, num_classes=7)
+    torch.manual_seed(0)
+    options = {"reduction": 8, "bias": False} if variant else {}
+    theirs = attn.create_model("resnet18", "se", options=options, num_classes=7)
+    pairs = zip(ours.state_dict().items(), theirs.state_dict().items(), strict=True)
+    assert all(mine[0] == other[0] and torch.equal(mine[1], other[1]) for mine, other in pairs)
+    assert ours.fc.out_features == 7
+
+
+def check(names):
+    __main__._check_names(Selection(modules=(("se", ""),)))
+    runner._check_models([Cell("any", name, "se", "reduction=8") for name in names])
+
+
+def test_a_chosen_module_is_checked_in_every_small_net():
+    in_fresh_process(check, SMALL)
+
+
+@pytest.mark.parametrize("words", [("resnet5O",), ("resnet18", "sse"), ("resnet18", "se", "wide")])
+def test_what_nobody_knows_is_refused(words):
+    with pytest.raises(ValueError, match=words[-1]):
+        models.create(*words, device="meta")
