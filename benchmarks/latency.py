@@ -21,7 +21,7 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
-from benchmarks import evaluation, stats
+from benchmarks import evaluation, ratios, stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import (
     BASELINE,
@@ -75,26 +75,12 @@ class Latency(Benchmark):
             "over builds; compare it on one machine only",
         ),
         Column("latency_p10_ms", "number", "ms", "as latency_ms, with the 10 % quantile"),
-        Column(
-            "ratio",
-            "number",
-            "",
+        *ratios.over_builds(
             "time over that of the two copies of the bare backbone in the same session, by the "
             "faster half of the samples; for the bare backbone itself that of its second copy over "
             "the first, whose truth is 1",
         ),
-        Column(
-            "ratio_low", "number", "", "lower end of the 95 % interval of ratio over the builds"
-        ),
-        Column(
-            "ratio_high", "number", "", "upper end of the 95 % interval of ratio over the builds"
-        ),
-        Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
-        Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
-        Column("verdict", "string", "", stats.verdict_text()),
-        Column("rounds", "integer", "", "samples of every arm after a build"),
-        Column("builds", "integer", "", "times that all arms were built, over all processes"),
-        Column("processes", "integer", "", "fresh processes"),
+        *ratios.BUILDS,
         Column("calls", "integer", "", "fewest forward passes in one sample"),
         Column(
             "load_average",

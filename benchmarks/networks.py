@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
-from benchmarks import alone, evaluation, models, stats, surroundings
+from benchmarks import alone, evaluation, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import BASELINE, Arm, TimingFailed, clock_of, evaluate
 from benchmarks.fresh import in_fresh_process
@@ -66,26 +66,12 @@ class Networks(Benchmark):
             "wall-clock time of a batch: forward pass, and in training the backward pass to the "
             "parameters; minimum of each build, geometric mean over builds",
         ),
-        Column(
-            "ratio",
-            "number",
-            "",
+        *ratios.over_builds(
             "as in latency: time over that of the two copies of the bare backbone in the same "
             "session; for the bare backbone that of its second copy over the first",
         ),
-        Column(
-            "ratio_low", "number", "", "lower end of the 95 % interval of ratio over the builds"
-        ),
-        Column(
-            "ratio_high", "number", "", "upper end of the 95 % interval of ratio over the builds"
-        ),
-        Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
-        Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
-        Column("verdict", "string", "", stats.verdict_text()),
         Column("clock", "string", "", "what ratio compares, as in latency"),
-        Column("rounds", "integer", "", "samples of every arm after a build"),
-        Column("builds", "integer", "", "times that all arms were built, over all processes"),
-        Column("processes", "integer", "", "fresh processes"),
+        *ratios.BUILDS,
         *surroundings.COLUMNS,
     )
 

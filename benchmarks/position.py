@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import accumulate, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks import alone, stats, surroundings
+from benchmarks import alone, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.fresh import in_fresh_process, keep_memory
 from benchmarks.latency import one_timing_job
@@ -54,11 +54,8 @@ class Position(Benchmark):
     columns: ClassVar[tuple[Column, ...]] = (
         Column("latency_ms", "number", "ms", "time of one call of the module of this project"),
         Column("materialised_ms", "number", "ms", "time with the map written out in full"),
-        Column("ratio", "number", "", "latency_ms over materialised_ms, in the same session"),
-        Column("ratio_low", "number", "", "lower end of the 95 % bootstrap interval of ratio"),
-        Column("ratio_high", "number", "", "upper end of the 95 % bootstrap interval of ratio"),
-        Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
-        Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
+        *ratios.over_rounds("ratio", "latency_ms over materialised_ms, in the same session"),
+        *ratios.NOISE,
         Column("verdict", "string", "", stats.verdict_text("the map written out in full")),
         Column(
             "extra_mib",

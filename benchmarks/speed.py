@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any, ClassVar
 from zlib import crc32
 
-from benchmarks import alone, stats, surroundings
+from benchmarks import alone, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.fresh import in_fresh_process, keep_memory
 from benchmarks.latency import one_timing_job
@@ -38,12 +38,7 @@ class SpeedFailed(RuntimeError):
 
 
 def _ratio(name: str, other: str) -> tuple[Column, ...]:
-    ends = f"end of the 95 % bootstrap interval of {name}"
-    return (
-        Column(name, "number", "", f"time over that of {other}, in the same session"),
-        Column(f"{name}_low", "number", "", f"lower {ends}"),
-        Column(f"{name}_high", "number", "", f"upper {ends}"),
-    )
+    return ratios.over_rounds(name, f"time over that of {other}, in the same session")
 
 
 class Speed(Benchmark):
@@ -81,8 +76,7 @@ class Speed(Benchmark):
         Column("compiled_verdict", "string", "", stats.verdict_text("the compiled module")),
         Column("compiled_reason", "string", "", "why the compiled module has no time"),
         *_ratio("floor_ratio", "the bare passes over memory"),
-        Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
-        Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
+        *ratios.NOISE,
         Column("rounds", "integer", "", "samples of every arm in a process"),
         Column("processes", "integer", "", "fresh processes"),
         Column("memory_kept", "boolean", "", "whether freed memory stayed with the process"),

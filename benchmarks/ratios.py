@@ -1,0 +1,46 @@
+"""The columns of a ratio of times: its interval, the noise floor it is judged by, the samples.
+
+`latency` and `networks` compare over builds, `speed` and `position` over rounds by bootstrap.
+"""
+
+from __future__ import annotations
+
+from benchmarks import stats
+from benchmarks.cells import Column
+
+
+def over_rounds(name: str, what: str) -> tuple[Column, ...]:
+    """A ratio and its bootstrap interval; ``what`` says which time is over which."""
+    return _with_ends(name, what, f"95 % bootstrap interval of {name}")
+
+
+def over_builds(what: str) -> tuple[Column, ...]:
+    """The ratio to the bare backbone, its interval, the noise floor, and the verdict."""
+    return (
+        *_with_ends("ratio", what, "95 % interval of ratio over the builds"),
+        Column("floor_low", "number", "", "ratio_low of the second copy: the noise floor"),
+        Column("floor_high", "number", "", "ratio_high of the second copy: the noise floor"),
+        Column("verdict", "string", "", stats.verdict_text()),
+    )
+
+
+def _with_ends(name: str, what: str, interval: str) -> tuple[Column, ...]:
+    return (
+        Column(name, "number", "", what),
+        Column(f"{name}_low", "number", "", f"lower end of the {interval}"),
+        Column(f"{name}_high", "number", "", f"upper end of the {interval}"),
+    )
+
+
+BUILDS = (
+    Column("rounds", "integer", "", "samples of every arm after a build"),
+    Column("builds", "integer", "", "times that all arms were built, over all processes"),
+    Column("processes", "integer", "", "fresh processes"),
+)
+"""How often was timed what is compared over builds."""
+
+NOISE = (
+    Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
+    Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
+)
+"""The noise floor of what is compared over rounds."""
