@@ -1,4 +1,7 @@
-"""A function call in a process of its own, which ends when the process that asked ends."""
+"""Fresh processes: a function call in one, which ends when the process that asked ends.
+
+Also what other files need that start a process of their own: its environment, how it ended.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from benchmarks.cells import ROOT
 
 
 class ProcessDied(RuntimeError):
@@ -35,7 +40,7 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any, threads: int
         process.join(10)
     except EOFError:
         process.join(10)
-        raise ProcessDied(f"the measuring process {_ending(process.exitcode)}") from None
+        raise ProcessDied(f"the measuring process {ending(process.exitcode)}") from None
     finally:
         process.kill()
         process.join()
@@ -61,7 +66,15 @@ def keep_memory() -> bool:
     return all(mallopt(number, value) == 1 for number, value in wanted)
 
 
-def _ending(code: int | None) -> str:
+def environment(threads: int) -> dict[str, str]:
+    """Ours for a Python process that computes in so many threads and finds this checkout."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    counts = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return {**os.environ, **counts, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def ending(code: int | None) -> str:
+    """How a process ended, by its return code."""
     if code is not None and code < 0:
         return f"was ended by signal {signal.Signals(-code).name}"
     return f"ended with code {code}"

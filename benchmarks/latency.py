@@ -59,6 +59,7 @@ class Latency(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/latency.py::run_session",
         "benchmarks/device.py",
+        "benchmarks/fresh.py::environment",
         "benchmarks/models.py",
         "benchmarks/session.py",
         "benchmarks/timing.py",

@@ -14,12 +14,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks import models
+from benchmarks.fresh import environment
 
-ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "short"
 AVERAGE = 0.99
 """The recipe of both loops, and the decay of the average that the suite's keeps beside it."""
@@ -105,15 +104,11 @@ class Process:
     """A fresh process with the loops of a setup; use it as a context. Raises LoopFailed."""
 
     def __init__(self, setup: Setup) -> None:
-        threads = str(setup.threads)
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        env |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
         self.child = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.loops"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=env,
+            env=environment(setup.threads),
             text=True,
         )
         self.ask(json.dumps(asdict(setup)))

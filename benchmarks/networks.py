@@ -49,6 +49,7 @@ class Networks(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "attn/passes.py",
         "attn/reductions.py",
+        "benchmarks/fresh.py::environment",
         "benchmarks/latency.py::run_session",
         "benchmarks/models.py",
         "benchmarks/networks.py",

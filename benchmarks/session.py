@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks import models
 from benchmarks.device import Watch, gpu_look
+from benchmarks.fresh import ending, environment
 from benchmarks.timing import (
     WARMUP_S,
     Forward,
@@ -33,8 +32,6 @@ from benchmarks.timing import (
     interleave,
     reason,
 )
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -141,17 +138,13 @@ def in_fresh_process(session: Session) -> list[Record]:
 
     SessionDied if it dies. Whatever interrupts the wait ends the process.
     """
-    threads = str(session.threads)
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    env |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.session"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=env,
+            env=environment(session.threads),
             text=True,
         )
         with child:
@@ -164,7 +157,7 @@ def in_fresh_process(session: Session) -> list[Record]:
             return [Record(**{**r, "timings": [Timing(**t) for t in r["timings"]]}) for r in last]
         log.seek(0)
         words = (log.read().strip().splitlines() or ["it said nothing"])[-1]
-    raise SessionDied(f"the timing process {_ending(child.returncode)}: {words}", last)
+    raise SessionDied(f"the timing process {ending(child.returncode)}: {words}", last)
 
 
 def _last(answer: str) -> Any:
@@ -173,12 +166,6 @@ def _last(answer: str) -> Any:
         return json.loads(answer.splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
         return None
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"ended with code {code}"
-    return f"was ended by signal {signal.Signals(-code).name}"
 
 
 def _ask(child: subprocess.Popen[str], question: str) -> str:

@@ -86,6 +86,7 @@ class Throughput(Benchmark):
     code = (
         "benchmarks/backbones.py",
         "benchmarks/data.py",
+        "benchmarks/fresh.py::environment",
         "benchmarks/loops.py",
         "benchmarks/models.py",
         "benchmarks/throughput.py",

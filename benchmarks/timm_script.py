@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.cells import ROOT
+from benchmarks.fresh import environment
 
 RELEASE = "1.0.28"
 SHA256 = "1fb02d26fe16536bc7de2c987980644353117c2b2b8046532261464093cd1ac6"
@@ -86,8 +86,6 @@ def rate(words: list[str], threads: int, images: int, batch_size: int, copies: i
     workers' first images is in it. Raises ScriptFailed.
     """
     path = script()
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         write_images(Path(folder), images)
         started = []
@@ -95,7 +93,7 @@ def rate(words: list[str], threads: int, images: int, batch_size: int, copies: i
             folders = ["--data-dir", folder, "--output", f"{folder}/output-{copy}"]
             child = subprocess.Popen(
                 [sys.executable, str(path), *words, *folders],
-                env=env,
+                env=environment(threads),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
