@@ -9,6 +9,8 @@ Neither torch nor timm is imported.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from collections.abc import Callable
@@ -21,7 +23,7 @@ import pandas as pd
 
 from benchmarks import stats, tables
 from benchmarks.notes import grids
-from benchmarks.notes.claimed import Claim, claims
+from benchmarks.notes.claimed import RESULT_COLUMNS, Claim, claims
 from benchmarks.papers import reported
 from benchmarks.stats import Interval
 from benchmarks.store import Store
@@ -184,3 +186,15 @@ def checked(store: Store) -> list[Checked]:
     """Every claim beside what the tables of a store say."""
     known = Tables(store)
     return [check(claim, known) for claim in claims()]
+
+
+def result(store: Store) -> str:
+    """The text of ``results/claims.csv``: every claim, whether it holds today, and the evidence."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [c.name for c in RESULT_COLUMNS], lineterminator="\n")
+    writer.writeheader()
+    for one in checked(store):
+        evidence = "" if one.status == NEVER else one.evidence
+        known = {**vars(one.claim), "status": one.status, "evidence": evidence}
+        writer.writerow({c.name: known[c.name] for c in RESULT_COLUMNS})
+    return text.getvalue()

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks import provenance
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
+from benchmarks.notes import claimed
 from benchmarks.papers import reported
 from benchmarks.schema import columns, described, plain, require_types, shortest, typed
 
@@ -29,6 +30,12 @@ RESULTS = ROOT / "results"
 
 AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
+
+BESIDE = (
+    (reported.PATH.name, reported.TITLE, reported.COLUMNS),
+    (claimed.RESULT, claimed.TITLE, claimed.RESULT_COLUMNS),
+)
+"""Tables that no benchmark writes: their files, titles and columns."""
 
 
 class StoreError(RuntimeError):
@@ -169,11 +176,16 @@ class Store:
             journal.unlink()
             written.append(path)
         if any(self.table_path(name).exists() for name in benchmarks()):
-            path, text = self.root / "datapackage.json", self._datapackage()
-            if not path.exists() or path.read_bytes() != text.encode():
-                self._replace(path, text)
-                written.append(path)
+            written += self.write("datapackage.json", self._datapackage())
         return written
+
+    def write(self, name: str, text: str) -> list[Path]:
+        """Replace a file of the folder if its text differs; returns the files written."""
+        path = self.root / name
+        if path.exists() and path.read_bytes() == text.encode():
+            return []
+        self._replace(path, text)
+        return [path]
 
     def _records(self) -> None:
         """Write down this machine and environment, which the rows of this run name."""
@@ -192,9 +204,9 @@ class Store:
             for name, benchmark in benchmarks().items()
             if self.table_path(name).exists()
         ]
-        typed_in = self.root / reported.PATH.name
-        if typed_in.exists():
-            resources.append(_resource(typed_in, reported.TITLE, reported.COLUMNS, {}))
+        for name, title, schema in BESIDE:
+            if (self.root / name).exists():
+                resources.append(_resource(self.root / name, title, schema, {}))
         package = {
             "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
             "name": "attn-bench-results",

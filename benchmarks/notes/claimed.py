@@ -20,6 +20,9 @@ TITLE = "The notes' claims, with verdicts and the conditions that tables must me
 
 VERDICTS = ("right", "incomplete", "wrong", "depends")
 
+RESULT = "claims.csv"
+"""The table in ``results/`` that has the claims beside what the tables say of them."""
+
 COLUMNS = (
     Column("id", "string", "", "name of the claim"),
     Column("page", "string", "", "page of the site that explains it"),
@@ -31,6 +34,12 @@ COLUMNS = (
     Column("condition", "string", "", "what the tables must meet for the verdict to stand"),
     Column("evidence", "string", "", "a sentence; what stands in braces is read from the tables"),
     Column("unmeasured", "string", "", "why no table can decide it"),
+)
+
+RESULT_COLUMNS = (
+    *(c for c in COLUMNS if c.name != "evidence"),
+    Column("status", "string", "", "whether the tables meet the condition today"),
+    Column("evidence", "string", "", "what the tables say, with 95 % intervals in brackets"),
 )
 
 

@@ -1,8 +1,8 @@
 """From ``results/`` to what people read: ``python -m benchmarks.site``.
 
 Writes ``docs/_gen/`` (tables, figures, facts, the CSV files) before the site is built. With
-``--readme`` it fills the README's table and figure instead, with ``--readme --check`` it says
-whether they are current, and exits with 1 if not.
+``--readme`` it fills the README's table and figure and ``results/claims.csv`` instead, with
+``--readme --check`` it says whether they are current, and exits with 1 if not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The README's table and figure, filled from ``results/`` between their marks."""
+"""What is committed beside the rows: README's table and figure, and `results/claims.csv`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sys
 from html import escape
 from pathlib import Path
 
-from benchmarks import compare, display, tables
+from benchmarks import claims, compare, display, tables
+from benchmarks.notes import claimed
 from benchmarks.site import figures
 from benchmarks.site.accuracy import about
 from benchmarks.site.figures import Figure
@@ -16,15 +17,17 @@ FIGURE = "docs/assets/accuracy-{scheme}.svg"
 
 
 def update(store: Store, root: Path, check: bool) -> int:
-    """Fill README and figure, or with ``check`` only compare: 1 if something is stale."""
+    """Fill README, figure and claims, or with ``check`` only compare: 1 if something is stale."""
     path = root / "README.md"
     old = path.read_text(encoding="utf-8")
     figure = figures.accuracy(store)
     new = between(between(old, "table", table(store)), "figure", picture(figure))
     paths = {s: root / FIGURE.format(scheme=s) for s in ("light", "dark")}
     stale = [p for p in paths.values() if figure.values and not _shows(p, figure.digest)]
+    claimed_now, kept = claims.result(store), store.root / claimed.RESULT
     if check:
-        names = [*([path] if new != old else []), *stale]
+        current = kept.exists() and kept.read_text(encoding="utf-8") == claimed_now
+        names = [*([path] if new != old else []), *([] if current else [kept]), *stale]
         for name in names:
             print(f"{name} is stale: run `python -m benchmarks.site --readme`", file=sys.stderr)
         return 1 if names else 0
@@ -33,6 +36,9 @@ def update(store: Store, root: Path, check: bool) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(figure.svg(scheme), encoding="utf-8")
     path.write_text(new, encoding="utf-8")
+    fresh = Store(store.root)
+    with fresh.writing():
+        fresh.write(claimed.RESULT, claimed_now)
     return 0
 
 

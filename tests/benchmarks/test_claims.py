@@ -1,5 +1,6 @@
 """Claims: what the tables no longer support is found, here and on planted tables."""
 
+import io
 import operator
 import re
 
@@ -10,7 +11,7 @@ import trial
 from benchmarks import claims as checking
 from benchmarks.cells import Cell, benchmarks
 from benchmarks.claims import FAILS, HOLDS, NEVER, NOT_YET, Tables, check, shown
-from benchmarks.notes.claimed import COLUMNS, PATH, VERDICTS, Claim, claims
+from benchmarks.notes.claimed import COLUMNS, PATH, RESULT_COLUMNS, VERDICTS, Claim, claims
 from benchmarks.snapshot import Snapshot
 from benchmarks.stats import Interval
 from benchmarks.store import RESULTS, Store
@@ -177,3 +178,20 @@ def test_a_claim_that_cannot_be_checked_is_refused(tmp_path, change, message):
 def test_a_planted_change_is_seen_by_the_check_of_all(results, monkeypatch):
     monkeypatch.setattr(checking, "claims", lambda: (planted("1 > 2"), planted("2 > 1")))
     assert [found.status for found in checking.checked(results)] == [FAILS, HOLDS]
+
+
+def test_the_table_of_claims_has_a_row_a_claim_with_what_the_tables_say(store, monkeypatch):
+    told = (
+        planted("lowest('spiral', 'accuracy') > 0.4", "at least {lowest('spiral', 'accuracy')}"),
+        planted("lowest('spiral', 'accuracy') > 2", "{count('spiral')} rows"),
+        planted("count('softmax') > 0", "some"),
+        planted("", unmeasured="The sources decide it."),
+    )
+    monkeypatch.setattr(checking, "claims", lambda: told)
+    frame = pd.read_csv(io.StringIO(checking.result(store)), keep_default_na=False)
+    assert [*frame.columns] == [c.name for c in RESULT_COLUMNS]
+    assert [*frame["status"]] == [HOLDS, FAILS, NOT_YET, NEVER]
+    assert [*frame["condition"]] == [one.condition for one in told]
+    assert frame["evidence"][0].startswith("at least 0.") and frame["evidence"][1].endswith("rows")
+    assert [*frame["evidence"][2:]] == ["", ""]
+    assert frame["unmeasured"][3] == "The sources decide it."

@@ -227,6 +227,19 @@ def test_a_new_row_makes_the_readme_stale(checkout, tmp_path):
     assert readme.update(results, checkout, check=True) == 1
 
 
+def test_claims_are_written_beside_the_rows_and_their_age_is_checked(checkout, tmp_path, capsys):
+    results = Store(tmp_path / "results")
+    trial.accuracy(results)
+    readme.update(results, checkout, check=False)
+    kept = results.root / "claims.csv"
+    package = json.loads((results.root / "datapackage.json").read_text())
+    assert "claims.csv" in [resource["path"] for resource in package["resources"]]
+    kept.write_text(kept.read_text().replace("not measured", "holds"))
+    assert readme.update(results, checkout, check=True) == 1
+    assert "claims.csv is stale" in capsys.readouterr().err
+    assert "holds" in kept.read_text()
+
+
 def test_a_readme_without_marks_is_named(checkout, store):
     (checkout / "README.md").write_text("nothing\n", encoding="utf-8")
     with pytest.raises(ValueError, match="lacks the marks <!-- table:begin -->"):
