@@ -170,7 +170,7 @@ def path_figure(store: Store) -> Figure:
     for words, arm in zip(STEPS, alexnet.PATH, strict=True):
         found = tables.ok(of_arm(rows, arm))["accuracy"].dropna().tolist()
         if found:
-            values.append({"network": words, **paired.ends(found)})
+            values.append({"network": words.partition(":")[0], **paired.ends(found)})
     axis = {"type": "quantitative", "title": "test accuracy, %", "scale": {"zero": False}}
     names = [v["network"] for v in values]
     y = {

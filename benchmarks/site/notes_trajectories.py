@@ -222,5 +222,6 @@ def lines(
 def kind(field: str, domain: list[str], channel: str = "color", columns: int = 3) -> dict[str, Any]:
     """A colour or a shape a name, with a legend above."""
     scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend = {"title": None, "orient": "top", "columns": columns, "labelLimit": 260}
+    legend = {"title": None, "orient": "top", "columns": columns, "columnPadding": 40}
+    legend["labelLimit"] = 260
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
