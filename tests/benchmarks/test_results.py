@@ -93,7 +93,9 @@ def test_a_row_is_measured_or_says_why_not(name, rows):
     assert set(rows["status"]) <= WORDS
     good, bad = rows[rows["status"] == "ok"], rows[rows["status"] != "ok"]
     numbers = [c.name for c in benchmarks()[name].columns if c.type == "number"]
-    assert good[numbers].notna().all().all()
+    formula = good["backbone"] == "sawtooth"  # nothing trained: its pieces are whole numbers
+    assert good.loc[~formula, numbers].notna().all().all()
+    assert name == "depth" or not formula.any()
     assert (bad["reason"] != "").all()
     assert not rows["reason"].str.contains("/home/|/root/|/Users/").any()
 
