@@ -146,6 +146,7 @@ class Accuracy(Benchmark):
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
+        models.register()
         return train_arm(cell)
 
 

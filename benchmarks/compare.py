@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, power, stats, tables
+from benchmarks.accuracy import PLANS
 from benchmarks.cells import MODULES, SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store, StoreError
@@ -39,7 +40,7 @@ class Comparison:
     @property
     def preview(self) -> bool:
         """Of a recipe too short to be a result; see `preview_words` for too few seeds."""
-        return self.recipe == "preview"
+        return self.recipe.endswith("preview")
 
     @property
     def title(self) -> str:
@@ -76,8 +77,19 @@ def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
 
 
 def ranked(found: Iterable[Comparison]) -> list[Comparison]:
-    """Results before previews, processors before GPUs."""
-    return sorted(found, key=lambda c: (c.preview, c.device != "cpu", c.data, c.backbone))
+    """Results before previews, what a suite still trains before what one did, processors first."""
+    planned = {
+        (runs.data, backbone, runs.recipe)
+        for plan in PLANS.values()
+        for runs in plan
+        for backbone in runs.backbones
+    }
+
+    def place(c: Comparison) -> tuple[Any, ...]:
+        known = (c.data, c.backbone, c.recipe) in planned
+        return c.preview, not known, c.device != "cpu", c.data, c.backbone
+
+    return sorted(found, key=place)
 
 
 def every_row(store: Store, which: Comparison) -> pd.DataFrame:

@@ -62,7 +62,7 @@ class CountingBenchmark(Benchmark):
         "benchmarks/coverage.py",
         "benchmarks/elementwise.py",
         "benchmarks/meta.py",
-        "benchmarks/models.py",
+        "benchmarks/models.py::create",
     )
     exclusive = True
     plugs = False

@@ -33,6 +33,7 @@ from benchmarks.evaluation import (
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.surroundings import surroundings
 from benchmarks.timing import Record
+from benchmarks.widths import BACKBONE, WIDTHS
 
 ROUNDS = 8
 BUILDS = 3
@@ -43,7 +44,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
 BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100", "efficientnet_b0", "resnet50")
 QUICK_BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100")
-SMALL_IMAGES = {"resnet10_small": (28, 32)}
+SMALL_IMAGES = dict.fromkeys(("resnet10_small", BACKBONE, *WIDTHS), (28, 32))
 """Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
 
 
@@ -60,7 +61,7 @@ class Latency(Benchmark):
         "benchmarks/latency.py::run_session",
         "benchmarks/device.py",
         "benchmarks/fresh.py::environment",
-        "benchmarks/models.py",
+        "benchmarks/models.py::create",
         "benchmarks/session.py",
         "benchmarks/timing.py",
         *evaluation.CODE,

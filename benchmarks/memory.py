@@ -19,13 +19,14 @@ from benchmarks.latency import BACKBONES
 from benchmarks.position import peak_bytes, resident_growth
 from benchmarks.provenance import versions
 from benchmarks.surroundings import malloc
+from benchmarks.widths import BACKBONE, WIDTHS
 
 if TYPE_CHECKING:
     import torch
 
 MODES = ("inference", "training")
 IMAGES = {"cpu": 8, "cuda": 64}
-SMALL_IMAGES = {"resnet10_small": (28, 256)}
+SMALL_IMAGES = dict.fromkeys(("resnet10_small", BACKBONE, *WIDTHS), (28, 256))
 """Image size and batch size of nets that are not for images of 224 pixels."""
 
 MIB = 2**20
@@ -38,7 +39,7 @@ class MemoryBenchmark(Benchmark):
     title: ClassVar[str] = "Peak memory of a step"
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/memory.py",
-        "benchmarks/models.py",
+        "benchmarks/models.py::create",
         "benchmarks/position.py::peak_bytes",
         "benchmarks/position.py::resident_growth",
     )

@@ -51,7 +51,7 @@ class Networks(Benchmark):
         "attn/reductions.py",
         "benchmarks/fresh.py::environment",
         "benchmarks/latency.py::run_session",
-        "benchmarks/models.py",
+        "benchmarks/models.py::create",
         "benchmarks/networks.py",
         "benchmarks/session.py",
         "benchmarks/timing.py",

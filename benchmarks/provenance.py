@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.cells import ROOT
 
-LIBRARIES = ("torch", "torchvision", "timm", "fvcore", "numpy", "pandas")
+LIBRARIES = ("torch", "torchvision", "timm", "fvcore", "numpy", "pandas", "torchmetrics")
 
 
 def digest(content: Any) -> str:

@@ -39,12 +39,12 @@ SCENES = Cell(
     "segmentation",
     "resnet10_small",
     data="clothes",
-    recipe="short",
+    recipe="segmentation",
     layout="nhwc",
     batch_size=8,
     threads=1,
 )
-PREVIEW = replace(SCENES, data="clothes-preview", recipe="preview")
+PREVIEW = replace(SCENES, data="clothes-preview", recipe="segmentation-preview")
 VOC = Cell(
     "segmentation",
     "resnet50",
@@ -58,7 +58,7 @@ VOC = Cell(
 PLANS = {"quick": (PREVIEW, 1), "cpu": (SCENES, 10), "gpu": (VOC, 10)}
 """The cell without attention of each suite, and its number of seeds."""
 
-SECONDS = {"preview": 1.5, "short": 60.0, "voc": 1200.0}
+SECONDS = {"segmentation-preview": 1.5, "segmentation": 60.0, "voc": 1200.0}
 
 
 class Segmentation(Benchmark):
@@ -68,7 +68,7 @@ class Segmentation(Benchmark):
     title = "Segmentation with DANet's attentions, one recipe and paired seeds"
     trained = True
     plugs = False
-    default_seconds = SECONDS["short"]
+    default_seconds = SECONDS["segmentation"]
     code = (
         "attn/danet.py::DANetHead",
         "benchmarks/accuracy.py::run_seed",
@@ -100,8 +100,13 @@ class Segmentation(Benchmark):
     def cells(self, want: Selection) -> Iterator[Cell]:
         """Seed by seed, all heads of a seed together, so that what is finished is paired."""
         start, seeds = PLANS[want.suite]
-        if want.device != "cpu":
-            start = replace(start, device=want.device, precision="bf16", threads=None)
+        on_gpu = want.device != "cpu"
+        start = replace(
+            start,
+            device=want.device,
+            precision="bf16" if on_gpu else "fp32",
+            threads=None if on_gpu else 1,
+        )
         heads = HEADS if want.modules is None else want.arms()
         for seed in range(seeds):
             for backbone in want.backbones or (start.backbone,):
@@ -111,7 +116,7 @@ class Segmentation(Benchmark):
 
     def same_machine(self, cell: Cell) -> bool:
         """A preview is for the reader's own eyes: it is measured on the reader's machine."""
-        return cell.recipe == "preview"
+        return cell.recipe == PREVIEW.recipe
 
     def guess(self, cell: Cell) -> float:
         """Seconds by recipe."""

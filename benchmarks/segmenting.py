@@ -43,8 +43,8 @@ class Recipe:
 
 
 RECIPES = {
-    "preview": Recipe(1, 8, 0.1, SIDE),
-    "short": Recipe(4, 8, 0.1, SIDE),
+    "segmentation-preview": Recipe(1, 8, 0.1, SIDE),
+    "segmentation": Recipe(4, 8, 0.1, SIDE),
     "voc": Recipe(50, 16, 0.01, 384, weight_decay=1e-4, warmup=0.05, pretrained=True),
 }
 

@@ -72,11 +72,13 @@ def here() -> str:
 
 
 def cost_rows(store: Store) -> pd.DataFrame:
-    """The rows of ``cost``, and those of ``widths`` for the backbones that are counted there."""
-    small = store.table("widths")
-    rows = store.table("cost")
-    rows = rows[~rows["backbone"].isin(set(small["backbone"]))]
-    return with_arm(pd.concat([rows, small], ignore_index=True) if len(small) else rows)
+    """The rows of ``cost`` and of ``widths``; what both counted, by ``widths``."""
+    small, rows = (with_arm(store.table(name)) for name in ("widths", "cost"))
+    if small.empty:
+        return rows
+    counted = pd.MultiIndex.from_frame(ok(small)[["backbone", "arm"]])
+    again = pd.MultiIndex.from_frame(rows[["backbone", "arm"]]).isin(counted)
+    return pd.concat([rows[~again], small], ignore_index=True)
 
 
 def cost_table(store: Store, backbone: str) -> pd.DataFrame:

@@ -88,7 +88,7 @@ class Throughput(Benchmark):
         "benchmarks/data.py",
         "benchmarks/fresh.py::environment",
         "benchmarks/loops.py",
-        "benchmarks/models.py",
+        "benchmarks/models.py::create",
         "benchmarks/throughput.py",
         "benchmarks/timm_script.py",
         "benchmarks/training.py",

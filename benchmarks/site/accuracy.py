@@ -61,6 +61,13 @@ def ratio(row: Any) -> Entry:
     return estimate(display.ratio, row.ratio, *ends, row.latency_verdict, row.latency_status)
 
 
+def _at_equal_cost(row: Any, equal: dict[str, Any]) -> Entry:
+    """An arm of a leaderboard less the curve at its multiply-adds, ``equal`` by arm."""
+    if row.arm == "none":
+        return Entry(display.REFERENCE, 0.0)
+    return less_curve(equal[row.arm]) if row.arm in equal else Entry(display.MISSING)
+
+
 def _start(setting: str) -> str:
     """The first two words of a setting: device and threads, or device and precision."""
     return ", ".join(setting.split(", ")[:2]) or display.MISSING
@@ -87,7 +94,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         (
             Entry(row.arm),
             difference(row),
-            less_curve(equal[row.arm]) if row.arm in equal else Entry(display.REFERENCE, 0.0),
+            _at_equal_cost(row, equal),
             top1(row),
             seeds(row),
             value(display.added, row.params_added),

@@ -112,10 +112,12 @@ def figure(store: Store) -> Figure:
     found = equal_cost.comparisons(store)
     values = _points(store, found[0]) if found else []
     title = found[0].title if found else BACKBONE
+    preview = _preview(equal_cost.table(store, found[0]), found[0]) if values else ""
+    start = f"{preview}. " if preview else ""
     caption = (
-        f"Test accuracy over cost, {title}. The line is the bare backbone at several widths, means "
-        "of the seeds; the marks are modules, with the 95 % interval of their distance from the "
-        "line. Above the line a module buys more than width does. Hollow marks: "
+        f"{start}Test accuracy over cost, {title}. The line is the bare backbone at several "
+        "widths, means of the seeds; the marks are modules, with the 95 % interval of their "
+        "distance from the line. Above the line a module buys more than width does. Hollow marks: "
         f"{stats.SAME}, or {stats.TOO_FEW}. The axis of the cost is logarithmic."
     )
     alt = "; ".join(

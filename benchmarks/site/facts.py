@@ -107,12 +107,14 @@ def _equal_cost(store: Store) -> dict[str, str]:
     """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
     *most, last = (f"{width:g}" for width in WIDTHS.values())
     found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
-    found |= {f"equal.{kind}": verdict_counts([]) for kind in equal_cost.COSTS}
+    found |= {f"equal.{kind}": f"{display.MISSING.capitalize()}." for kind in equal_cost.COSTS}
     for which in equal_cost.comparisons(store)[:1]:
-        table = equal_cost.table(store, which).dropna(subset="verdict")
-        for kind, mine in table.groupby("cost"):
+        table = equal_cost.table(store, which)
+        for kind, mine in table.dropna(subset="verdict").groupby("cost"):
             preview = compare.preview_words(mine, which)
             counts = verdict_counts(mine["verdict"].tolist())
+            beyond = int((table[table["cost"] == kind]["gap"] == equal_cost.OUTSIDE).sum())
+            counts += f" {beyond} more: {equal_cost.OUTSIDE}." if beyond else ""
             found[f"equal.{kind}"] = f"{preview}. {counts}" if preview else counts
     return found
 
@@ -158,8 +160,17 @@ def comparison(row: Any) -> str:
 
 def _mechanism(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them."""
-    what = "pairs of a task and a module that it is made for"
-    return {"mechanism.summary": verdict_counts(mechanism.verdicts(store), what)}
+    alone = mechanism.against_none(store)
+    if not alone:
+        return {"mechanism.summary": f"{display.MISSING.capitalize()}."}
+    what = "pairs of a task and a module that it is made for, compared with none"
+    words = [verdict_counts([found.verdict for found in alone.values()], what)]
+    among = mechanism.against_modules(store)
+    if among:
+        what = "pairs, compared with the mean of the other modules"
+        words.append(verdict_counts([found.verdict for found in among.values()], what))
+    start = mechanism.preview(store)
+    return {"mechanism.summary": " ".join([f"{start}.", *words] if start else words)}
 
 
 def _cost(store: Store) -> dict[str, str]:

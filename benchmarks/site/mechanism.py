@@ -10,7 +10,7 @@ from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.compare import Comparison
 from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
-from benchmarks.site.accuracy import difference, judged, judged_heads, seeds, top1
+from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.figures import Figure, _intervals, _rounded
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.notes_figures import PADDING
@@ -68,15 +68,23 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     return table(title, _about(rows, frame), heads, body, origin(store, rows, "mechanism"))
 
 
-def _preview(frame: pd.DataFrame) -> str:
-    """What a table of too few seeds has to begin with; "" for a result."""
-    return compare.preview_words(frame, Comparison("", BACKBONE, RECIPE))
+def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """What a table of ``rows`` with the column ``pairs`` has to begin with; "" for a result."""
+    recipe = str(rows["recipe"].iloc[0]) if len(rows) else RECIPE
+    return compare.preview_words(frame, Comparison("", BACKBONE, recipe))
+
+
+def preview(store: Store) -> str:
+    """What the comparison of all modules with their tasks has to begin with."""
+    pairs = [float(found.n) for found in against_none(store).values()]
+    rows = pd.concat([task_rows(store, task) for task in TASKS])
+    return _preview(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
 
 
 def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     """How a task was trained and what guessing gives; a preview begins with the word."""
-    preview = _preview(frame)
-    words = [preview] if preview else []
+    start = _preview(frame, rows)
+    words = [start] if start else []
     done = tables.ok(rows)
     if len(done):
         one = done.iloc[0]
@@ -96,39 +104,59 @@ def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list
     return (wide[arm] - wide[others].mean(axis=1, skipna=False)).dropna().astype(float).tolist()
 
 
+def named_pairs(store: Store) -> dict[str, tuple[str, str]]:
+    """Task and arm of each line of `named`, by its title."""
+    return {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
+
+
+def against_none(store: Store) -> dict[str, stats.Paired]:
+    """Each module on the tasks that are made for it, less none: one family, by title."""
+    gaps = {}
+    for title, (task, arm) in named_pairs(store).items():
+        found = compare.paired_differences(task_rows(store, task), "top1").get(arm)
+        if found:
+            gaps[title] = found
+    return stats.paired(gaps) if gaps else {}
+
+
+def against_modules(store: Store) -> dict[str, stats.Paired]:
+    """The same less the mean of the modules that the task isn't made for."""
+    gaps = {}
+    for title, (task, arm) in named_pairs(store).items():
+        found = against_others(task_rows(store, task), arm, TASKS[task].named)
+        if found:
+            gaps[title] = found
+    return stats.paired(gaps) if gaps else {}
+
+
 def named(store: Store) -> str:
     """Each module on the tasks that are made for it: against none, and against the others."""
-    lines, gaps, every = [], {}, []
-    for task, about in TASKS.items():
-        rows = task_rows(store, task)
-        frame = compare.judged(rows).set_index("arm", drop=False)
-        every.append(rows)
-        for arm in about.named:
-            title = f"{arm}, {task}"
-            lines.append((title, frame.loc[arm], frame.loc["none"]))
-            found = against_others(rows, arm, about.named)
-            if found:
-                gaps[title] = found
-    together = pd.concat(every)
+    made = {task: task_rows(store, task) for task in TASKS}
+    together = pd.concat(list(made.values()))
     if together.empty:
         return absent("Modules on the tasks made for them")
-    verdicts = stats.paired(gaps)
+    alone, among = against_none(store), against_modules(store)
+    bare = {task: compare.judged(rows).set_index("arm").loc["none"] for task, rows in made.items()}
     heads = (
         Head("Module and task", number=False),
         Head("Difference to none", "accuracy, points [95 %]"),
         Head("Difference to other modules", "their mean, points [95 %]"),
+        Head("Seeds", "paired, with all modules"),
         Head("Accuracy of none", "%, mean"),
     )
-    body = [
-        (Entry(title), difference(row), _other(verdicts.get(title)), top1(bare))
-        for title, row, bare in lines
-    ]
-    note = "other modules: those that the task is not made for; verdicts with Holm's correction"
+    body = []
+    for title, (task, _) in named_pairs(store).items():
+        pairs = among[title].n if title in among else 0
+        compared = _paired(alone.get(title)), _paired(among.get(title))
+        body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
+    note = "other modules: those that the task is not made for; Holm's correction in each column"
+    start = preview(store)
+    note = f"{start}; {note}" if start else note
     places = origin(store, together, "mechanism")
     return table("Modules on the tasks made for them", note, heads, body, places)
 
 
-def _other(found: stats.Paired | None) -> Entry:
+def _paired(found: stats.Paired | None) -> Entry:
     if found is None:
         return Entry(display.MISSING)
     ends: tuple[Any, Any] = (found.low, found.high)
@@ -146,8 +174,8 @@ def scenes(store: Store) -> Figure:
     """Some test scenes of each task with their labels."""
     values: list[dict[str, Any]] = []
     for task in TASKS:
-        rows = tables.ok(store.table("mechanism"))
-        kept = rows[(rows["data"] == task) & (rows["scenes"] != "")]["scenes"].dropna()
+        rows = tables.ok(task_rows(store, task))
+        kept = rows[rows["scenes"] != ""]["scenes"].dropna()
         for place, (label, png) in enumerate(drawings(kept.iloc[0]) if len(kept) else ()):
             url = f"data:image/png;base64,{png}"
             values.append({"task": task, "place": place, "label": label, "url": url})
@@ -181,7 +209,7 @@ def scenes(store: Store) -> Figure:
 def differences(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, a panel a task."""
     values: list[dict[str, Any]] = []
-    preview = False
+    unfinished = False
     panels = {
         task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
     }
@@ -189,7 +217,7 @@ def differences(store: Store) -> Figure:
         rows = task_rows(store, task)
         frame = compare.judged(rows)
         compared = frame[frame["difference"].notna()]
-        preview |= bool(len(compared) and _preview(frame))
+        unfinished |= bool(len(compared) and _preview(frame, rows))
         for row in compared.to_dict("records"):
             numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
@@ -209,7 +237,7 @@ def differences(store: Store) -> Figure:
         "resolve": {"scale": {"x": "independent"}},
         "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
     }
-    start = "Preview, not a result. " if preview else ""
+    start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
         f"over the seeds. Hollow marks: {stats.SAME}, or {stats.TOO_FEW}."
@@ -219,12 +247,3 @@ def differences(store: Store) -> Figure:
         for v in values
     )
     return Figure("mechanism", caption, alt, values, layers, size)
-
-
-def verdicts(store: Store) -> list[str]:
-    """The verdict of each module on each task that is made for it, where there is one."""
-    found = []
-    for task, about in TASKS.items():
-        frame = compare.judged(task_rows(store, task)).set_index("arm")
-        found += [word for word in frame["verdict"][list(about.named)] if display.given(word)]
-    return found

@@ -31,14 +31,14 @@ def update(store: Store, root: Path, check: bool) -> int:
         for name in names:
             print(f"{name} is stale: run `python -m benchmarks.site --readme`", file=sys.stderr)
         return 1 if names else 0
+    fresh = Store(store.root)
+    with fresh.writing():
+        fresh.write(claimed.RESULT, claimed_now)
     for scheme, target in paths.items():
         if target in stale:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(figure.svg(scheme), encoding="utf-8")
     path.write_text(new, encoding="utf-8")
-    fresh = Store(store.root)
-    with fresh.writing():
-        fresh.write(claimed.RESULT, claimed_now)
     return 0
 
 

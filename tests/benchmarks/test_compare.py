@@ -6,6 +6,7 @@ import pytest
 import trial
 
 from benchmarks import compare, display, power, summary
+from benchmarks.accuracy import BACKBONE, PLANS
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, StoreError, row
 
@@ -174,3 +175,12 @@ def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
     table = compare.accuracy_table(store, SHORT).set_index("arm")
     assert table["gap"]["danet"] == table["no_value"]["danet"] == "diverged"
     assert table["gap"]["pam"] == "no seed in common" and table["gap"]["cam"] == "not measured"
+
+
+def test_what_a_suite_still_trains_comes_before_what_it_once_trained():
+    (data, backbone, recipe) = ("fashion-mnist", BACKBONE, PLANS["cpu"][0].recipe)
+    now = Comparison(data, backbone, recipe)
+    once = replace(now, backbone="resnet10_once")
+    preview = replace(now, recipe="preview")
+    assert backbone > once.backbone
+    assert compare.ranked([once, preview, now]) == [now, once, preview]

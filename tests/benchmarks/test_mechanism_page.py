@@ -6,7 +6,7 @@ import pytest
 import torch
 import trial
 
-from benchmarks import mechanism
+from benchmarks import mechanism, stats
 from benchmarks.cells import MODULES, Cell
 from benchmarks.mechanism import PREVIEW, RECIPE, SEEDS
 from benchmarks.site import facts
@@ -71,9 +71,24 @@ def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store
 def test_the_sentence_counts_the_verdicts(store):
     said = facts.facts(store)["mechanism.summary"]
     assert said == (
-        "Of 3 pairs of a task and a module that it is made for, 1 is higher, "
-        "1 shows no measurable difference, 1 has not enough seeds for a verdict."
+        "Of 3 pairs of a task and a module that it is made for, compared with none, 1 is higher, "
+        "1 shows no measurable difference, 1 has not enough seeds for a verdict. "
+        "Of 1 pairs, compared with the mean of the other modules, 1 is higher."
     )
+
+
+def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
+    """Three comparisons: Holm multiplies the smallest p by three."""
+    (alone,) = (found for title, found in page.against_none(store).items() if "coord" in title)
+    by_itself = stats.paired({"coord": [3.0] * SEEDS})["coord"]
+    assert alone.p_holm == pytest.approx(3 * by_itself.p_holm)
+    assert not page.preview(store)
+    few = Store(tmp_path / "few")
+    for module in ("none", "coord"):
+        cell = replace(CELL, data="position", module=module, recipe=PREVIEW, seed=0)
+        trial.append(few, cell, {**VALUES, "top1": 50.0})
+    assert page.named(few).count("Preview, not a result") == 1
+    assert facts.facts(few)["mechanism.summary"].startswith("Preview, not a result")
 
 
 def test_a_preview_has_no_place_beside_results(store):
@@ -111,4 +126,4 @@ def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
     assert "not measured" in page.tasks(empty) and "not measured" in page.named(empty)
     assert not any(figure.values for figure in page.figures(empty))
-    assert facts.facts(empty)["mechanism.summary"] == "Accuracy is not measured."
+    assert facts.facts(empty)["mechanism.summary"] == "Not measured."

@@ -64,6 +64,14 @@ def test_heads_of_a_seed_start_from_the_same_weights():
         assert all(torch.equal(fcn[name], other[name]) for name in shared)
 
 
+def test_two_branches_start_alike_with_and_without_attention():
+    with_it, without = head_on(DANET).state_dict(), head_on(BRANCHES).state_dict()
+    left = set(with_it) - set(without)
+    assert left and all(name.startswith(("head.sa.", "head.sc.")) for name in left)
+    assert set(without) <= set(with_it)
+    assert all(torch.equal(with_it[name], weights) for name, weights in without.items())
+
+
 @pytest.mark.parametrize(("head", "other"), [(PAM, FCN), (CAM, FCN), (DANET, BRANCHES)])
 def test_attention_adds_its_parameters_and_nothing_at_first(head, other):
     with_it, without = head_on(head), head_on(other)
@@ -241,7 +249,7 @@ def test_what_is_wrong_is_told_before_any_training(monkeypatch):
 @pytest.mark.parametrize("head", [FCN, DANET])
 def test_a_row_has_every_column(head, monkeypatch, halves):
     monkeypatch.setattr(segmentation, "_images", lambda name: halves)
-    monkeypatch.setitem(segmenting.RECIPES, "short", TINY)
+    monkeypatch.setitem(segmenting.RECIPES, "segmentation", TINY)
     cell = dataclasses.replace(segmentation.SCENES, module=head[0], variant=head[1], seed=0)
     values = BENCH.measure(cell)
     assert set(values) == {column.name for column in BENCH.columns}
