@@ -65,7 +65,7 @@ def quoted(one: Checked) -> str:
     """A claim in the notes' words and in English, its verdict, and the evidence."""
     claim = one.claim
     words = [f"> {_plain(claim.quote)}"] if claim.quote else []
-    implied = "" if claim.quote else "not said, but implied: "
+    implied = "" if claim.quote else "not in the notes: "
     words += [f"> *({implied}{_plain(claim.claim)})*", ""]
     words.append(f"**{claim.verdict.capitalize()}.** {claim.precisely} {_evidence(one)}")
     return "\n".join(words) + "\n"

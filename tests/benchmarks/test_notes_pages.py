@@ -137,7 +137,7 @@ def test_a_claim_is_quoted_with_its_verdict_and_what_the_tables_say(status, show
 def test_a_claim_without_words_or_without_a_table_says_so():
     silent = replace(CLAIM, quote="", condition="", evidence="", unmeasured="It is history.")
     text = notes.quoted(Checked(silent, NEVER, "It is history."))
-    assert "not said, but implied: k of it" in text
+    assert "not in the notes: k of it" in text
     assert text.rstrip().endswith("*No table decides it.* It is history.")
     printed = notes.quoted(Checked(replace(CLAIM, experiment="reported"), HOLDS, "1 %"))
     assert "*Printed:* 1 %." in printed
