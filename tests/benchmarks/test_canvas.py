@@ -169,3 +169,19 @@ def test_larger_images_are_refused():
     image = Image.fromarray(np.zeros((513, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="at most 512 pixels"):
         canvas._squares(image, np.zeros((513, 4), np.uint8))
+
+
+class One(torch.nn.Module):
+    """Answers class 1 in every pixel."""
+
+    def forward(self, x):
+        scores = torch.zeros(len(x), 21, *x.shape[-2:])
+        scores[:, 1] = 1
+        return [scores]
+
+
+def test_what_does_not_count_of_voc_is_not_measured(voc):
+    """All pixels of the test image that count are of class 1; the margin and a corner do not."""
+    found = segmenting.evaluate(One(), canvas.load("voc2012"))
+    assert found["pixel_accuracy"] == pytest.approx(100)
+    assert found["ious"].split()[1] == "100.00" and found["miou"] == pytest.approx(100)
