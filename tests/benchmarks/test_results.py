@@ -36,6 +36,8 @@ NAMES = (
     "optimisers",
     "calibration",
     "simulation",
+    "mechanism",
+    "widths",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
