@@ -107,7 +107,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
     setting = compare.latency_setting(store, which)
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
-        places += f"<br>Latency: {origin(store, timed, 'latency')}"
+        places += f"<br>Latency: {tables.older_protocol(timed)}{origin(store, timed, 'latency')}"
     return table(which.title, about(store, which), heads, body, places)
 
 

@@ -170,13 +170,13 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
 
 
 def _half_width(store: Store) -> str:
-    """The median half width of the intervals of the modules' latencies at one thread."""
+    """How wide the intervals of the modules' latencies at one thread are, in words."""
     rows = tables.ok(tables.one_machine(store.table("latency")))
     rows = rows[(rows["clock"] == "thread") & (rows["module"] != "none")]
     if rows.empty:
-        return display.MISSING
+        return "intervals that are not measured yet"
     widths = (rows["ratio_high"] / rows["ratio_low"]).astype(float) ** 0.5 - 1
-    return f"±{100 * widths.median():.2f} %"
+    return f"intervals of ±{100 * widths.median():.2f} %"
 
 
 def facts(store: Store) -> dict[str, str]:

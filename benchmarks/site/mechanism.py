@@ -141,7 +141,7 @@ def named(store: Store) -> str:
         Head("Module and task", number=False),
         Head("Difference to none", "accuracy, points [95 %]"),
         Head("Difference to other modules", "their mean, points [95 %]"),
-        Head("Seeds", "paired, with all modules"),
+        Head("Seeds", "of the difference to other modules"),
         Head("Accuracy of none", "%, mean"),
     )
     body = []
@@ -149,7 +149,7 @@ def named(store: Store) -> str:
         pairs = among[title].n if title in among else 0
         compared = _paired(alone.get(title)), _paired(among.get(title))
         body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
-    note = "other modules: those that the task is not made for; Holm's correction in each column"
+    note = "other modules: those that the task is not made for"
     start = preview(store)
     note = f"{start}; {note}" if start else note
     places = origin(store, together, "mechanism")

@@ -117,8 +117,9 @@ def _ends(rows: pd.DataFrame) -> tuple[Entry, ...]:
 
 
 def number(found: float) -> str:
-    """Four digits; what is nothing but rounding is written as a power."""
-    return f"{float(found):.4g}".replace("-", display.MINUS)
+    """Four digits, a tenth from a thousand up; what is nothing but rounding is a power."""
+    digits = 4 if abs(found) < 1000 else 6
+    return f"{float(found):.{digits}g}".replace("-", display.MINUS)
 
 
 KINDS = {

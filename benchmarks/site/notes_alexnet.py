@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from benchmarks import alexnet, display, tables
@@ -20,7 +22,7 @@ STEPS = (
     "and He's initial values for Xavier's",
     "and maximum pooling that overlaps",
     "and dropout",
-    "and eight times the images, each seen once",
+    "and eight times the images, once each",
 )
 """What each arm of `alexnet.PATH` adds to the one before it."""
 
@@ -109,8 +111,11 @@ def _reached(found: pd.Series) -> Entry:
     never = int(found.isna().sum())
     if never == len(found):
         return Entry("never" if never else display.MISSING)
-    median = float(found.median())
-    return Entry(f"{median:.0f}", median, "", f"never: {never} of {len(found)}" if never else "")
+    median = float(found.astype("float64").fillna(math.inf).median())
+    word = f"never: {never} of {len(found)}" if never else ""
+    if math.isinf(median):
+        return Entry("never", None, "", word)
+    return Entry(f"{median:.0f}", median, "", word)
 
 
 def data(store: Store) -> str:

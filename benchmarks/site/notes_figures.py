@@ -182,8 +182,8 @@ def activations(store: Store) -> Figure:
         {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": point},
     ]
     caption = (
-        "Training accuracy on spirals of four classes by the number of hidden layers. Runs that "
-        "left the finite numbers are not drawn; the table counts them."
+        "Training accuracy on spirals of four classes by the number of hidden layers. A run that "
+        "left the finite numbers would not be drawn."
     )
     alt = "; ".join(
         f"{v['activation']}, {v['depth']} hidden: {three(v['accuracy'])}" for v in values

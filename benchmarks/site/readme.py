@@ -82,7 +82,10 @@ def table(store: Store) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
-    return "\n".join([*lines, "", f"{where} Each row of `results/` names its machine and commit."])
+    setting = compare.latency_setting(store, found[0])
+    old = tables.older_protocol(tables.latency_table(store, setting)) if setting else ""
+    ends = f"{old}Each row of `results/` names its machine and commit."
+    return "\n".join([*lines, "", f"{where} {ends}"])
 
 
 def picture(figure: Figure) -> str:

@@ -29,7 +29,7 @@ def test_without_rows_the_page_says_so(store):
     assert "Peak memory: not measured" in memory.memory(store)
     assert clock.facts(store)["clock.timm.large"] == "not measured"
     assert clock.facts(store)["clock.test_half_width"] == "not measured"
-    assert clock.facts(store)["clock.latency_half_width"] == "not measured"
+    assert clock.facts(store)["clock.latency_half_width"].endswith("not measured yet")
     assert clock.figure(store).values == []
 
 
@@ -37,7 +37,7 @@ def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):
     ends = {"ratio": 1.1, "ratio_low": 1.1 / 1.02, "ratio_high": 1.1 * 1.02, "clock": "thread"}
     cell = Cell("latency", "resnet18", "se", image_size=224, batch_size=1, threads=1)
     store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
-    assert clock.facts(store)["clock.latency_half_width"] == "±2.00 %"
+    assert clock.facts(store)["clock.latency_half_width"] == "intervals of ±2.00 %"
 
 
 def test_the_page_counts_how_often_each_way_was_right(store):

@@ -1,5 +1,6 @@
 """The pages on AlexNet and on depth show what rows say: paired differences, verdicts, gaps."""
 
+import pandas as pd
 import pytest
 import trial
 
@@ -50,6 +51,13 @@ def test_a_network_that_never_learns_says_so(store):
     assert ">never<" in dead and ">10.50<" in dead and ">\N{MINUS SIGN}3.0<" in dead
     assert ">100<" in row_of(text, "scaled tanh, Xavier, 2")
     assert ">diverged<" in row_of(text, "logistic, Xavier, 2")
+
+
+def test_a_seed_that_never_gets_there_counts_as_the_slowest():
+    shown = notes_alexnet._reached
+    assert shown(pd.Series([90, 100, None], dtype="Int64")).text == "100"
+    assert shown(pd.Series([90, None, None], dtype="Int64")).text == "never"
+    assert "never: 2 of 3" in str(shown(pd.Series([90, None, None], dtype="Int64")))
 
 
 def test_dropout_is_paired_on_test_and_training_images(store):
