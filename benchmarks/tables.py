@@ -136,7 +136,8 @@ def older_protocol(rows: pd.DataFrame) -> str:
     old = rows[(rows["status"] == "ok") & ~rows["clock"].map(display.given).astype(bool)]
     if old.empty:
         return ""
-    processes = ", ".join(str(n) for n in sorted({int(n) for n in old["processes"]}))
+    counts = old["processes"].dropna().astype(int)
+    processes = ", ".join(map(str, sorted(set(counts)))) or "some"
     return (
         f"{len(old)} latencies are of an older protocol than the site describes, the minimum of "
         f"each of {processes} processes; their intervals hold the truth less often than they say. "
