@@ -38,6 +38,8 @@ class Runs:
     arms: Arms
     recipe: str
     seeds: int
+    precision: str = "fp32"
+    layout: str = "nchw"
 
 
 PLANS = {
@@ -46,7 +48,7 @@ PLANS = {
         Runs("fashion-mnist", (BACKBONE,), ALL, "short", 10),
         Runs("fashion-mnist", tuple(WIDTHS), BARE, "short", 10),
     ),
-    "gpu": (Runs("cifar100", ("resnet10_small",), ALL, "cifar", 10),),
+    "gpu": (Runs("cifar100", ("resnet10_small",), ALL, "cifar", 10, "bf16", "nhwc"),),
 }
 """What a suite trains, in this order. Its main table comes first."""
 
@@ -107,7 +109,6 @@ class Accuracy(Benchmark):
 
         Arms and backbones that a user asks for take the place of those of the suite's main table.
         """
-        on_gpu = want.device != "cpu"
         for runs in asked(want):
             for seed, backbone, (module, variant) in product(
                 range(runs.seeds), runs.backbones, runs.arms
@@ -121,10 +122,10 @@ class Accuracy(Benchmark):
                     recipe=runs.recipe,
                     seed=seed,
                     device=want.device,
-                    precision="bf16" if on_gpu else "fp32",
-                    layout="nhwc" if on_gpu else "nchw",
+                    precision=runs.precision,
+                    layout=runs.layout,
                     batch_size=RECIPES[runs.recipe].batch_size,
-                    threads=None if on_gpu else 1,
+                    threads=1 if want.device == "cpu" else None,
                 )
 
     def same_machine(self, cell: Cell) -> bool:

@@ -42,7 +42,14 @@ PROCESSES = 4
 LOCK_WAIT_S = 1800.0
 PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
-BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100", "efficientnet_b0", "resnet50")
+BACKBONES = (
+    "resnet10_small",
+    BACKBONE,
+    "resnet18",
+    "mobilenetv2_100",
+    "efficientnet_b0",
+    "resnet50",
+)
 QUICK_BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100")
 SMALL_IMAGES = dict.fromkeys(("resnet10_small", BACKBONE, *WIDTHS), (28, 32))
 """Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
@@ -115,7 +122,8 @@ class Latency(Benchmark):
 
     def cells(self, want: Selection) -> Iterator[Cell]:
         """On a processor one image at 1 thread and at all cores (``quick``: at 1), else a batch
-        of 64 in both layouts and every precision. Small-image nets get a batch of small images."""
+        of 64 in both layouts and every precision. Small-image nets get a batch of small images,
+        and suite ``cpu`` has the bare ones at the other widths too."""
         quick = want.suite == "quick"
         backbones = want.backbones or (QUICK_BACKBONES if quick else BACKBONES)
         common = Cell("latency", "", device=want.device, image_size=224, threads=1)
@@ -134,6 +142,10 @@ class Latency(Benchmark):
             mine = replace(setting, backbone=backbone, image_size=size, batch_size=batch)
             for module, variant in want.arms():
                 yield replace(mine, module=module, variant=variant)
+        if want.suite == want.device == "cpu" and not want.backbones and not want.modules:
+            for backbone in WIDTHS:
+                size, batch = SMALL_IMAGES[backbone]
+                yield replace(common, backbone=backbone, image_size=size, batch_size=batch)
 
     def check(self, cells: Sequence[Cell]) -> None:
         """ValueError for an unknown layout or precision, or a device that is not there."""

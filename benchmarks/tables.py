@@ -103,8 +103,12 @@ def reference(rows: pd.DataFrame, backbone: str) -> str:
 def latency_settings(
     store: Store, machine: str | None = None, device: str | None = None
 ) -> list[dict[str, Any]]:
-    """The settings that have rows on one machine; equal settings may share a table."""
+    """The settings with a module that have rows on one machine; equal settings may share a table.
+
+    The bare backbone alone is no comparison: `equal_cost` reads its other widths.
+    """
     rows = store.table("latency")
+    rows = rows[rows["module"] != "none"]
     rows = one_machine(rows if device is None else rows[rows["device"] == device], machine)
     found = rows[[*SETTING, "machine"]].drop_duplicates()
     return [dict(zip(found.columns, values, strict=True)) for values in found.itertuples(False)]
