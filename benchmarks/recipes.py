@@ -75,6 +75,7 @@ RECIPES = {
     r.name: r
     for r in (
         *(step.recipe for step in LADDER),
+        replace(LADDER[7].recipe, name="full", epochs=12),
         Recipe("preview", 1, 128, 0.2, 5e-4, label_smoothing=0.05, crop=1, flip=True),
         Recipe("short", 5, 128, 0.2, 5e-4, label_smoothing=0.05, crop=1, flip=True),
         Recipe("cifar", 160, 128, 0.1, 5e-4, label_smoothing=0.0, crop=4, flip=True),

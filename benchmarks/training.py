@@ -119,12 +119,21 @@ class Average:
 def prepare(model: nn.Module, x: Tensor, recipe: Recipe) -> None:
     """What a recipe changes in a fresh model, given training images (N, C, H, W)."""
     if recipe.last_gain:
-        for norm in model.modules():
-            if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any():
-                nn.init.constant_(norm.weight, recipe.last_gain)
+        for norm in last_norms(model):
+            nn.init.constant_(norm.weight, recipe.last_gain)
     if recipe.whiten:
         first = next(m for m in model.modules() if isinstance(m, nn.Conv2d))
         whiten(first, x[:5000])
+
+
+def last_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    """The last normalisation of each residual block of timm's that starts at 0.
+
+    A module's own, such as that of CBAM's spatial gate, is the module's affair.
+    """
+    blocks = [m for m in model.modules() if hasattr(m, "zero_init_last")]
+    norms = [getattr(block, "bn3", None) or block.bn2 for block in blocks]
+    return [norm for norm in norms if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any()]
 
 
 @torch.no_grad()

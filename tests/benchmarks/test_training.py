@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import data, training
+import attn
+from benchmarks import data, models, training
 from benchmarks.cells import Diverged
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.training import Average, augment, lr_factor, plan, train, views, whiten
@@ -198,12 +200,15 @@ def test_whitening_filters_answer_to_patches_without_correlation():
     assert torch.equal(wide.weight[36:], kept)
 
 
-def test_only_norms_that_start_at_zero_get_the_last_gain():
-    net = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3))
-    nn.init.zeros_(net[1].weight)
-    training.prepare(net, torch.zeros(1, 3, 4, 4), replace(RECIPE, last_gain=0.5))
-    assert net[0].weight.tolist() == [1, 1, 1]
-    assert net[1].weight.tolist() == [0.5, 0.5, 0.5]
+def test_only_the_last_norms_of_blocks_get_the_last_gain():
+    models.register()
+    net = attn.create_model("resnet10_small", "cbam", num_classes=10, in_chans=1)
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    training.prepare(net, torch.zeros(1, 1, 28, 28), replace(RECIPE, last_gain=0.5))
+    changed = {n: set(p.tolist()) for n, p in net.named_parameters() if not p.equal(before[n])}
+    assert changed == {f"layer{i}.0.bn2.weight": {0.5} for i in (1, 2, 3, 4)}
+    started_at_one = timm.create_model("resnet10_small", zero_init_last=False)
+    assert training.last_norms(started_at_one) == []
 
 
 def test_a_constant_rate_stays(digits, monkeypatch):
