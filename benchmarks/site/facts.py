@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import compare, display, equal_cost, stats, tables
+from benchmarks.accuracy import PLANS
 from benchmarks.cells import MODULES, benchmarks
+from benchmarks.recipes import RECIPES
 from benchmarks.site import (
     attention_facts,
     clock,
@@ -29,7 +31,7 @@ def facts(store: Store) -> dict[str, str]:
     trained = (_accuracy, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
-    return {key: text for part in parts for key, text in part(store).items()} | _rules()
+    return {key: text for part in parts for key, text in part(store).items()} | _rules() | _recipe()
 
 
 def _rules() -> dict[str, str]:
@@ -42,6 +44,31 @@ def _rules() -> dict[str, str]:
         "rule.alpha": f"{100 * stats.ALPHA:.0f} %",
         "rule.confidence": f"{100 * stats.CONFIDENCE:.0f} %",
     }
+
+
+def _recipe() -> dict[str, str]:
+    """How the main table is trained."""
+    main = PLANS["cpu"][0]
+    recipe = RECIPES[main.recipe]
+    formats = {"nchw": "channels first", "nhwc": "channels last"}
+    numbers = {
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "momentum": recipe.momentum,
+        "label_smoothing": recipe.label_smoothing,
+        "crop": recipe.crop,
+        "average": recipe.average,
+        "last_gain": recipe.last_gain,
+        "warmup": f"{100 * recipe.warmup:.0f} %",
+        "name": main.recipe,
+        "backbone": main.backbones[0],
+        "seeds": main.seeds,
+        "precision": {"bf16": "bfloat16 (autocast)"}.get(main.precision, main.precision),
+        "layout": formats[main.layout],
+    }
+    return {f"recipe.{name}": str(number) for name, number in numbers.items()}
 
 
 def _rows(store: Store) -> dict[str, str]:

@@ -14,7 +14,7 @@ from benchmarks.widths import BACKBONE, IMAGE_SIZE, WIDTHS
 RUN = replace(trial.ACCURACY, backbone=BACKBONE)
 COUNT = Cell("widths", BACKBONE, device="meta", image_size=IMAGE_SIZE)
 TIME = Cell("latency", BACKBONE, image_size=28, batch_size=32, threads=1)
-WHICH = Comparison("fashion-mnist", BACKBONE, "short")
+WHICH = Comparison("fashion-mnist", BACKBONE, "full")
 
 BARE = 1_000_000
 PARAMS = {"se": 1.1, "sk": 1.4, "eca": 1.0, "danet": 9.0}

@@ -10,7 +10,7 @@ from benchmarks.accuracy import BACKBONE, PLANS
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, StoreError, row
 
-SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
+FULL = Comparison("fashion-mnist", "resnet10_small", "full")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def accuracy(store):
-    return compare.accuracy_table(store, SHORT).set_index("arm")
+    return compare.accuracy_table(store, FULL).set_index("arm")
 
 
 def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
@@ -84,17 +84,17 @@ def test_too_few_seeds_are_a_preview_whatever_the_recipe(tmp_path, seeds, said):
     # One arm lacks seeds. Five arms have pairs (four with one seed):
     # 5 * 2^(1-8) <= 0.05 < 4 * 2^(1-7).
     store = Store(tmp_path)
-    trial.accuracy(store, "short", seeds)
-    table = compare.accuracy_table(store, SHORT)
+    trial.accuracy(store, "full", seeds)
+    table = compare.accuracy_table(store, FULL)
     words = f"Preview, not a result: {said} of 8 paired seeds"
-    assert compare.preview_words(table, SHORT) == words
+    assert compare.preview_words(table, FULL) == words
     assert summary.text_summary(store, "cpu").startswith(words)
 
 
 def test_enough_seeds_are_a_result_unless_the_recipe_is_a_preview(store):
-    assert compare.preview_words(compare.accuracy_table(store, SHORT), SHORT) == ""
-    few = replace(SHORT, recipe="preview")
-    table = compare.accuracy_table(store, SHORT)
+    assert compare.preview_words(compare.accuracy_table(store, FULL), FULL) == ""
+    few = replace(FULL, recipe="preview")
+    table = compare.accuracy_table(store, FULL)
     assert compare.preview_words(table, few).startswith("Preview, not a result")
 
 
@@ -109,10 +109,10 @@ def test_rows_of_another_batch_size_are_another_comparison(tmp_path):
     trial.accuracy(store, seeds=3)
     small = replace(trial.ACCURACY, module="se", batch_size=64, seed=0)
     trial.append(store, small, trial.outcome(10.0))
-    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["top1"]["se"] == pytest.approx(90.25 + 1) and table["seeds"]["se"] == 3
     titles = {which.title for which in compare.comparisons(store)}
-    assert titles == {SHORT.title, f"{SHORT.title}, batch 64"}
+    assert titles == {FULL.title, f"{FULL.title}, batch 64"}
 
 
 def at(minute: int, fingerprint: str) -> dict:
@@ -129,9 +129,9 @@ def test_rows_of_older_code_are_left_out_and_counted(tmp_path):
     for seed, code in enumerate(("old", "old", "new", "new")):
         trained(store, "none", seed, 90.0, **at(0, "bare"))
         trained(store, "se", seed, 91.0 if code == "old" else 92.0, **at(1 + seed, code))
-    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["difference"]["se"] == 2 and table["pairs"]["se"] == 2
-    assert compare.left_out(store, SHORT) == 2
+    assert compare.left_out(store, FULL) == 2
     assert "2 rows of older code left out" in summary.text_summary(store, "cpu")
 
 
@@ -142,9 +142,9 @@ def test_an_arm_older_than_the_code_of_the_bare_backbone_is_not_paired_with_it(t
         trained(store, "se", seed, 81.0, **at(1, "old se"))
     trained(store, "none", 1, 90.0, **at(2, "new"))
     trained(store, "eca", 1, 90.5, **at(3, "new eca"))
-    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["difference"]["eca"] == 0.5
-    assert table["gap"]["se"] == "not measured" and compare.left_out(store, SHORT) == 3
+    assert table["gap"]["se"] == "not measured" and compare.left_out(store, FULL) == 3
 
 
 def test_two_rows_of_an_arm_and_seed_are_refused(tmp_path):
@@ -153,7 +153,7 @@ def test_two_rows_of_an_arm_and_seed_are_refused(tmp_path):
     double = replace(trial.ACCURACY, module="se", seed=0, threads=2)
     trial.append(store, double, trial.outcome(50.0))
     with pytest.raises(StoreError, match=r"se has two rows of seed 0.*accuracy\.csv"):
-        compare.accuracy_table(store, SHORT)
+        compare.accuracy_table(store, FULL)
 
 
 def test_a_seed_is_paired_on_one_machine_where_it_can_be(tmp_path):
@@ -161,9 +161,9 @@ def test_a_seed_is_paired_on_one_machine_where_it_can_be(tmp_path):
     for machine, arms in (("a", {"none": 90, "se": 91, "eca": 90}), ("b", {"none": 50, "sk": 92})):
         for module, top1 in arms.items():
             trained(store, module, 0, float(top1), machine=machine, **at(0, "same"))
-    table = compare.accuracy_table(store, SHORT, machine="b").set_index("arm")
+    table = compare.accuracy_table(store, FULL, machine="b").set_index("arm")
     assert table["difference"]["se"] == 1 and table["difference"]["sk"] == 2
-    assert compare.crossed(compare.accuracy_rows(store, SHORT)) == 1
+    assert compare.crossed(compare.accuracy_rows(store, FULL)) == 1
 
 
 def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
@@ -172,7 +172,7 @@ def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
     for seed in range(2):
         cell = replace(trial.ACCURACY, module="danet", seed=seed)
         trial.append(store, cell, None, status="diverged")
-    table = compare.accuracy_table(store, SHORT).set_index("arm")
+    table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["gap"]["danet"] == table["no_value"]["danet"] == "diverged"
     assert table["gap"]["pam"] == "no seed in common" and table["gap"]["cam"] == "not measured"
 

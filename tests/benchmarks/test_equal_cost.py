@@ -118,8 +118,8 @@ def test_a_seed_that_a_neighbouring_width_lacks_is_left_out(tmp_path):
     made.fold()
     path = made.table_path("accuracy")
     lines = path.read_text().splitlines(keepends=True)
-    kept = [text for text in lines if f",{near},none,,fashion-mnist,short,7," not in text]
-    kept = [text for text in kept if f",{far},none,,fashion-mnist,short,6," not in text]
+    kept = [text for text in lines if f",{near},none,,fashion-mnist,full,7," not in text]
+    kept = [text for text in kept if f",{far},none,,fashion-mnist,full,6," not in text]
     assert len(kept) == len(lines) - 2
     path.write_text("".join(kept))
     table = told(Store(tmp_path))

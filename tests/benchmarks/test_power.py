@@ -100,7 +100,7 @@ def test_the_command_names_every_comparison_and_what_it_takes(store, capsys):
 
     assert main(["plan", "--power", "--effect", "0.3", "--results", str(store.root)]) == 0
     said = capsys.readouterr().out
-    assert "resnet10_small on fashion-mnist, short" in said and "for 0.3" in said
+    assert "resnet10_small on fashion-mnist, full" in said and "for 0.3" in said
     assert main(["plan", "--power", "--effect", "0", "--results", str(store.root)]) == 2
     assert "above 0" in capsys.readouterr().err
 

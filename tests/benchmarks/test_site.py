@@ -267,7 +267,7 @@ def test_the_site_loads_nothing_from_elsewhere():
 def four(tmp_path_factory):
     """Four seeds of a recipe that would be a result with eight."""
     results = Store(tmp_path_factory.mktemp("four"))
-    trial.accuracy(results, "short", 4)
+    trial.accuracy(results, "full", 4)
     return Snapshot(results.root)
 
 
@@ -277,7 +277,7 @@ PREVIEW = "Preview, not a result"
 def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
     words = f"{PREVIEW}: 3 to 4 of 8 paired seeds"
     for name in ("main", "leaderboards", "accuracy"):
-        assert f"<span>{words}; recipe short" in site.fragments(four)[name]
+        assert f"<span>{words}; recipe full" in site.fragments(four)[name]
     assert f">{words}; resnet10_small" in site.fragments(four)["accuracy-se"]
     assert readme.table(four).startswith(f"**{words}.**")
     figure = figures.accuracy(four)

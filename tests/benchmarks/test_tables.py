@@ -13,7 +13,7 @@ from benchmarks.cells import ROOT
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, row
 
-SHORT = Comparison("fashion-mnist", "resnet10_small", "short")
+FULL = Comparison("fashion-mnist", "resnet10_small", "full")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_latencies_of_two_machines_are_never_in_one_table(store):
 
 
 def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
-    board = compare.leaderboard(store, SHORT).set_index("arm")
+    board = compare.leaderboard(store, FULL).set_index("arm")
     assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
     assert set(board["latency_setting"]) == {"cpu, 1 thread, fp32, nchw, batch 1, 224 px"}
     assert board["macs_added"]["se"] == 87_040
@@ -75,7 +75,7 @@ def test_the_summary_holds_differences_verdicts_and_failures(text):
     assert "9 + 1 failed" in line_of(text, "sk")
     assert line_of(text, "danet").endswith("not measured")
     assert "RuntimeError: no memory [left]" in text
-    assert "accuracy · resnet10_small · sk · fashion-mnist · short · seed 0" in text
+    assert "accuracy · resnet10_small · sk · fashion-mnist · full · seed 0" in text
     assert "latency · resnet18 · sk" in text
     assert "2 of 4 convolutional architectures take every module (50.0 %)" in text
     assert "b1 without sk" in text and "c1 without se, sk" in text

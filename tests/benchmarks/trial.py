@@ -12,7 +12,7 @@ from benchmarks.cells import Cell
 from benchmarks.store import Store, row
 
 ACCURACY = Cell(
-    "accuracy", "resnet10_small", data="fashion-mnist", recipe="short", threads=1, batch_size=128
+    "accuracy", "resnet10_small", data="fashion-mnist", recipe="full", threads=1, batch_size=128
 )
 LATENCY = Cell("latency", "resnet18", image_size=224, batch_size=1, threads=1)
 COST = Cell("cost", "resnet18", device="meta", image_size=224)
@@ -33,7 +33,7 @@ def append(store: Store, cell: Cell, values: dict | None, **outcome) -> None:
     store.append(cell.benchmark, {**made, **kept})
 
 
-def accuracy(store: Store, recipe: str = "short", seeds: int = 10) -> None:
+def accuracy(store: Store, recipe: str = "full", seeds: int = 10) -> None:
     for seed in range(seeds):
         cell = replace(ACCURACY, recipe=recipe, seed=seed)
         bare = 90.0 + seed / 4
