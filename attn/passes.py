@@ -75,7 +75,8 @@ def scale(x: Tensor, gates: list[Tensor], owns_x: bool = False, owns_y: bool = F
     if not isinstance(x, Tensor):
         return _plain_product(x, gates)
     wanted = wants_gradient(x, *gates)
-    if not (wanted or owns_x) or len(gates) > 2 or not pays_by_hand(x, *gates):
+    simple = len(gates) == 1 and not (wanted or owns_x)
+    if simple or len(gates) > 2 or not pays_by_hand(x, *gates):
         return _plain_product(x, gates)
     if wanted:
         return _Scale.apply(x, owns_y, *gates)  # pyright: ignore[reportReturnType]
@@ -115,6 +116,10 @@ def convolve_channels(pooled: Tensor, weight: Tensor) -> Tensor:
 
 
 def _product(x: Tensor, gates: list[Tensor], in_place: bool) -> Tensor:
+    if len(gates) == 2 and not in_place and x.is_contiguous():
+        y = gates[0] * gates[1]  # once the size of x: the gates meet only here
+        if y.shape == x.shape and y.is_contiguous():
+            return y.mul_(x)
     y = x.mul_(gates[0]) if in_place else x * gates[0]
     return y.mul_(gates[1]) if len(gates) == 2 else y
 

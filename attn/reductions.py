@@ -13,8 +13,14 @@ from torch.nn import functional as F
 GROUPS = 32
 """Groups of channels of which the one with the maximum is found first."""
 
+PARTS, LEAST_PART = (16, 8), 64
+"""Parts of a map of which the one with the maximum is found first, and their fewest pixels."""
+
 SMALL_MAP = 64
-"""Pixels up to which rows and columns are summed by a matrix product."""
+"""Pixels of a map that is small: its rows are shorter than what a processor works on at a time."""
+
+LARGE_MAP = 1024
+"""Pixels from which the channels of a contiguous map are averaged by a matrix product."""
 
 FEW = 1 << 18
 """Elements of a map, all samples together, below which a plain form is faster than any other:
@@ -68,33 +74,66 @@ def layout_of(x: Tensor) -> torch.memory_format:
 
 def mean(x: Tensor, dims: list[int]) -> Tensor:
     """`x.mean(dims, keepdim=True)` by what is fast on a processor."""
-    one_axis = dims in ([2], [3])
-    if not one_axis and x.is_contiguous():
+    if dims == [2, 3] and x.is_contiguous():
         return x.mean(dims, keepdim=True)
-    if one_axis and x.numel() and channels_last(x) and by_hand(x):  # 5 to 40 times faster
+    if dims in ([2], [3]) and x.numel() and channels_last(x) and by_hand(x):
         size = (1, x.shape[3]) if dims == [2] else (x.shape[2], 1)
-        return F.adaptive_avg_pool2d(x, size)
+        return F.adaptive_avg_pool2d(x, size)  # 5 to 40 times faster
     if not pays_by_hand(x):
         return x.mean(dims, keepdim=True)
     n, c, h, w = x.shape
     if channels_last(x):
-        if dims == [2, 3]:  # 1.5 times faster
-            share = x.new_full((1, h * w), 1 / (h * w))
-            return (share @ x.permute(0, 2, 3, 1).view(n, h * w, c)).view(n, c, 1, 1)
-    elif one_axis and h * w <= SMALL_MAP:  # 3 times faster
-        kept = 3 if dims == [2] else 2
-        one_hot = torch.eye(x.shape[kept], dtype=x.dtype)
-        share = one_hot.repeat(h, 1) / h if kept == 3 else one_hot.repeat_interleave(w, 0) / w
-        # every pixel to its column, or to its row; an infinite one makes the others NaN as well
-        pooled = x.view(n * c, h * w) @ share
-        return pooled.view(n, c, 1, w) if kept == 3 else pooled.view(n, c, h, 1)
+        if dims == [2, 3]:
+            return _mean_of_pixels(x)
+    elif dims == [3]:  # up to 3 times faster
+        return torch.mv(x.view(-1, w), _share(x, w)).view(n, c, h, 1)
+    elif dims == [2]:
+        return _mean_of_rows(x)
+    elif dims == [1] and h * w >= LARGE_MAP:  # 1.6 times faster
+        return (_share(x, c) @ x.view(n, c, h * w)).view(n, 1, h, w)
     return x.mean(dims, keepdim=True)
 
 
+def _share(x: Tensor, n: int) -> Tensor:
+    return x.new_full((n,), 1 / n)
+
+
+def _mean_of_pixels(x: Tensor) -> Tensor:
+    """`x.mean([2, 3], keepdim=True)` of a map in channels last, 1.2 to 1.7 times faster."""
+    n, c, h, w = x.shape
+    pixels = x.permute(0, 2, 3, 1).view(n, h * w, c)
+    pooled = _share(x, h * w) @ pixels if h * w <= SMALL_MAP else pixels.sum(1).div_(h * w)
+    return pooled.view(n, c, 1, 1)
+
+
+def _mean_of_rows(x: Tensor) -> Tensor:
+    """`x.mean([2], keepdim=True)` of a contiguous map, up to 1.6 times faster."""
+    n, c, h, w = x.shape
+    if h * w > SMALL_MAP:
+        return (_share(x, h) @ x.view(n * c, h, w)).view(n, c, 1, w)
+    rows = x.split(1, dim=2)
+    total = rows[0].clone()
+    for row in rows[1:]:
+        total.add_(row)
+    return total.div_(h)
+
+
 def maximum(x: Tensor, dims: list[int]) -> Tensor:
-    if not x.requires_grad:
-        return x.amax(dims, keepdim=True)  # equal values; only at ties is its gradient another
+    if not x.requires_grad:  # equal values; only at ties is the gradient of `amax` another
+        return _amax(x, dims)
     return first_max(x, dims)[0] if pays_by_hand(x) else plain_max(x, dims)
+
+
+def _amax(x: Tensor, dims: list[int]) -> Tensor:
+    """`x.amax(dims, keepdim=True)` by what is fast on a processor."""
+    if not pays_by_hand(x):
+        return x.amax(dims, keepdim=True)
+    n, c, h, w = x.shape
+    if dims == [1] and x.is_contiguous() and c % GROUPS == 0:  # 1.6 to 7 times faster
+        return x.view(n, c // GROUPS, GROUPS, h, w).amax(1).amax(1, keepdim=True)
+    if dims == [2, 3] and channels_last(x):  # 1.2 times faster
+        return x.permute(0, 2, 3, 1).view(n, h * w, c).amax(1).view(n, c, 1, 1)
+    return x.amax(dims, keepdim=True)
 
 
 def plain_max(x: Tensor, dims: list[int]) -> Tensor:
@@ -109,9 +148,21 @@ def first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
         grouped = x.is_contiguous() and x.shape[1] % GROUPS == 0
         return _max_of_groups(x) if grouped else x.max(1, keepdim=True)
     if x.is_contiguous():
-        values, places = x.flatten(2).max(2)
+        values, places = _max_of_parts(x.flatten(2))
         return values[:, :, None, None], places[:, :, None, None]
     return torch.ops.aten.adaptive_max_pool2d(x, [1, 1])
+
+
+def _max_of_parts(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`x.max(2)` of (N, C, pixels) in a third of the time: the part first, then the pixel."""
+    n, c, pixels = x.shape
+    fitting = [p for p in PARTS if pixels % p == 0 and pixels // p >= LEAST_PART]
+    if not fitting:
+        return x.max(2)
+    parts = x.view(n * c, fitting[0], -1)
+    values, part = parts.amax(2).max(1)
+    member = parts[torch.arange(n * c), part].max(1)[1]
+    return values.view(n, c), (part * parts.shape[2] + member).view(n, c)
 
 
 def _max_of_groups(x: Tensor) -> tuple[Tensor, Tensor]:

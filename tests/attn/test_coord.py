@@ -5,6 +5,7 @@ import timm
 import torch
 from official import assert_equals_official, gate_of, num_params
 from timm.layers.coord_attn import CoordAttn
+from torch import nn
 
 from attn.coord import CoordAttention
 
@@ -154,3 +155,23 @@ def test_gradients(make, training):
 def test_errors_say_what_is_allowed(channels, options, error, message):
     with pytest.raises(error, match=message):
         CoordAttention(channels, **options)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("places", [9, 40])
+def test_the_mixing_of_a_strip_is_a_convolution(places, layout):
+    mix = CoordAttention(64).conv1.double()
+    strip = torch.randn(3, 64, places, 1, dtype=torch.float64).contiguous(memory_format=layout)
+    strip.requires_grad_()
+    heard = []
+    handle = mix.register_forward_hook(lambda *given: heard.append(given[-1]))
+    inputs = [strip, *mix.parameters()]
+    ours = mix(strip)
+    plain = nn.functional.conv2d(strip, mix.weight, mix.bias)
+    torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours.square().sum(), inputs),
+        torch.autograd.grad(plain.square().sum(), inputs),
+    )
+    handle.remove()
+    assert heard[0] is ours
