@@ -10,7 +10,7 @@ from typing import Any
 
 def register() -> None:
     """Let timm know the suite's own nets by name."""
-    from benchmarks import backbones, narrow, scaled  # noqa: F401  each registers its nets
+    from benchmarks import backbones, narrow, scaled, small_nets  # noqa: F401  each its nets
 
 
 def create(backbone: str, module: str = "none", variant: str = "", **settings: Any) -> Any:
