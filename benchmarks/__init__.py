@@ -9,6 +9,7 @@ FILES = (
     "latency",
     "accuracy",
     "widths",
+    "nets",
     "simulation",
     "overhead",
     "speed",

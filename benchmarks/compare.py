@@ -261,7 +261,7 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     """``accuracy_table`` with what the arm adds in parameters, multiply-adds and time.
 
     ``cost_backbone`` and ``latency_backbone`` name where the last two were measured: the
-    comparison's own backbone if it has rows, else the first of ``REFERENCE_BACKBONES`` that has.
+    comparison's own backbone if it has rows, else the first of `tables.references` that has.
     """
     table = accuracy_table(store, which, machine)
     bare = table.loc[table["arm"] == "none", "params"]
@@ -289,7 +289,7 @@ def latency_setting(
     """
     found = tables.latency_settings(store, machine, which.device)
     backbones = [setting["backbone"] for setting in found]
-    wanted = (which.backbone, *tables.REFERENCE_BACKBONES, *backbones)
+    wanted = (which.backbone, *tables.references(which.backbone), *backbones)
     backbone = next((b for b in wanted if b in backbones), None)
     mine = [s for s in found if s["backbone"] == backbone]
     trained = (which.precision, which.layout)

@@ -30,6 +30,7 @@ from benchmarks.evaluation import (
     evaluate,
     gpu_columns,
 )
+from benchmarks.nets import SIZES
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.surroundings import surroundings
 from benchmarks.timing import Record
@@ -51,7 +52,10 @@ BACKBONES = (
     "resnet50",
 )
 QUICK_BACKBONES = ("resnet10_small", "resnet18", "mobilenetv2_100")
-SMALL_IMAGES = dict.fromkeys(("resnet10_small", BACKBONE, *WIDTHS), (28, 32))
+SMALL_IMAGES = {
+    **dict.fromkeys(("resnet10_small", BACKBONE, *WIDTHS), (28, 32)),
+    **{name: (size, 32) for name, size in SIZES.items()},
+}
 """Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
 
 

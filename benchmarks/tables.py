@@ -17,7 +17,7 @@ from benchmarks.cells import MODULES, benchmarks
 from benchmarks.store import Store
 
 REFERENCE_BACKBONES = ("resnet18", "resnet50", "mobilenetv2_100")
-"""Where costs and latencies of an arm are read when its own backbone has none, in this order."""
+"""Where costs and latencies of an arm are read when its own backbone has none; see `references`."""
 
 SETTING = ("backbone", "device", "precision", "layout", "image_size", "batch_size", "threads")
 """What latencies have in common that may stand in one table, beside the machine."""
@@ -72,8 +72,9 @@ def here() -> str:
 
 
 def cost_rows(store: Store) -> pd.DataFrame:
-    """The rows of ``cost`` and of ``widths``; what both counted, by ``widths``."""
-    small, rows = (with_arm(store.table(name)) for name in ("widths", "cost"))
+    """The rows of ``cost``, ``widths`` and ``nets``; of what two counted, not those of ``cost``."""
+    *trained, rows = (with_arm(store.table(name)) for name in ("widths", "nets", "cost"))
+    small = pd.concat(trained, ignore_index=True)
     if small.empty:
         return rows
     counted = pd.MultiIndex.from_frame(ok(small)[["backbone", "arm"]])
@@ -94,10 +95,20 @@ def pixels(table: pd.DataFrame) -> str:
     return f"{', '.join(map(str, sizes))} px" if sizes else ""
 
 
+def references(backbone: str) -> list[str]:
+    """``REFERENCE_BACKBONES``, those of the backbone's own family first."""
+    return sorted(REFERENCE_BACKBONES, key=lambda other: _family(other) != _family(backbone))
+
+
+def _family(backbone: str) -> str:
+    """The architecture of a timm name, without version, size and all else: ``mobilenetv``."""
+    return backbone.partition("_")[0].rstrip("0123456789")
+
+
 def reference(rows: pd.DataFrame, backbone: str) -> str:
-    """The backbone if it has rows, else the first of ``REFERENCE_BACKBONES`` that has."""
+    """The backbone if it has rows, else the first of `references` that has."""
     measured = set(rows["backbone"])
-    return next((b for b in (backbone, *REFERENCE_BACKBONES) if b in measured), backbone)
+    return next((b for b in (backbone, *references(backbone)) if b in measured), backbone)
 
 
 def latency_settings(

@@ -61,6 +61,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "widths": equal_cost.widths,
     "latency": latency.latency,
     "cost": cost.cost,
+    "cost-nets": cost.nets,
     "coverage-modules": coverage.by_module,
     "coverage-families": coverage.by_family,
     "coverage-reasons": coverage.reasons,

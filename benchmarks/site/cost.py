@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
+from benchmarks.nets import SIZES
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -27,6 +28,15 @@ def cost(store: Store) -> str:
     for backbone in backbones:
         parts += [f"\n### {backbone}\n", _cost(store, backbone)]
     return "\n".join(parts)
+
+
+def nets(store: Store) -> str:
+    """Everything that was counted of the trained nets beside that of the main table."""
+    backbones = list(dict.fromkeys(store.table("nets")["backbone"]))
+    if not backbones:
+        return absent("Cost of the other trained nets")
+    order = [name for name in SIZES if name in backbones]
+    return "\n".join(f"\n### {backbone}\n\n{_cost(store, backbone)}" for backbone in order)
 
 
 def _overview(
@@ -79,4 +89,5 @@ def _cost(store: Store, backbone: str) -> str:
         body.append(entries)
     heads = [Head("Module", number=False), *(head for head, _, _ in COST_COLUMNS)]
     note = f"one image of {tables.pixels(frame)}; the same on every machine"
-    return table(f"Cost of {backbone}", note, heads, body, origin(store, frame, "cost"))
+    file = "nets" if backbone in SIZES else "cost"
+    return table(f"Cost of {backbone}", note, heads, body, origin(store, frame, file))

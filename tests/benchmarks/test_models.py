@@ -7,10 +7,11 @@ import attn
 from benchmarks import __main__, models, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.fresh import in_fresh_process
+from benchmarks.nets import CIFAR, SIZES
 from benchmarks.widths import WIDTHS
 
-SMALL = ("resnet10_small", "resnet10_small_os8", "resnet10_narrow_os8", *WIDTHS)
-"""All nets of the suite; the files that register them are three."""
+SMALL = ("resnet10_small", "resnet10_small_os8", "resnet10_narrow_os8", *WIDTHS, *SIZES)
+"""All nets of the suite; the files that register them are four."""
 
 
 def in_channels(names):
@@ -18,7 +19,8 @@ def in_channels(names):
 
 
 def test_a_fresh_process_knows_every_small_net():
-    assert in_fresh_process(in_channels, SMALL) == [1] * len(SMALL)
+    colours = [3 if name in CIFAR else 1 for name in SMALL]
+    assert in_fresh_process(in_channels, SMALL) == colours
 
 
 @pytest.mark.parametrize("variant", ["", "reduction=8 bias=False"])
