@@ -77,17 +77,21 @@ def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
 
 
 def ranked(found: Iterable[Comparison]) -> list[Comparison]:
-    """Results before previews, what a suite still trains before what one did, processors first."""
-    planned = {
+    """Results before previews, what a suite still trains before what one did, processors first.
+
+    What the suites still train is in the order of their plans.
+    """
+    planned = [
         (runs.data, backbone, runs.recipe)
         for plan in PLANS.values()
         for runs in plan
         for backbone in runs.backbones
-    }
+    ]
 
     def place(c: Comparison) -> tuple[Any, ...]:
-        known = (c.data, c.backbone, c.recipe) in planned
-        return c.preview, not known, c.device != "cpu", c.data, c.backbone
+        line = (c.data, c.backbone, c.recipe)
+        order = planned.index(line) if line in planned else len(planned)
+        return c.preview, line not in planned, c.device != "cpu", order, c.data, c.backbone
 
     return sorted(found, key=place)
 

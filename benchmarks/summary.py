@@ -33,7 +33,7 @@ def text_summary(store: Store, suite: str) -> str:
         markup=False,
     )
     machine = tables.here()
-    found = compare.comparisons(store, suite)
+    found = compare.ranked(compare.comparisons(store, suite))
     if not found:
         console.print("Accuracy: not measured")
     for which in found:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from benchmarks import accuracy, data
-from benchmarks.accuracy import Accuracy, build, run_seed
+from benchmarks.accuracy import PLANS, Accuracy, build, run_seed
 from benchmarks.cells import MODULES, SUITES, Cell, Diverged, Selection
 from benchmarks.data import DataError
+from benchmarks.nets import CIFAR, MOBILE
 from benchmarks.recipes import RECIPES
 from benchmarks.widths import BACKBONE, WIDTHS
 
@@ -122,17 +123,56 @@ def test_a_divergence_keeps_what_is_known(monkeypatch):
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_every_repetition_of_the_main_table_has_every_arm_and_is_finished_before_the_next(suite):
-    cells = list(ACCURACY.cells(Selection(suite, device=SUITES[suite].device)))
-    main = [cell for cell in cells if cell.backbone not in WIDTHS]
-    assert main and cells[: len(main)] == main
-    seeds = [(seed, list(group)) for seed, group in groupby(main, key=lambda cell: cell.seed)]
-    assert [seed for seed, _ in seeds] == list(range(len(seeds)))
-    for _, group in seeds:
-        assert [cell.module for cell in group] == list(MODULES)
-        assert len({run_seed(cell) for cell in group}) == 1
-    assert {cell.recipe for cell in cells} <= set(RECIPES)
-    assert {cell.data for cell in cells} <= set(data.DATASETS)
+def test_every_repetition_of_a_table_has_every_arm_and_is_finished_before_the_next(suite):
+    left = list(ACCURACY.cells(Selection(suite, device=SUITES[suite].device)))
+    assert {cell.recipe for cell in left} <= set(RECIPES)
+    assert {cell.data for cell in left} <= set(data.DATASETS)
+    for runs in PLANS[suite]:
+        size = runs.seeds * len(runs.backbones) * len(runs.arms)
+        table, left = left[:size], left[size:]
+        seeds = [(seed, list(group)) for seed, group in groupby(table, key=lambda cell: cell.seed)]
+        assert [seed for seed, _ in seeds] == list(range(runs.seeds))
+        for _, group in seeds:
+            nets = [list(mine) for _, mine in groupby(group, key=lambda cell: cell.backbone)]
+            assert [mine[0].backbone for mine in nets] == list(runs.backbones)
+            for mine in nets:
+                assert [(cell.module, cell.variant) for cell in mine] == list(runs.arms)
+                assert len({run_seed(cell) for cell in mine}) == 1
+    assert left == []
+
+
+def test_a_processor_trains_every_arm_in_a_second_net_too():
+    main, *_, second = PLANS["cpu"]
+    assert main.backbones == (BACKBONE,) and second.backbones == (MOBILE,)
+    assert main.arms == second.arms == tuple((name, "") for name in MODULES)
+    assert (second.data, second.recipe, second.seeds) == (main.data, main.recipe, main.seeds)
+    want = Selection("cpu", backbones=(MOBILE,))
+    cells = list(ACCURACY.cells(want))
+    assert set(cells) < set(ACCURACY.cells(Selection("cpu"))) and len(cells) == 10 * len(MODULES)
+
+
+def test_a_gpu_trains_the_nets_of_published_tables():
+    (runs,) = PLANS["gpu"]
+    assert (runs.data, runs.recipe, runs.seeds) == ("cifar100", "cifar", 10)
+    assert runs.backbones == CIFAR and runs.arms == PLANS["cpu"][0].arms
+    assert RECIPES["cifar"].epochs == 160
+
+
+@pytest.mark.parametrize("backbone", [MOBILE, *CIFAR])
+def test_a_step_of_every_net_as_the_gpu_takes_it(backbone, monkeypatch):
+    """bf16 and channels last, on a processor: eight images of noise in 28 or 32 pixels."""
+    few = replace(RECIPES["smoke"], name="few", epochs=1, batch_size=4)
+    monkeypatch.setitem(RECIPES, "few", few)
+    size, channels = (28, 1) if backbone == MOBILE else (32, 3)
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (8, channels, size, size), dtype=torch.uint8)
+    labels = torch.arange(8) % 4
+    images = data.Images("few", pixels, labels, pixels, labels, num_classes=4, flip=True)
+    monkeypatch.setattr(accuracy, "_images", lambda name: images)
+    how = {"recipe": "few", "precision": "bf16", "layout": "nhwc"}
+    for module in ("none", "se", "pam"):
+        found = ACCURACY.measure(replace(CELL, backbone=backbone, module=module, **how))
+        assert found["train_images"] == 8 and found["train_loss"] > 0
 
 
 def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():

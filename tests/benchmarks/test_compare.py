@@ -184,3 +184,14 @@ def test_what_a_suite_still_trains_comes_before_what_it_once_trained():
     preview = replace(now, recipe="preview")
     assert backbone > once.backbone
     assert compare.ranked([once, preview, now]) == [now, once, preview]
+
+
+def test_the_main_table_comes_first_then_the_other_plans_of_a_processor():
+    main, _, second = PLANS["cpu"]
+    lines = [Comparison(r.data, r.backbones[0], r.recipe) for r in (main, second)]
+    assert lines[0].backbone > lines[1].backbone
+    (gpu,) = PLANS["gpu"]
+    nets = [
+        Comparison(gpu.data, name, gpu.recipe, "cuda", "bf16", "nhwc") for name in gpu.backbones
+    ]
+    assert compare.ranked([*reversed(nets), *reversed(lines)]) == [*lines, *nets]
