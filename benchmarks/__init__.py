@@ -36,4 +36,5 @@ FILES = (
     "depth",
     "mechanism",
     "segmentation",
+    "imagenet",
 )

@@ -1,7 +1,8 @@
 """Training runs compared arm by arm: which rows may be paired, and what the pairs say.
 
 A comparison holds rows of one data set, backbone, recipe and way of computing, each arm by its
-newest code. Below the seeds that a verdict takes it is a preview, and says so.
+newest code. Below the seeds that a verdict takes it is a preview, and says so. ``name`` is that of
+the table, which has the columns of ``accuracy``.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ def recipes(suite: str) -> set[str]:
     return {cell.recipe for cell in benchmarks()["accuracy"].cells(want)}
 
 
-def comparisons(store: Store, suite: str | None = None) -> list[Comparison]:
+def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
     """The comparisons that have rows, those of one suite or all.
 
     The bare backbone at another width is none of its own: `equal_cost` compares with it.
     """
-    rows = store.table("accuracy")
+    rows = store.table(name)
     rows = rows[~rows["backbone"].isin(list(WIDTHS)) | (rows["module"] != "none")]
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
@@ -96,12 +97,12 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
     return sorted(found, key=place)
 
 
-def every_row(store: Store, which: Comparison) -> pd.DataFrame:
+def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
     """The rows of a comparison, those of older code and of every machine included."""
-    rows = tables.with_arm(store.table("accuracy"))
-    for name in FIELDS:
-        value = getattr(which, name)
-        rows = rows[rows[name].isna() if value is None else (rows[name] == value).fillna(False)]
+    rows = tables.with_arm(store.table(name))
+    for field in FIELDS:
+        value = getattr(which, field)
+        rows = rows[rows[field].isna() if value is None else (rows[field] == value).fillna(False)]
     return rows
 
 
@@ -120,30 +121,36 @@ def current(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[kept.astype(bool)]
 
 
-def left_out(store: Store, which: Comparison) -> int:
+def left_out(store: Store, which: Comparison, name: str = "accuracy") -> int:
     """How many rows of a comparison are of older code."""
-    rows = every_row(store, which)
+    rows = every_row(store, which, name)
     return len(rows) - len(current(rows))
 
 
-def accuracy_rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+def accuracy_rows(
+    store: Store, which: Comparison, machine: str | None = None, name: str = "accuracy"
+) -> pd.DataFrame:
     """The rows of one comparison, one an arm and seed, by the newest code of each arm.
 
     A preview is of one machine only. Elsewhere a seed's rows come from the machine that has most
     of them, so that pairs are of one machine where they can be. Raises StoreError for two rows
     of one arm, seed and machine.
     """
-    return chosen(store, every_row(store, which), which, machine)
+    return chosen(store, every_row(store, which, name), which, machine, name)
 
 
 def chosen(
-    store: Store, rows: pd.DataFrame, which: Comparison, machine: str | None = None
+    store: Store,
+    rows: pd.DataFrame,
+    which: Comparison,
+    machine: str | None = None,
+    name: str = "accuracy",
 ) -> pd.DataFrame:
     """Of the rows of a comparison those that `accuracy_rows` describes."""
     rows = current(rows)
     if which.preview:
         rows = tables.one_machine(rows, machine)
-    return one_a_seed(rows, which.title, store.table_path("accuracy"), machine)
+    return one_a_seed(rows, which.title, store.table_path(name), machine)
 
 
 def one_a_seed(

@@ -14,9 +14,12 @@ from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
 
-def about(store: Store, which: Comparison) -> str:
-    """One line on how the runs of a comparison were trained; a preview begins with the word."""
-    rows = compare.accuracy_rows(store, which)
+def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
+    """One line on how the runs of a comparison were trained; a preview begins with the word.
+
+    ``name`` is the table that has them.
+    """
+    rows = compare.accuracy_rows(store, which, name=name)
     done = tables.ok(rows)
     words = [f"recipe {which.recipe}", which.device]
     if which.recipe in RECIPES:
@@ -24,12 +27,12 @@ def about(store: Store, which: Comparison) -> str:
     if len(done):
         words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
         words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
-    old, crossed = compare.left_out(store, which), compare.crossed(rows)
+    old, crossed = compare.left_out(store, which, name), compare.crossed(rows)
     if old:
         words.append(f"{_many(old, 'row')} of older code left out")
     if crossed:
         words.append(f"{_many(crossed, 'pair')} across two machines")
-    preview = compare.preview_words(compare.accuracy_table(store, which), which)
+    preview = compare.preview_words(compare.judged(rows), which)
     return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
 
 
@@ -134,8 +137,13 @@ def accuracy(store: Store) -> str:
         Head("Parameters"),
     )
     parts = []
-    for which in compare.ranked(compare.comparisons(store)):
-        rows = compare.accuracy_rows(store, which)
+    found = [
+        (name, which)
+        for name in ("accuracy", "imagenet")
+        for which in compare.ranked(compare.comparisons(store, name=name))
+    ]
+    for name, which in found:
+        rows = compare.accuracy_rows(store, which, name=name)
         body = [
             (
                 Entry(row.arm),
@@ -145,11 +153,11 @@ def accuracy(store: Store) -> str:
                 seeds(row),
                 value(display.whole, row.params),
             )
-            for row in tables.records(compare.accuracy_table(store, which))
+            for row in tables.records(compare.judged(rows))
         ]
-        note = about(store, which)
+        note = about(store, which, name)
         parts.append(f"\n### {which.title}\n")
-        parts.append(table(which.title, note, heads, body, origin(store, rows, "accuracy")))
+        parts.append(table(which.title, note, heads, body, origin(store, rows, name)))
     return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])
 
 
@@ -197,8 +205,6 @@ def smallest(effect: Any) -> Entry:
 
 
 def _unmeasured(store: Store) -> list[str]:
-    rows = store.table("accuracy")
-    on_gpu = rows["device"].ne("cpu").any()
-    imagenet = rows["data"].str.contains("imagenet").any()
+    on_gpu = store.table("accuracy")["device"].ne("cpu").any()
     missing = [] if on_gpu else ["Training on a GPU"]
-    return missing if imagenet else [*missing, "ImageNet"]
+    return missing if len(store.table("imagenet")) else [*missing, "ImageNet"]

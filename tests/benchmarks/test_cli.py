@@ -321,3 +321,16 @@ def test_cells_that_go_wrong_are_shown_and_the_exit_status_says_so(suite, result
     for status in ("failed", "crashed", "diverged"):
         assert f"1 cells {status}" in out
     assert rows(results) == {0: "ok", 1: "failed", 2: "crashed", 3: "diverged", 4: "ok"}
+
+
+def test_a_selection_without_cells_says_so(answer):
+    status, out, _ = answer("run", "--only", "imagenet")
+    assert status == 0
+    assert "no benchmark has a cell for what was asked" in out and "there already" not in out
+
+
+def test_images_in_folders_that_are_not_there_are_named_before_work(answer, results, monkeypatch):
+    monkeypatch.setenv("ATTN_BENCH_IMAGENET", str(results / "nowhere"))
+    status, _, error = answer("run", "--suite", "gpu", "--device", "cpu", "--only", "imagenet")
+    assert status == 2 and no_rows(results)
+    assert "nowhere/train does not hold a folder of images for each class" in error

@@ -1,0 +1,114 @@
+"""Accuracy on ImageNet: the same comparison with large images and wide nets, on a GPU.
+
+The images are those of ``ATTN_BENCH_IMAGENET``, or of ``imagenet`` in the folder of all data. The
+suite ``gpu`` has them only where one of the two is there, since nobody can download them for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import Accuracy, as_text, build, run_seed
+from benchmarks.cells import Cell, Column, Diverged, Selection
+from benchmarks.recipes import RECIPES
+
+DATA = RECIPE = "imagenet"
+BACKBONES = ("resnet50", "mobilenetv2_100")
+SEEDS = 10
+IMAGE_SIZE = 224
+VARIABLE = "ATTN_BENCH_IMAGENET"
+
+
+class ImageNet(Accuracy):
+    """Train each arm on ImageNet with the same recipe and seeds; last-epoch accuracy on `val`."""
+
+    name = "imagenet"
+    title = "Accuracy on ImageNet after training with one recipe and paired seeds"
+    exclusive = True
+    default_seconds = 900.0
+    limit_seconds = 30 * 24 * 3600.0
+    code = (
+        "benchmarks/accuracy.py::as_text",
+        "benchmarks/accuracy.py::build",
+        "benchmarks/accuracy.py::run_seed",
+        "benchmarks/folders.py",
+        "benchmarks/imagenet.py::train_arm",
+        "benchmarks/training.py",
+    )
+    columns = (
+        *Accuracy.columns,
+        Column("top5", "number", "%", "test images whose class is among the five likeliest"),
+    )
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """Seed by seed, all arms of a seed together, so that what is finished is paired."""
+        if want.suite != "gpu" or not (os.environ.get(VARIABLE) or place().is_dir()):
+            return
+        backbones = want.backbones or BACKBONES
+        for seed, backbone, (module, variant) in product(range(SEEDS), backbones, want.arms()):
+            yield Cell(
+                self.name,
+                backbone,
+                module,
+                variant,
+                data=DATA,
+                recipe=RECIPE,
+                seed=seed,
+                device=want.device,
+                precision="bf16",
+                layout="nhwc",
+                image_size=IMAGE_SIZE,
+                batch_size=RECIPES[RECIPE].batch_size,
+            )
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """List the images once: DataError before any training if they are not as they should be."""
+        from benchmarks import folders
+
+        if cells:
+            folders.load(place())
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
+        return train_arm(cell)
+
+
+def place() -> Path:
+    """The folder with ``train`` and ``val``."""
+    from benchmarks.data import cache_folder
+
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else cache_folder() / DATA
+
+
+def train_arm(cell: Cell) -> dict[str, Any]:
+    """Build, train and test the model of a cell."""
+    from benchmarks import folders
+    from benchmarks.latency import cores
+
+    images = folders.load(place())
+    model = build(cell, len(images.train.classes), 3)
+    facts = {
+        "params": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "train_images": len(images.train),
+        "test_images": len(images.test),
+    }
+    how = folders.How(
+        cell.image_size or IMAGE_SIZE,
+        cell.device,
+        cell.precision,
+        cell.layout,
+        0 if cell.device == "cpu" else cores(),
+    )
+    try:
+        outcome, top5 = folders.train(model, images, RECIPES[cell.recipe], run_seed(cell), how)
+    except Diverged as diverged:
+        raise Diverged(str(diverged), {**facts, **diverged.values}) from diverged
+    losses = " ".join(f"{loss:.4f}" for loss in outcome.losses)
+    bits = as_text(outcome.correct)
+    return {**facts, **asdict(outcome), "top5": top5, "losses": losses, "correct": bits}
