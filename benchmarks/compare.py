@@ -72,6 +72,11 @@ def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") 
     rows = rows[~rows["backbone"].isin(list(WIDTHS)) | (rows["module"] != "none")]
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
+    return among(rows)
+
+
+def among(rows: pd.DataFrame) -> list[Comparison]:
+    """The comparisons that rows are of."""
     found: list[list[Any]] = rows[FIELDS].drop_duplicates().astype(object).values.tolist()
     plain: list[list[Any]] = [[None if pd.isna(v) else v for v in values] for values in found]
     return [Comparison(*values) for values in plain]
@@ -174,20 +179,23 @@ def one_a_seed(
     return best.drop(columns=["_done", "_size", "_here"])
 
 
-def paired_differences(rows: pd.DataFrame, value: str = "top1") -> dict[str, list[float]]:
-    """Arm minus bare backbone for every seed that both finished, arm by arm."""
+def paired_differences(
+    rows: pd.DataFrame, value: str = "top1", reference: str = "none"
+) -> dict[str, list[float]]:
+    """Arm minus reference for every seed that both finished, arm by arm."""
     wide = tables.ok(rows).pivot(index="seed", columns="arm", values=value)
-    if "none" not in wide:
+    if reference not in wide:
         return {}
-    differences = {name: (wide[name] - wide["none"]).dropna() for name in wide if name != "none"}
+    others = [name for name in wide if name != reference]
+    differences = {name: (wide[name] - wide[reference]).dropna() for name in others}
     return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
 
 
-def crossed(rows: pd.DataFrame) -> int:
+def crossed(rows: pd.DataFrame, reference: str = "none") -> int:
     """How many pairs have their two runs on different machines."""
     done = tables.ok(rows)
-    bare = done[done["arm"] == "none"].set_index("seed")["machine"]
-    theirs = done["seed"].map(bare)
+    machines = done[done["arm"] == reference].set_index("seed")["machine"]
+    theirs = done["seed"].map(machines)
     return int((theirs.notna() & (theirs != done["machine"])).sum())
 
 
@@ -213,14 +221,17 @@ def accuracy_table(store: Store, which: Comparison, machine: str | None = None) 
 
 
 def judged(
-    rows: pd.DataFrame, value: str = "top1", expected: Sequence[str] = MODULES
+    rows: pd.DataFrame,
+    value: str = "top1",
+    expected: Sequence[str] = MODULES,
+    reference: str = "none",
 ) -> pd.DataFrame:
     """`accuracy_table` of the rows of one comparison and any of their columns.
 
     Mean and deviation stay ``top1`` and ``top1_sd`` whatever the column is. An arm of ``expected``
-    that has no rows has a line all the same.
+    that has no rows has a line all the same. ``reference`` is the arm that the others are less.
     """
-    differences = paired_differences(rows, value)
+    differences = paired_differences(rows, value, reference)
     verdicts = verdicts_of(differences)
     table = []
     for name in tables.in_order([*expected, *rows["arm"]]):

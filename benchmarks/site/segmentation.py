@@ -41,19 +41,12 @@ MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 def comparisons(store: Store) -> list[Comparison]:
     """Which rows may be compared, results first."""
-    rows = store.table("segmentation")[compare.FIELDS].drop_duplicates().astype(object)
-    found: list[list[Any]] = rows.values.tolist()
-    plain: list[list[Any]] = [[None if pd.isna(v) else v for v in values] for values in found]
-    return compare.ranked(Comparison(*values) for values in plain)
+    return compare.ranked(compare.among(store.table("segmentation")))
 
 
 def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of a comparison, one a head and seed, of each head's newest code."""
-    rows = tables.with_arm(store.table("segmentation"))
-    for name in compare.FIELDS:
-        wanted = getattr(which, name)
-        rows = rows[rows[name].isna() if wanted is None else (rows[name] == wanted).fillna(False)]
-    rows = compare.current(rows)
+    rows = compare.current(compare.every_row(store, which, "segmentation"))
     if which.preview:
         rows = tables.one_machine(rows)
     return compare.one_a_seed(rows, which.title, store.table_path("segmentation"))
