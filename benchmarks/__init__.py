@@ -37,4 +37,5 @@ FILES = (
     "mechanism",
     "segmentation",
     "imagenet",
+    "ablation",
 )
