@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks import compare, power, stats, tables
+from benchmarks import ablated, compare, power, stats, tables
+from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
 WANTED = 0.2
@@ -48,6 +49,11 @@ def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
 def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
     for which in compare.ranked(c for c in compare.comparisons(store) if not c.preview):
         yield which.title, compare.accuracy_rows(store, which), "top1"
+    for which in ablated.comparisons(store):
+        for family in FAMILIES.values():
+            rows = ablated.rows(store, which, family)
+            if len(ablated.options(rows)):
+                yield f"{family.title}, {which.title}", rows, "top1"
 
 
 def lines(rows: pd.DataFrame, value: str, wanted: float) -> list[Line]:
@@ -88,9 +94,10 @@ def text(store: Store, wanted: float) -> str:
     for title, rows, value in comparisons(store):
         found = lines(rows, value, wanted)
         arms = len(found) - 1
-        head = f"{'module':<12}{'seeds':>6}{'deviation':>11}{'could show':>12}"
+        width = max(12, *(len(line.arm) + 1 for line in found))
+        head = f"{'module':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
         parts += [title, f"{head}{f'for {wanted:g}':>10}{'more':>7}{'hours':>8}  verdict"]
-        parts += [_words(line) for line in found]
+        parts += [_words(line, width) for line in found]
         total = sum(line.hours for line in found)
         parts += [
             f"{sum(line.more for line in found)} runs, {total:.1f} hours of one process for every "
@@ -108,13 +115,13 @@ def text(store: Store, wanted: float) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _words(line: Line) -> str:
+def _words(line: Line, width: int) -> str:
     def points(number: float) -> str:
         if math.isinf(number):
             return "nothing"
         return "" if math.isnan(number) else f"{number:.2f}"
 
     return (
-        f"{line.arm:<12}{line.seeds:>6}{points(line.deviation):>11}{points(line.smallest):>12}"
+        f"{line.arm:<{width}}{line.seeds:>6}{points(line.deviation):>11}{points(line.smallest):>12}"
         f"{line.needed:>10}{line.more:>7}{line.hours:>8.1f}  {line.verdict}"
     ).rstrip()

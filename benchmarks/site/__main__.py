@@ -14,8 +14,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.ablation import FAMILIES
 from benchmarks.cells import ROOT
 from benchmarks.site import (
+    ablation,
     accuracy,
     attention,
     choices,
@@ -114,7 +116,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "segmentation-heads": segmentation.heads,
     "segmentation-classes": segmentation.classes,
 }
-"""Generated fragments by the name that pages call them; modules have two each besides."""
+"""Generated fragments by the name that pages call them; modules and ablations have more."""
 
 
 def generate(store: Store, folder: Path) -> list[Path]:
@@ -160,6 +162,8 @@ def fragments(store: Store) -> dict[str, str]:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)
         found[f"paper-{family}"] = papers.paper(store, family)
+    for family in FAMILIES:
+        found[f"ablation-{family}"] = ablation.family(store, family)
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
+
 from benchmarks import compare, display, equal_cost, power, tables
 from benchmarks.compare import Comparison
 from benchmarks.recipes import RECIPES
@@ -20,13 +22,7 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
     ``name`` is the table that has them.
     """
     rows = compare.accuracy_rows(store, which, name=name)
-    done = tables.ok(rows)
-    words = [f"recipe {which.recipe}", which.device]
-    if which.recipe in RECIPES:
-        words.insert(1, _many(RECIPES[which.recipe].epochs, "epoch"))
-    if len(done):
-        words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
-        words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
+    words = how(rows, which)
     old, crossed = compare.left_out(store, which, name), compare.crossed(rows)
     if old:
         words.append(f"{_many(old, 'row')} of older code left out")
@@ -34,6 +30,18 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
         words.append(f"{_many(crossed, 'pair')} across two machines")
     preview = compare.preview_words(compare.judged(rows), which)
     return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
+
+
+def how(rows: pd.DataFrame, which: Comparison) -> list[str]:
+    """Recipe, epochs, device and images of a comparison, in words."""
+    done = tables.ok(rows)
+    words = [f"recipe {which.recipe}", which.device]
+    if which.recipe in RECIPES:
+        words.insert(1, _many(RECIPES[which.recipe].epochs, "epoch"))
+    if len(done):
+        words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
+        words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
+    return words
 
 
 def _many(n: int, what: str) -> str:

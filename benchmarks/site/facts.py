@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import compare, display, equal_cost, stats, tables
+from benchmarks import ablated, compare, display, equal_cost, stats, tables
+from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.recipes import RECIPES
 from benchmarks.site import (
+    ablation,
     attention_facts,
     clock,
     mechanism,
@@ -28,7 +30,7 @@ COST_BACKBONE = "resnet50"
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
-    trained = (_accuracy, _mechanism, _segmentation, _equal_cost)
+    trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _cost, _latency, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules() | _recipe()
@@ -110,6 +112,23 @@ def _accuracy(store: Store) -> dict[str, str]:
             text = comparison(row)
             unfinished = preview and text != display.MISSING
             found[f"accuracy.{row.arm}"] = f"Preview, not a result: {text}" if unfinished else text
+    return found
+
+
+def _ablation(store: Store) -> dict[str, str]:
+    """Verdicts of each family in its first comparison: against the default, and against none."""
+    which = next(iter(ablated.comparisons(store)), ablated.planned())
+    found = {"ablation.what": which.title}
+    for name, family in FAMILIES.items():
+        rows = ablated.rows(store, which, family)
+        start = ablation.preview(rows, which, family)
+        both = ablated.against_default(rows, family), ablated.against_none(rows, family)
+        for key, table in zip(("default", "none"), both, strict=True):
+            verdicts = table["verdict"].dropna().tolist()
+            counts = verdict_counts(verdicts, "arm" if len(verdicts) == 1 else "arms")
+            text = f"{start}. {counts}" if start else counts
+            measured = not ablated.options(rows).empty
+            found[f"ablation.{name}.{key}"] = text if measured else display.MISSING
     return found
 
 

@@ -191,7 +191,7 @@ def pairs(store: Store) -> str:
 
 def _top1(pair: Pair, network: str, module: str, variant: str) -> float:
     """The one top-1 accuracy that a pair names. ValueError if there is none, or several."""
-    found = {_accuracy(v) for v in _candidates(pair, network, module, variant)}
+    found = {accuracy(v) for v in _candidates(pair, network, module, variant)}
     if len(found) != 1:
         raise ValueError(f"{pair.source}, {network} {module}: {len(found)} values, not one")
     return found.pop()
@@ -208,7 +208,8 @@ def _candidates(pair: Pair, network: str, module: str, variant: str) -> Iterator
             yield v
 
 
-def _accuracy(v: Printed) -> float:
+def accuracy(v: Printed) -> float:
+    """A printed top-1 in percent; an error is what is left to 100."""
     number = float(v.value)
     return round(100 - number, 4) if v.metric.startswith("top1_err") else number
 

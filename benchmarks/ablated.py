@@ -1,0 +1,63 @@
+"""The arms of an ablation against their module's default, and against the bare backbone.
+
+Rows of `ablation` are paired with those of `accuracy` of the same comparison and seed, by the
+rules of `compare`. Each of the two questions is one family for Holm's correction.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import compare
+from benchmarks.ablation import SUITE, Family
+from benchmarks.accuracy import PLANS
+from benchmarks.cells import SUITES
+from benchmarks.compare import Comparison
+from benchmarks.recipes import RECIPES
+from benchmarks.store import Store
+
+
+def planned() -> Comparison:
+    """What the suite trains: the comparison of its main table."""
+    main = PLANS[SUITE][0]
+    how = (SUITES[SUITE].device, main.precision, main.layout, RECIPES[main.recipe].batch_size)
+    return Comparison(main.data, main.backbones[0], main.recipe, *how)
+
+
+def comparisons(store: Store) -> list[Comparison]:
+    """The comparisons with rows of options, in the order of the pages."""
+    return compare.ranked(compare.among(store.table("ablation")))
+
+
+def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
+    """The rows of a family's arms, its default and the bare backbone, one an arm and seed.
+
+    A seed's rows are of one machine where they can be, see `compare.accuracy_rows`.
+    """
+    shared = compare.every_row(store, which)
+    own = compare.every_row(store, which, "ablation")
+    both = shared[shared["arm"].isin(["none", family.module])], own[own["arm"].isin(family.names)]
+    return compare.chosen(store, pd.concat(both, ignore_index=True), which)
+
+
+def options(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of these rows those of options: neither the default's nor the bare backbone's."""
+    return rows[rows["benchmark"] == "ablation"]
+
+
+def against_default(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
+    """`compare.judged` of the family's arms less its default, in the family's order."""
+    lines = [family.module, *family.names]
+    modules = rows[rows["arm"] != "none"]
+    table = compare.judged(modules, expected=lines, reference=family.module)
+    return _ordered(table, lines)
+
+
+def against_none(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
+    """`compare.judged` of the family's arms and its default less the bare backbone."""
+    lines = ["none", family.module, *family.names]
+    return _ordered(compare.judged(rows, expected=lines), lines)
+
+
+def _ordered(table: pd.DataFrame, lines: list[str]) -> pd.DataFrame:
+    return table.set_index("arm", drop=False).loc[lines].reset_index(drop=True)

@@ -1,0 +1,280 @@
+"""Options of the modules: what each changes here, beside what papers print for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import ablated, compare, display, power, tables
+from benchmarks.ablation import FAMILIES, SHUFFLED, Family
+from benchmarks.compare import Comparison
+from benchmarks.papers.reported import PAPERS, Printed, printed
+from benchmarks.site.accuracy import _many, _p, difference, how, seeds, smallest, top1
+from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.site.origin import origin
+from benchmarks.site.papers import METRICS, NAMES
+from benchmarks.site.reruns import accuracy
+from benchmarks.store import Store
+
+WORDS = {SHUFFLED: "eca, channels in a fixed random order"}
+"""Arms whose name says too little."""
+
+NOTHING = Entry("–")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A printed line of an option, and that of the default in the same table."""
+
+    paper: str
+    table: str
+    network: str
+    module: str
+    variant: str
+    default: tuple[str, str]
+
+
+def _longer(words: str) -> str:
+    return f"{words}, no FC bias, ~300-epoch plateau schedule + label smoothing"
+
+
+_SE10 = partial(
+    Line, "SENet TPAMI/arXiv-v4", "Table 10", "ResNet-50", default=("SE", _longer("r=16"))
+)
+_CBAM = partial(Line, "CBAM ECCV2018")
+_CBAM1 = partial(
+    _CBAM,
+    "Table 1 (channel attention)",
+    "ResNet-50",
+    default=("CBAM-channel", "AvgPool & MaxPool"),
+)
+_CBAM2 = partial(
+    _CBAM,
+    "Table 2 (spatial attention)",
+    "ResNet-50",
+    default=("CBAM", "channel + spatial (avg&max, k=7)"),
+)
+_CBAM3 = partial(_CBAM, "Table 3 (arrangement)", "ResNet-50", default=("CBAM", "channel + spatial"))
+_ECA2 = partial(Line, "ECA-Net CVPR2020", "Table 2", "ResNet-50", default=("ECA", "ECA k=3"))
+_ECA2_SE = partial(_ECA2, default=("SE", "SE"))
+_ECA4 = partial(
+    Line, "ECA-Net CVPR2020", "Figure 4 (kernel size)", "ResNet-50", default=("ECA", "k=3")
+)
+_CA = partial(Line, "CoordAttention CVPR2021")
+_CA1 = partial(_CA, "Table 1 (ablation)", "MobileNetV2-1.0", default=("Coord. Attention", "r=32"))
+_CA4 = partial(_CA, "Table 4 (reduction ratio)", "MobileNetV2-1.0", default=("CA", "r=32"))
+_SK = partial(Line, "SKNet CVPR2019")
+_SK6 = partial(
+    _SK,
+    "Table 6 (2nd branch D,G)",
+    "SKNet-50",
+    default=("SK", "2nd branch kernel=3x3 D=2 G=32 (resulted 5x5)"),
+)
+_SK7 = partial(_SK, "Table 7 (kernel combos)", "SKNet-50", default=("SK", "K3+K5 SK"))
+
+PRINTED: dict[str, dict[str, Line]] = {
+    "se-reduction": {
+        "none": _SE10("none", "plateau schedule + label smoothing"),
+        "se": _SE10("SE", _longer("r=16")),
+        "se reduction=4": _SE10("SE", _longer("r=4")),
+        "se reduction=8": _SE10("SE", _longer("r=8")),
+        "se min_channels=1 reduction=32": _SE10("SE", _longer("r=32")),
+    },
+    "se-excitation": {
+        "none": _ECA2_SE("Vanilla", "Vanilla"),
+        "se": _ECA2_SE("SE", "SE"),
+        "se_var1": _ECA2_SE("SE-Var1", "SE-Var1 sigma(y)"),
+        "se_var2": _ECA2_SE("SE-Var2", "SE-Var2 sigma(w.y)"),
+        "se_var3": _ECA2_SE("SE-Var3", "SE-Var3 sigma(Wy)"),
+        "se_gc": _ECA2_SE("SE-GC1", "SE-GC1 (16 groups)"),
+    },
+    "cbam": {
+        "none": _CBAM1("none", "baseline"),
+        "cbam": _CBAM2("CBAM", "channel + spatial (avg&max, k=7)"),
+        "cbam order='spatial_first'": _CBAM3("CBAM", "spatial + channel"),
+        "cbam order='parallel'": _CBAM3("CBAM", "channel & spatial in parallel"),
+        "cbam pool='avg'": _CBAM1("CBAM-channel", "AvgPool (SE)"),
+        "cbam pool='max'": _CBAM1("CBAM-channel", "MaxPool"),
+        "cbam spatial=None": _CBAM2("CBAM", "channel"),
+    },
+    "eca": {
+        "none": _ECA2("Vanilla", "Vanilla"),
+        "eca": _ECA4("ECA", "k=3"),
+        "eca kernel_size=5": _ECA4("ECA", "k=5"),
+        "eca kernel_size=7": _ECA4("ECA", "k=7"),
+        "eca kernel_size=9": _ECA4("ECA", "k=9"),
+        "eca kernel_size='adaptive'": _ECA4("ECA", "adaptive"),
+        "eca_ns": _ECA2("ECA-NS", "ECA-NS"),
+    },
+    "coord": {
+        "none": _CA1("none", ""),
+        "coord": _CA1("Coord. Attention", "r=32"),
+        "coord min_channels=1 reduction=16": _CA4("CA", "r=16"),
+        "coord axes='height'": _CA1("X Attention", "r=24"),
+        "coord axes='width'": _CA1("Y Attention", "r=24"),
+    },
+    "sk": {
+        "none": _SK7("none", "K3"),
+        "sk": _SK7("SK", "K3+K5 SK"),
+        "sk branches=((3,1),(3,1))": _SK6("SK", "2nd branch kernel=3x3 D=1 G=32 (resulted 3x3)"),
+        "sk branches=((3,1),(5,1))": _SK6("SK", "2nd branch kernel=5x5 D=1 G=64 (resulted 5x5)"),
+        "sk branches=((3,1),(3,3))": _SK7("SK", "K3+K7 SK"),
+        "sk branches=((3,2),(3,3))": _SK7("SK", "K5+K7 SK"),
+        "sk branches=((3,1),(3,2),(3,3))": _SK7("SK", "K3+K5+K7 SK"),
+    },
+}
+"""Which printed line is of an arm, by family; an arm that no paper prints has none."""
+
+SIZES = ("params", "module_params_formula")
+TOP1 = ("top1_err", "top1_acc")
+
+
+def line_value(line: Line, metrics: tuple[str, ...]) -> Printed | None:
+    """What a line prints of the first metric that it has."""
+    place = (line.paper, line.table, line.network, line.module, line.variant)
+    found = {
+        v.metric: v
+        for v in printed()
+        if (v.paper, v.table, v.backbone, v.module, v.variant) == place
+    }
+    return next((found[metric] for metric in metrics if metric in found), None)
+
+
+def line_top1(line: Line) -> Printed:
+    """The top-1 that a line prints, right or wrong. ValueError if it prints none."""
+    found = line_value(line, TOP1)
+    if found is None:
+        raise ValueError(f"{line.paper}, {line.table}: no top-1 of {line.module} {line.variant}")
+    return found
+
+
+def printed_difference(line: Line) -> float:
+    """Points of top-1 between a printed line and its default: mostly one run each."""
+    default = replace(line, module=line.default[0], variant=line.default[1])
+    return round(accuracy(line_top1(line)) - accuracy(line_top1(default)), 4)
+
+
+def name_of(arm: str) -> str:
+    """An arm as people read it."""
+    return WORDS.get(arm, arm)
+
+
+def family(store: Store, name: str) -> str:
+    """A family's arms in every comparison, what the suite would train if there is none; sources."""
+    found = ablated.comparisons(store) or [ablated.planned()]
+    return "\n".join([*(_table(store, which, name) for which in found), sources(name)])
+
+
+def sources(name: str) -> str:
+    """Which printed line stands beside each arm of a family, folded away."""
+    heads = [Head(word, number=False) for word in ("Option", "Printed in", "Network", "Line")]
+    body = []
+    for arm in ("none", FAMILIES[name].module, *FAMILIES[name].names):
+        line = PRINTED[name].get(arm)
+        words = (Entry("not printed"), NOTHING, NOTHING)
+        if line:
+            place = f"{NAMES[PAPERS[line.paper]]}, {line.table}"
+            words = (Entry(place), Entry(line.network), Entry(line.variant or line.module))
+        body.append((Entry(name_of(arm)), *words))
+    made = table(f"Printed lines: {FAMILIES[name].title}", "", heads, body, "All: reported.csv.")
+    title = "<summary>Where the printed values are</summary>"
+    return f'<details class="recipes">{title}\n{made}</details>\n'
+
+
+def _table(store: Store, which: Comparison, name: str) -> str:
+    chosen = FAMILIES[name]
+    rows = ablated.rows(store, which, chosen)
+    to_default = {row.arm: row for row in tables.records(ablated.against_default(rows, chosen))}
+    metric = line_top1(PRINTED[name]["none"]).metric
+    heads = (
+        Head("Option", number=False),
+        Head("Difference to default", "top-1, points [95 %]"),
+        Head("Printed difference", "points, no interval"),
+        Head("Difference to none", "top-1, points [95 %]"),
+        Head("p", "to default, sign-flip, Holm"),
+        Head("Could show", f"to default, points, {100 * power.POWER:.0f} times in 100"),
+        Head("Top-1", "%, mean"),
+        Head("Seeds"),
+        Head("Parameters", which.backbone),
+        Head(f"Printed {METRICS[metric][0].lower()}", METRICS[metric][1]),
+        Head("Printed parameters", "network, or module", number=False),
+    )
+    body = []
+    for row in tables.records(ablated.against_none(rows, chosen)):
+        less, line = to_default.get(row.arm), PRINTED[name].get(row.arm)
+        body.append(
+            (
+                Entry(name_of(row.arm)),
+                _less_default(less, chosen),
+                _printed_difference(line, row.arm, chosen),
+                difference(row),
+                *_test(less, chosen),
+                top1(row),
+                seeds(row),
+                value(display.whole, row.params),
+                *_printed(line),
+            )
+        )
+    title = f"{chosen.title}, {which.title}"
+    return table(title, about(rows, which, chosen), heads, body, _origin(store, rows))
+
+
+def _origin(store: Store, rows: pd.DataFrame) -> str:
+    return origin(store, rows, "accuracy.csv and ablation")
+
+
+def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
+    """What a family's table has to begin with; "" for a result."""
+    if ablated.options(rows).empty:
+        return display.MISSING.capitalize()
+    return compare.preview_words(ablated.against_default(rows, chosen), which)
+
+
+def about(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
+    """How a family was trained; what is no result begins with the word."""
+    words = how(rows, which)
+    for reference in ("none", chosen.module):
+        others = compare.crossed(rows, reference)
+        if others:
+            words.append(f"{_many(others, 'pair')} with {reference} across two machines")
+    start = preview(rows, which, chosen)
+    return f"{start}; {', '.join(words)}" if start else ", ".join(words)
+
+
+def _less_default(row: Any, chosen: Family) -> Entry:
+    """A row of `ablated.against_default`; None is the bare backbone."""
+    if row is None:
+        return NOTHING
+    if row.arm == chosen.module:
+        return Entry(display.REFERENCE, 0.0)
+    if not display.given(row.difference):
+        return Entry(row.gap)
+    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
+
+
+def _test(row: Any, chosen: Family) -> tuple[Entry, Entry]:
+    if row is None or row.arm == chosen.module:
+        return NOTHING, NOTHING
+    return value(_p, row.p_holm), smallest(row.could_show)
+
+
+def _printed_difference(line: Line | None, arm: str, chosen: Family) -> Entry:
+    if arm == chosen.module:
+        return Entry(display.REFERENCE, 0.0)
+    if line is None or arm == "none":
+        return NOTHING
+    points = printed_difference(line)
+    return Entry(display.points(points), points)
+
+
+def _printed(line: Line | None) -> tuple[Entry, Entry]:
+    """Accuracy and size that a paper prints."""
+    if line is None:
+        return NOTHING, NOTHING
+    shown, size = line_top1(line), line_value(line, SIZES)
+    unit = size.unit if size and size.unit == "M" else ""
+    shown_size = Entry(f"{size.value} {unit}".strip()) if size else NOTHING
+    return Entry(shown.value, float(shown.value)), shown_size
