@@ -212,7 +212,7 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
     from benchmarks import snapshot, summary
 
     console.print()
-    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite))
+    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, options.only))
     for status, n in counts.items():
         if status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
@@ -222,6 +222,8 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
         console.print(f"{len(work.failed)} rows failed in an earlier run (--retry measures again)")
     for name in benchmarks():
         path = store.table_path(name)
+        if options.only and name not in options.only:
+            continue
         if path.exists():
             console.print(f"wrote {path}" if name in work.todo else f"kept  {path}", markup=False)
 

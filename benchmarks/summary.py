@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import compare, display, stats, tables
+from benchmarks.cells import ROOT, benchmarks
 from benchmarks.compare import Comparison
 from benchmarks.store import Store
 
@@ -21,9 +23,15 @@ SHORT = {stats.SAME: "same", stats.NOISY: "too noisy"}
 MOST_LISTED = 12
 """Architectures without a module that are named; the table has all."""
 
+COMPARED = ("accuracy", "cost", "latency", "coverage")
+"""The benchmarks with a summary of their own; of the others rows are counted."""
 
-def text_summary(store: Store, suite: str) -> str:
-    """Accuracy, cost and latency of a suite on this machine, and every row that failed."""
+
+def text_summary(store: Store, suite: str, only: Sequence[str] = ()) -> str:
+    """Accuracy, cost, latency and coverage of a suite on this machine, and rows without a value.
+
+    ``only`` names the benchmarks to speak of instead, in the order of the suite.
+    """
     console = Console(
         width=WIDTH,
         file=io.StringIO(),
@@ -34,17 +42,48 @@ def text_summary(store: Store, suite: str) -> str:
     )
     machine = tables.here()
     found = compare.ranked(compare.comparisons(store, suite))
+    if not only or "accuracy" in only:
+        _accuracies(console, store, found, machine)
+    if not only or "cost" in only:
+        _cost(console, store, found)
+    if not only or "latency" in only:
+        _latency(console, store, machine)
+    if not only or "coverage" in only:
+        _coverage(console, store)
+    for name, benchmark in benchmarks().items():
+        if name in only and name not in COMPARED:
+            _counted(console, store, name, benchmark.title)
+    _failures(console, store, compare.recipes(suite), only)
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    lines = (line.rstrip().replace(display.MINUS, "-") for line in text.splitlines())
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def page_of(name: str) -> Path | None:
+    """The page that offers the table of a benchmark, from the checkout on; None if none does."""
+    offer = f'download("{name}")'
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        if offer in path.read_text(encoding="utf-8"):
+            return path.relative_to(ROOT)
+    return None
+
+
+def _counted(console: Console, store: Store, name: str, title: str) -> None:
+    console.print(f"{name}: {title}")
+    counts = store.table(name)["status"].value_counts()
+    words = ", ".join(f"{n} {status}" for status, n in counts.items())
+    console.print(f"  rows: {words or display.MISSING}")
+    page = page_of(name)
+    if page:
+        console.print(f"  page: {page}; `nox -s serve` shows it with the rows of results/")
+    console.print()
+
+
+def _accuracies(console: Console, store: Store, found: Sequence[Comparison], machine: str) -> None:
     if not found:
         console.print("Accuracy: not measured")
     for which in found:
         _accuracy(console, store, which, machine)
-    _cost(console, store, found)
-    _latency(console, store, machine)
-    _coverage(console, store)
-    _failures(console, store, compare.recipes(suite))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    lines = (line.rstrip().replace(display.MINUS, "-") for line in text.splitlines())
-    return "\n".join(lines).strip("\n") + "\n"
 
 
 def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -> None:
@@ -157,10 +196,11 @@ def _coverage(console: Console, store: Store) -> None:
     console.print()
 
 
-def _failures(console: Console, store: Store, suite_recipes: set[str] | None) -> None:
+def _failures(console: Console, store: Store, suite_recipes: set[str], only: Sequence[str]) -> None:
     rows = tables.failures(store)
-    if suite_recipes is not None:
-        rows = rows[(rows["benchmark"] != "accuracy") | rows["recipe"].isin(suite_recipes)]
+    rows = rows[(rows["benchmark"] != "accuracy") | rows["recipe"].isin(suite_recipes)]
+    if only:
+        rows = rows[rows["benchmark"].isin(only)]
     if rows.empty:
         return
     console.print(f"Rows without a value: {len(rows)}")

@@ -159,6 +159,16 @@ def test_a_damaged_table_is_named(answer, results, command):
     assert (results / "cost.csv").read_text() == "<<<<<<< HEAD\nnothing\n"
 
 
+def test_a_run_ends_with_the_benchmarks_that_were_asked_for(answer, results):
+    results.mkdir()
+    (results / "cost.csv").write_text((ROOT / "results" / "cost.csv").read_text())
+    status, out, _ = answer("run", "--only", "softmax")
+    assert status == 0, out
+    assert "softmax: " in out and "docs/notes/softmax.md" in out and "softmax.csv" in out
+    for words in ("Accuracy", "Cost", "Latency", "Coverage", "cost.csv"):
+        assert words not in out
+
+
 def test_an_unknown_table_is_answered_with_the_known_ones(answer):
     status, _, errors = answer("table", "costs")
     assert status == 2

@@ -9,7 +9,7 @@ import trial
 
 from benchmarks import __main__ as command_line
 from benchmarks import compare, display, stats, summary, tables
-from benchmarks.cells import ROOT
+from benchmarks.cells import ROOT, Cell, benchmarks
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, row
 
@@ -95,6 +95,25 @@ def test_nothing_measured_says_so(tmp_path):
     text = summary.text_summary(Store(tmp_path), "quick")
     for name in ("Accuracy", "Cost", "Latency", "Coverage"):
         assert f"{name}: not measured" in text
+
+
+def test_a_summary_of_some_benchmarks_speaks_of_no_other(tmp_path):
+    store = trial.everything(tmp_path)
+    diverged = Cell("spiral", "two layers", recipe="relu", seed=0)
+    trial.append(store, diverged, None, status="diverged", reason="too far")
+    trial.append(store, replace(diverged, seed=1), {})
+    text = summary.text_summary(store, "quick", ["spiral"])
+    for words in ("spiral: ", "1 ok", "1 diverged", "docs/notes/spiral.md", "too far"):
+        assert words in text
+    for words in ("Accuracy", "Cost", "Latency", "Coverage", "latency"):
+        assert words not in text
+    text = summary.text_summary(store, "quick", ["cost", "mechanism"])
+    assert text.startswith("Cost: resnet18") and "mechanism: " in text
+    assert "rows: not measured" in text and "Accuracy" not in text
+
+
+def test_every_table_can_be_had_from_a_page():
+    assert [name for name in benchmarks() if summary.page_of(name) is None] == []
 
 
 @pytest.mark.parametrize(
