@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -91,8 +92,9 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     preview = compare.preview_words(table, which)
     if preview:
         console.print(f"{preview}. It shows that everything runs, not which module is better.")
-    console.print(f"Accuracy: {which.title}")
-    rows = [
+    rows = compare.accuracy_rows(store, which, machine)
+    console.print(f"Accuracy{_elsewhere(rows, machine)}: {which.title}")
+    body = [
         (
             row.arm,
             display.percent(row.top1) if display.given(row.top1) else row.no_value,
@@ -102,7 +104,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
         )
         for row in tables.records(table)
     ]
-    _print(console, ("module", "top-1 %", "seeds", "difference to none [95 %]", "verdict"), rows)
+    _print(console, ("module", "top-1 %", "seeds", "difference to none [95 %]", "verdict"), body)
     if table["verdict"].eq(stats.TOO_FEW).any():
         needed = stats.seeds_needed(int(table["pairs"].notna().sum()))
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
@@ -110,6 +112,15 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     if old:
         console.print(f"{old} row{'' if old == 1 else 's'} of older code left out.")
     console.print()
+
+
+def _elsewhere(rows: pd.DataFrame, machine: str) -> str:
+    """How many of the rows are of another machine, as part of a title; "" if none is."""
+    away = int((rows["machine"] != machine).sum())
+    if not away:
+        return ""
+    some = "" if away == len(rows) else f"{away} of {len(rows)} rows "
+    return f", {some}on another machine"
 
 
 def _seeds(done: int, failed: int) -> str:

@@ -91,6 +91,21 @@ def test_a_preview_calls_itself_a_preview(store, text):
     assert "preview" not in text
 
 
+def test_accuracies_of_another_machine_say_so(tmp_path):
+    title = "resnet10_small on fashion-mnist, short, cpu\n"
+    cell = trial.ACCURACY
+    store = Store(tmp_path)
+    trial.append(store, replace(cell, seed=0), trial.outcome(90.0), machine="elsewhere")
+    trial.append(store, replace(cell, seed=1), trial.outcome(91.0), machine="elsewhere")
+    text = summary.text_summary(store, "cpu", ["accuracy"])
+    assert f"Accuracy, on another machine: {title}" in text
+    trial.append(store, replace(cell, seed=1), trial.outcome(92.0))
+    text = summary.text_summary(store, "cpu", ["accuracy"])
+    assert f"Accuracy, 1 of 2 rows on another machine: {title}" in text
+    trial.append(store, replace(cell, seed=0), trial.outcome(92.0))
+    assert f"Accuracy: {title}" in summary.text_summary(store, "cpu", ["accuracy"])
+
+
 def test_nothing_measured_says_so(tmp_path):
     text = summary.text_summary(Store(tmp_path), "quick")
     for name in ("Accuracy", "Cost", "Latency", "Coverage"):
