@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from benchmarks import budget
+from benchmarks import budget, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.progress import Show, duration
 from benchmarks.store import RESULTS, Store, StoreError
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="print a table", description="Print a table.")
     table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
     table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
+    table.add_argument("--columns", nargs="+", metavar="COLUMN", help="these columns alone")
     table.add_argument("--csv", action="store_true", help="as CSV, all columns")
     _add_results(table)
     table.set_defaults(command=_table)
@@ -241,9 +242,7 @@ def _table(options: argparse.Namespace, console: Console) -> int:
     if options.csv:
         frame.to_csv(sys.stdout, index=False)
         return 0
-    kept = [c for c in frame.columns if frame[c].notna().any() and (frame[c] != "").any()]
-    provenance = {"fingerprint", "key", "machine", "environment", "commit", "dirty", "measured_at"}
-    print(frame[[c for c in kept if c not in provenance]].to_string(index=False))
+    print(listing.listed(frame, options.columns))
     return 0
 
 
