@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from benchmarks import budget, listing
+from benchmarks import asked, budget, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.progress import Show, duration
 from benchmarks.store import RESULTS, Store, StoreError
@@ -122,6 +122,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 def _work(options: argparse.Namespace, want: Selection, store: Store):
     from benchmarks import runner
 
+    asked.require_cells(want, options.only)
     return runner.plan(
         want,
         store,

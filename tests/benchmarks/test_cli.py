@@ -91,6 +91,30 @@ BAD = {
         ["--only", "cost", "--backbone", "vit_small_patch16_224", "--module", "se"],
         ["vit_small_patch16_224", "feature maps"],
     ),
+    "a backbone for a benchmark that takes none": (
+        ["--only", "mechanism", "--backbone", "resnet18"],
+        ["mechanism has no cells", "--backbone resnet18", "takes none", "leave --backbone out"],
+    ),
+    "a module for a benchmark without modules": (
+        ["--only", "cost", "spiral", "--module", "se reduction=8"],
+        ["spiral has no cells", "--module se reduction=8", "leave --module out"],
+    ),
+    "a module and a backbone for it": (
+        ["--only", "spiral", "--module", "se", "--backbone", "resnet18"],
+        ["leave --backbone and --module out"],
+    ),
+    "a module that a benchmark lacks": (
+        ["--suite", "cpu", "--only", "breakdown", "--module", "sk"],
+        ["breakdown has no cells in suite cpu", "may be 'se'", "'coord'", "leave --module out"],
+    ),
+    "another device than a benchmark's": (
+        ["--only", "mechanism", "--device", "cuda"],
+        ["mechanism", "--device cuda", "measured on cpu", "leave --device out"],
+    ),
+    "a benchmark of another suite": (
+        ["--only", "ladder", "--backbone", "resnet10_small"],
+        ["ladder has no cells in suite quick", "ask for --suite cpu"],
+    ),
     "a package that is not there": ([*ONE, "--module", "no_pkg:Gate"], ["no_pkg", "looked in"]),
     "a class that is not there": ([*ONE, "--module", "attn.se:Gate"], ["attn.se", "Gate"]),
 }
@@ -105,6 +129,13 @@ def test_a_mistake_is_answered_with_what_is_allowed_before_work(answer, results,
         assert word in errors
     assert "Traceback" not in errors
     assert no_rows(results)
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_benchmark_without_cells_is_refused_by_every_command(answer, command):
+    status, out, errors = answer(command, "--only", "mechanism", "--backbone", "resnet18")
+    assert status == 2, out
+    assert "mechanism has no cells in suite quick" in errors
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
