@@ -56,11 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, words in (
         ("plan", _plan, "what a run would measure, and how long it would take"),
         ("run", _run, "measure what the tables lack and write it to results/"),
-        ("status", _status, "how many rows of each benchmark are there, current, stale, failed"),
+        ("status", _status, "how many cells of a suite are current, stale, missing"),
     ):
         sub = commands.add_parser(name, help=words, description=words)
         _add_selection(sub)
         sub.set_defaults(command=command)
+        if name != "status":
+            _add_work(sub)
         if name == "plan":
             _add_power(sub)
     table = commands.add_parser("table", help="print a table", description="Print a table.")
@@ -87,11 +89,26 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--backbone", action="append", metavar="NAME", help="repeatable")
     parser.add_argument("--device", help="cpu or cuda; the suite's own unless given")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
-    parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
-    parser.add_argument("--retry", action="store_true", help="measure failed rows again")
-    parser.add_argument("--again", action="store_true", help="measure everything again")
     _add_results(parser)
+
+
+def _jobs(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} was asked for; at least 1 is needed")
+    return number
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    jobs = os.cpu_count() or 1
+    parser.add_argument("--jobs", type=_jobs, default=jobs, help="processes at a time")
+    parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
+    words = "measure cells again whose row has no value"
+    parser.add_argument("--retry", action="store_true", help=words)
+    parser.add_argument("--again", action="store_true", help="measure everything again")
 
 
 def _add_power(parser: argparse.ArgumentParser) -> None:
@@ -107,8 +124,6 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 def _selection(options: argparse.Namespace) -> Selection:
     suite = SUITES[choose(options.suite, list(SUITES), "suite")]
-    if options.jobs < 1:
-        raise ValueError(f"--jobs {options.jobs} was asked for; at least 1 is needed")
     device = choose(options.device or suite.device, ["cpu", "cuda"], "device")
     modules = None
     if options.module:
@@ -116,13 +131,14 @@ def _selection(options: argparse.Namespace) -> Selection:
         modules = tuple((name, " ".join(sorted(rest.split()))) for name, _, rest in split)
         modules = tuple(dict.fromkeys(modules))  # options in another order are the same cell
     backbones = tuple(options.backbone) if options.backbone else None
-    return Selection(suite.name, modules, backbones, device)
+    want = Selection(suite.name, modules, backbones, device)
+    asked.require_cells(want, options.only)
+    return want
 
 
 def _work(options: argparse.Namespace, want: Selection, store: Store):
     from benchmarks import runner
 
-    asked.require_cells(want, options.only)
     return runner.plan(
         want,
         store,
@@ -172,15 +188,21 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks.standing import Standing, standing
+
     want = _selection(options)
+    _check_names(want)
     store = Store(options.results)
-    work = _work(options, want, store)
-    for name in benchmarks():
-        counts = store.table(name)["status"].value_counts().to_dict()
-        todo = len(work.todo.get(name, []))
-        words = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no rows"
-        console.print(f"{name}: {words}; {todo} cells of suite {want.suite} to measure")
-    console.print(f"{work.current} current, {len(work.stale)} stale, {len(work.failed)} failed")
+    chosen = [name for name in benchmarks() if not options.only or name in options.only]
+    found = {name: standing(benchmarks()[name], want, store) for name in chosen}
+    for name, one in found.items():
+        console.print("; ".join(filter(None, [f"{name}: {one.words()}", one.other_words()])))
+    total = sum(found.values(), Standing())
+    if total.others_stale:
+        old = ", ".join(f"{n} {one.others_stale}" for n, one in found.items() if one.others_stale)
+        console.print(f"stale beside suite {want.suite} (another suite or machine): {old}")
+    these = f" ({', '.join(chosen)})" if options.only else ""
+    console.print(f"suite {want.suite}{these}: {total.words()}")
     return 0
 
 

@@ -73,8 +73,8 @@ BAD = {
     "an unknown suite": (["--suite", "quik"], ["'quik'", "quick, cpu, gpu", "Did you mean quick"]),
     "an unknown benchmark": (["--only", "accurcy"], ["'accurcy'", "cost", "Did you mean accuracy"]),
     "an unknown device": ([*ONE, "--device", "tpu"], ["'tpu'", "cpu, cuda"]),
-    "no process": ([*ONE, "--jobs", "0"], ["--jobs 0", "at least 1"]),
-    "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs -3", "at least 1"]),
+    "no process": ([*ONE, "--jobs", "0"], ["--jobs: '0'", "at least 1"]),
+    "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs: '-3'", "at least 1"]),
     "a word for a number": ([*ONE, "--jobs", "many"], ["--jobs", "'many'"]),
     "an unknown module": ([*ONE, "--module", "cbmm"], ["'cbmm'", "cbam", "did you mean"]),
     "no module": ([*ONE, "--module", ""], ["''", "cbam"]),
@@ -198,6 +198,14 @@ def test_a_run_ends_with_the_benchmarks_that_were_asked_for(answer, results):
     assert "softmax: " in out and "docs/notes/softmax.md" in out and "softmax.csv" in out
     for words in ("Accuracy", "Cost", "Latency", "Coverage", "cost.csv"):
         assert words not in out
+
+
+def test_a_status_is_of_the_benchmarks_and_the_suite_that_were_asked_for(answer):
+    status, out, errors = answer("status", "--suite", "cpu", "--only", "tensors")
+    assert status == 0, errors
+    first, last = out.splitlines()
+    assert first.startswith("tensors: 0 current, 0 stale, ") and first.endswith(" missing")
+    assert last == f"suite cpu (tensors): {first.removeprefix('tensors: ')}"
 
 
 def test_an_unknown_table_is_answered_with_the_known_ones(answer):
