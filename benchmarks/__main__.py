@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns 0, 1 if cells failed, 2 for bad input, 130 after Ctrl-C."""
+    """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
     console = Console(width=None if sys.stdout.isatty() else 100)
     options = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
@@ -182,7 +182,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     console.print(
         f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
         f"{options.jobs} processes; {work.current} current, {len(work.stale)} stale and kept "
-        f"(--stale), {len(work.failed)} failed and kept (--retry)"
+        f"(--stale), {len(work.failed)} without a value and kept (--retry)"
     )
     return 0
 
@@ -243,7 +243,9 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
     if work.stale:
         console.print(f"{len(work.stale)} rows are older than the code (--stale measures again)")
     if work.failed:
-        console.print(f"{len(work.failed)} rows failed in an earlier run (--retry measures again)")
+        console.print(
+            f"{len(work.failed)} rows of an earlier run have no value (--retry measures again)"
+        )
     for name in benchmarks():
         path = store.table_path(name)
         if options.only and name not in options.only:

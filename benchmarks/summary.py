@@ -98,7 +98,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
         (
             row.arm,
             display.percent(row.top1) if display.given(row.top1) else row.no_value,
-            _seeds(row.seeds, row.failed),
+            f"{row.seeds} + {row.failed} {row.no_value}" if row.failed else str(row.seeds),
             display.difference(row),
             display.verdict(row),
         )
@@ -121,10 +121,6 @@ def _elsewhere(rows: pd.DataFrame, machine: str) -> str:
         return ""
     some = "" if away == len(rows) else f"{away} of {len(rows)} rows "
     return f", {some}on another machine"
-
-
-def _seeds(done: int, failed: int) -> str:
-    return f"{done} + {failed} failed" if failed else str(done)
 
 
 def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:

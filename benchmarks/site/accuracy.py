@@ -61,7 +61,8 @@ def top1(row: Any) -> Entry:
 
 
 def seeds(row: Any) -> Entry:
-    return Entry(str(row.seeds), row.seeds, word=f"failed: {row.failed}" if row.failed else "")
+    word = f"without a value: {row.failed}" if row.failed else ""
+    return Entry(str(row.seeds), row.seeds, word=word)
 
 
 def ratio(row: Any) -> Entry:

@@ -96,14 +96,14 @@ def channels(arm: str) -> float:
 def _width(arm: str, rows: pd.DataFrame, spent: pd.DataFrame) -> list[Entry]:
     mine = rows[rows["arm"] == arm]
     top1 = tables.ok(mine)["top1"].astype(float)
-    failed = len(mine) - len(top1)
+    lost = len(mine) - len(top1)
     form = {"params": display.whole, "macs": display.count, "latency_ms": display.milliseconds}
     return [
         Entry(f"{channels(arm):g}", channels(arm)),
         *(value(form[kind], spent[kind].get(arm)) for kind in WORDS),
         value(display.percent, top1.mean()),
         value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
-        Entry(str(len(top1)), len(top1), word=f"failed: {failed}" if failed else ""),
+        Entry(str(len(top1)), len(top1), word=f"without a value: {lost}" if lost else ""),
     ]
 
 

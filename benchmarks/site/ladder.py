@@ -32,7 +32,8 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     body, before = [], None
     for step in LADDER:
         mine = rows[rows["recipe"] == step.recipe.name]
-        done, failed = tables.ok(mine), tables.failed(mine)
+        done = tables.ok(mine)
+        lost = f"without a value: {len(mine) - len(done)}" if len(done) < len(mine) else ""
         top1 = done["top1"].mean()
         gain = top1 - before if before is not None else None
         body.append(
@@ -41,7 +42,7 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
                 value(display.percent, top1),
                 value(display.points, gain) if before is not None else Entry(display.REFERENCE),
                 value(display.percent, done["top1"].std()),
-                Entry(str(len(done)), len(done), word=f"failed: {len(failed)}" * bool(len(failed))),
+                Entry(str(len(done)), len(done), word=lost),
                 value(display.whole, step.recipe.epochs),
                 value(display.whole, done["seconds"].mean()),
             )

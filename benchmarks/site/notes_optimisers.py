@@ -33,7 +33,7 @@ def optimisers(store: Store) -> str:
         Head("Rates that are good", f"of {len(bench.RATES)}, mean [95 %]"),
         Head("Loss, first epoch", "training, mean [95 %]"),
         Head("Loss, last epoch", "training, mean [95 %]"),
-        Head("Runs that failed"),
+        Head("Runs without a value"),
     )
     adam = at_best(rows, "adam")
     body = []

@@ -37,19 +37,19 @@ def rows_of(store: Store, name: str) -> pd.DataFrame:
 
 
 def estimate(rows: pd.DataFrame, column: str, form: Any = None) -> Entry:
-    """The mean over the seeds with its 95 % interval; a word if runs failed."""
+    """The mean over the seeds with its 95 % interval; a word if runs have no value."""
     form = form or three
     done = tables.ok(rows)[column].dropna()
-    failed = ", ".join(sorted(set(tables.failed(rows)["status"])))
+    words = ", ".join(sorted(set(tables.failed(rows)["status"])))
     if done.empty:
-        return Entry(failed or display.MISSING)
+        return Entry(words or display.MISSING)
     mean = float(done.mean())
     ends = ""
     if len(done) > 1:
         found = stats.student_interval(done.tolist())
         ends = f"[{form(found.low)}, {form(found.high)}]"
     lost = len(rows) - len(done)
-    return Entry(form(mean), mean, ends, f"failed: {lost} {failed}" if lost else "")
+    return Entry(form(mean), mean, ends, f"without a value: {lost} {words}" if lost else "")
 
 
 def three(share: float) -> str:

@@ -75,7 +75,7 @@ def table(store: Store) -> str:
             f"`{row.arm}`",
             display.difference(row),
             display.verdict(row),
-            str(row.seeds) + (f" (+ {row.failed} failed)" if row.failed else ""),
+            str(row.seeds) + (f" (+ {row.failed} {row.no_value})" if row.failed else ""),
             display.shown(display.added, row.params_added),
             display.measured(display.added, row.macs_added, row.cost_status),
             display.REFERENCE if row.arm == "none" and display.given(row.ratio) else time,

@@ -43,7 +43,7 @@ def test_a_table_of_spirals_shows_means_intervals_and_what_diverged(store):
     text = notes_trained.spiral(store)
     assert text.count("<table") == 1 and "Spirals of 4 classes" in text
     assert "SGD 1" in text and "Adam" not in text
-    assert ">0.550<" in text and "[-0.085, 1.185]" in text and "failed: 1 diverged" in text
+    assert ">0.550<" in text and "[-0.085, 1.185]" in text and "without a value: 1 diverged" in text
 
 
 def test_the_pair_is_shown_at_the_notes_seed_and_over_the_others(store):

@@ -114,7 +114,7 @@ def test_the_leaderboard_shows_differences_failures_and_gaps(fragments):
     board = fragments["main"]
     assert "+1.00" in row_of(board, "se") and ">higher<" in row_of(board, "se")
     assert "−1.00" in row_of(board, "coord") and ">lower<" in row_of(board, "coord")
-    assert "failed: 1" in row_of(board, "sk")
+    assert "without a value: 1" in row_of(board, "sk")
     assert "not enough seeds" in row_of(board, "cbam")
     assert row_of(board, "danet").count("not measured") == 6
     assert "60,000 training images" in board and "Preview" not in board
@@ -329,7 +329,7 @@ def test_what_failed_is_not_called_unmeasured(tmp_path):
     assert found["cost.se.params_added"] == found["latency.se"] == "failed"
     assert found["accuracy.danet"] == f"{PREVIEW}: diverged in all 2 runs"
     assert found["cost.eca.params_added"] == found["latency.eca"] == "not measured"
-    assert "| `danet` | diverged | diverged | 0 (+ 2 failed) |" in readme.table(results)
+    assert "| `danet` | diverged | diverged | 0 (+ 2 diverged) |" in readme.table(results)
     assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
 
 

@@ -81,6 +81,16 @@ def test_the_summary_holds_differences_verdicts_and_failures(text):
     assert "b1 without sk" in text and "c1 without se, sk" in text
 
 
+def test_a_row_without_a_value_has_one_word(tmp_path):
+    store = Store(tmp_path)
+    cell = trial.ACCURACY
+    trial.append(store, replace(cell, seed=0, module="se"), None, status="diverged")
+    trial.append(store, replace(cell, seed=1, module="se"), trial.outcome(90.0))
+    text = summary.text_summary(store, "cpu", ["accuracy"])
+    assert "1 + 1 diverged" in line_of(text, "se") and "failed" not in text
+    assert "Rows without a value: 1\n  diverged: accuracy" in text
+
+
 def test_the_summary_is_at_most_100_columns_wide(store):
     for suite in ("quick", "cpu"):
         assert max(map(len, summary.text_summary(store, suite).splitlines())) <= 100
