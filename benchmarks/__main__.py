@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import asked, budget, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
+from benchmarks.holder import holding
 from benchmarks.progress import Show, duration
 from benchmarks.store import RESULTS, Store, StoreError
 
@@ -213,7 +214,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     _check_names(want)
     store = Store(options.results)
     begun = time.monotonic()
-    with store.writing():
+    with holding(store):
         work = _work(options, want, store)
         runner.check(work, want)
         cells = len(work.seconds)
