@@ -48,19 +48,27 @@ def added(value: Any) -> str:
     return count(value) if float(value) <= 0 else f"+{count(value)}"
 
 
-def _clean(value: Any) -> float:
-    """The value without the last digits of its sums, which would decide how a half is rounded."""
+def clean(value: Any) -> float:
+    """The value without the last digits of its sums, which would decide how a half is rounded.
+
+    It is also what a drawing holds: two versions of a library may differ in those digits.
+    """
     return round(float(value), 9)
+
+
+def cleaned(values: dict[str, Any]) -> dict[str, float]:
+    """Each of the values without those digits."""
+    return {name: clean(value) for name, value in values.items()}
 
 
 def percent(value: Any) -> str:
     """Two decimals, as accuracies in percent are printed."""
-    return f"{_clean(value):.2f}"
+    return _signed(f"{clean(value):.2f}")
 
 
 def points(value: Any) -> str:
     """A difference in percentage points with its sign."""
-    rounded = round(_clean(value), 2)
+    rounded = round(clean(value), 2)
     return _signed(f"{rounded:+.2f}") if rounded else "0.00"
 
 

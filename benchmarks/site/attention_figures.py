@@ -31,7 +31,7 @@ def speed(store: Store) -> Figure:
     for row in tables.records(gates.quiet(rows)):
         for column, form in FORMS.items():
             if display.given(getattr(row, column)):
-                times = round(float(getattr(row, column) / row.floor_ms), 3)
+                times = display.clean(getattr(row, column) / row.floor_ms)
                 panel = f"{row.recipe}, {row.layout}"
                 values.append({"arm": row.arm, "form": form, "panel": panel, "times": times})
     forms = list(FORMS.values())
@@ -88,7 +88,7 @@ def breakdown(store: Store) -> Figure:
         for i, (kind, words) in enumerate(profile.WORDS.items()):
             ms = row.operators_ms * getattr(row, f"{kind}_share") / 100
             cell = {"arm": both[row.arm], "mode": row.recipe, "kind": words, "order": i}
-            values.append({**cell, "ms": round(float(ms), 3)})
+            values.append({**cell, "ms": display.clean(ms)})
     legend = {"title": None, "orient": "bottom", "columns": 1, "labelLimit": 400}
     layers = [
         {
@@ -129,8 +129,8 @@ def counts(store: Store) -> Figure:
             "module": row["arm"].split()[0],
             "backbone": row["backbone"],
             "count": f"{words} added, %",
-            "share": round(float(row[column]), 3),
-            "ratio": round(float(row["ratio"]), 4),
+            "share": display.clean(row[column]),
+            "ratio": display.clean(row["ratio"]),
         }
         for row in frame.to_dict("records")
         for column, words in gates.COUNTS.items()
@@ -174,7 +174,8 @@ def counts(store: Store) -> Figure:
         "bytes that the operators read and write."
     )
     words = (
-        f"{v['backbone']} with {v['module']}: {v['share']:.2f} {v['count']}, {v['ratio']:.3f} times"
+        f"{v['backbone']} with {v['module']}: {display.percent(v['share'])} {v['count']}, "
+        f"{display.ratio(v['ratio'])} times"
         for v in values
     )
     return Figure("attention-counts", caption, "; ".join(words), values, layers, size)

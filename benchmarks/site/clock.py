@@ -103,7 +103,7 @@ def figure(store: Store) -> Figure:
             "load": row.data,
             "panel": f"planted: {row.variant}",
             "truth": round(float(row.truth), 4),
-            **{name: round(float(getattr(row, name)), 4) for name in ENDS},
+            **display.cleaned({name: getattr(row, name) for name in ENDS}),
         }
         for row in tables.records(rows)
     ]
@@ -154,8 +154,8 @@ def figure(store: Store) -> Figure:
         "The axis is logarithmic."
     )
     alt = "; ".join(
-        f"{v['panel']}, {v['method']}, {v['load']}: {v['ratio_median']:.3f} "
-        f"[{v['ratio_q025']:.3f}, {v['ratio_q975']:.3f}]"
+        f"{v['panel']}, {v['method']}, {v['load']}: {display.ratio(v['ratio_median'])} "
+        f"[{display.ratio(v['ratio_q025'])}, {display.ratio(v['ratio_q975'])}]"
         for v in values
     )
     return Figure("clock", caption, f"Measured ratios: {alt}", values, layers, size)

@@ -146,20 +146,20 @@ def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
         place = {"cost": WORDS[kind]}
         for arm in equal_cost.CURVE:
             if arm in top1 and display.given(spent[kind].get(arm)):
-                at = {"times": _times(spent[kind], arm), "top1": round(float(top1[arm]), 4)}
+                at = {"times": _times(spent[kind], arm), "top1": display.clean(top1[arm])}
                 values.append({**place, "arm": f"width {channels(arm):g}", "module": "none", **at})
         for arm, row in by_arm(judged, kind).items():
             ends = {"top1": row.difference, "low": row.low, "high": row.high}
-            at = {k: round(float(row.curve + v), 4) for k, v in ends.items() if display.given(v)}
+            at = {k: display.clean(row.curve + v) for k, v in ends.items() if display.given(v)}
             words = {"arm": arm, "module": arm, "verdict": row.verdict}
-            numbers = {"times": _times(spent[kind], arm), "difference": round(row.difference, 4)}
-            values.append({**place, **words, **numbers, **at})
+            at |= {"times": _times(spent[kind], arm), "difference": display.clean(row.difference)}
+            values.append({**place, **words, **at})
     return values
 
 
 def _times(spent: pd.Series, arm: str) -> float:
     """The cost of an arm over that of the bare backbone."""
-    return round(float(spent[arm] / spent["none"]), 4)
+    return display.clean(spent[arm] / spent["none"])
 
 
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:

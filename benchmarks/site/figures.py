@@ -171,14 +171,10 @@ def _words(sort: list[str], width: int) -> dict[str, Any]:
 ENDS = {"ratio": "", "low": "_low", "high": "_high"}
 
 
-def _rounded(numbers: dict[str, float]) -> dict[str, float]:
-    """Numbers without the digits in which two versions of a library may differ."""
-    return {name: round(float(number), 4) for name, number in numbers.items()}
-
-
 def accuracy(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, in the first comparison."""
     values: list[dict[str, Any]] = []
+    said: list[str] = []
     caption, start = "Difference in test accuracy to the bare backbone, by module.", ""
     found = compare.ranked(compare.comparisons(store))
     if found:
@@ -187,7 +183,8 @@ def accuracy(store: Store) -> Figure:
         for row in frame[frame["difference"].notna()].to_dict("records"):
             numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append(words | _rounded(numbers))
+            values.append(words | {k: round(float(number), 4) for k, number in numbers.items()})
+            said.append(f"{row['arm']} {display.points(row['difference'])}, {row['verdict']}")
         least, most = frame["pairs"].min(), frame["pairs"].max()
         seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
         what = "mean and 95 % interval" if any("low" in v for v in values) else "mean"
@@ -200,11 +197,11 @@ def accuracy(store: Store) -> Figure:
     sort = tables.in_order(v["arm"] for v in values)
     layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
-    alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
     size: dict[str, Any] = {"width": 380, "height": {"step": 26}, "padding": PADDING}
     if start:
         size["title"] = {"text": start.strip(), "anchor": "start"}
-    return Figure("accuracy", caption, f"{start}Difference in points: {alt}", values, layers, size)
+    alt = f"{start}Difference in points: {'; '.join(said)}"
+    return Figure("accuracy", caption, alt, values, layers, size)
 
 
 def latency(store: Store) -> Figure:
@@ -226,7 +223,7 @@ def latency(store: Store) -> Figure:
                 continue
             numbers = {k: row[f"ratio{end}"] for k, end in ENDS.items()}
             words = {"arm": arm, "module": name, "backbone": backbone, "panel": panel}
-            values.append({**words, "verdict": word, **_rounded(numbers)})
+            values.append({**words, "verdict": word, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = _intervals("ratio", "latency, times the bare backbone", 1.0, sort)
     size = {
@@ -256,7 +253,7 @@ def tradeoff(store: Store) -> Figure:
         row: Any = added.get((value["arm"], value["backbone"]))
         if row is not None and row.macs > row.macs_added:
             share = 100 * row.macs_added / (row.macs - row.macs_added)
-            values.append({**value, "share": round(float(share), 4)})
+            values.append({**value, "share": display.clean(share)})
     shapes: dict[str, Any] = {**module_scale("shape"), "legend": {"title": None}}
     colours: dict[str, Any] = {**module_scale("color"), "legend": {"title": None}}
     for scale in (shapes, colours):
@@ -294,7 +291,7 @@ def tradeoff(store: Store) -> Figure:
         "one curve."
     )
     alt = "; ".join(
-        f"{v['backbone']} with {v['arm']}: {v['share']:.2f} % more multiply-adds, "
+        f"{v['backbone']} with {v['arm']}: {display.percent(v['share'])} % more multiply-adds, "
         f"{display.ratio(v['ratio'])} times the time"
         for v in values
     )

@@ -11,7 +11,7 @@ from benchmarks.cells import MODULES
 from benchmarks.compare import Comparison
 from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
-from benchmarks.site.figures import Figure, _intervals, _rounded
+from benchmarks.site.figures import Figure, _intervals
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
@@ -221,7 +221,7 @@ def differences(store: Store) -> Figure:
         for row in compared.to_dict("records"):
             numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append({"panel": panels[task], **words, **_rounded(numbers)})
+            values.append({"panel": panels[task], **words, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = _intervals("difference", "difference in accuracy, points", 0.0, sort)
     size = {

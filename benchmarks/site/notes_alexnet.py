@@ -190,7 +190,7 @@ def path_figure(store: Store) -> Figure:
         "Test accuracy from LeNet-5 to AlexNet, each network with one change more than the one "
         "above: mean and 95 % interval over the seeds."
     )
-    alt = "; ".join(f"{v['network']}: {v['mean']:.2f} %" for v in values)
+    alt = "; ".join(f"{v['network']}: {display.percent(v['mean'])} %" for v in values)
     size = {"width": 330, "height": {"step": 26}, "padding": PADDING}
     return Figure("alexnet-path", caption, alt, values, layers, size)
 

@@ -132,6 +132,7 @@ def figure(store: Store) -> Figure:
         "one hidden layer is written above it. Mean and 95 % interval over the seeds."
     )
     alt = "; ".join(
-        f"{v['budget']}, {v['depth']} hidden, {v['kind']}: {v['mean']:.2f} %" for v in values
+        f"{v['budget']}, {v['depth']} hidden, {v['kind']}: {display.percent(v['mean'])} %"
+        for v in values
     )
     return Figure("depth", caption, alt, values, [], size)

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
+from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks import tables
 from benchmarks.site.figures import SHAPES, Figure
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of, rule, three
 from benchmarks.store import Store
@@ -108,7 +108,7 @@ def spiral(store: Store) -> Figure:
             mine = rows[(rows["variant"] == name) & (rows["recipe"] == recipe)]["accuracy"]
             if len(mine):
                 numbers = {"mean": mine.mean(), "low": mine.min(), "high": mine.max()}
-                numbers = {k: round(float(v), 4) for k, v in numbers.items()}
+                numbers = {k: display.clean(v) for k, v in numbers.items()}
                 values.append({"rule": rule(recipe), "activation": words, **numbers})
     x = {"type": "quantitative", "title": "training accuracy", "scale": {"zero": False}}
     rules = [rule(name) for name in bench.OPTIMISERS]
@@ -157,7 +157,7 @@ def activations(store: Store) -> Figure:
     rows = tables.ok(rows_of(store, "activations"))
     values = []
     for (name, recipe), mine in rows.groupby(["variant", "recipe"], sort=False):
-        mean = round(float(mine["accuracy"].mean()), 4)
+        mean = display.clean(mine["accuracy"].mean())
         layers_ = int(str(recipe).split()[0])
         values.append({"activation": ACTIVATIONS[str(name)], "depth": layers_, "accuracy": mean})
     names = [ACTIVATIONS[name] for name in depth.ACTIVATIONS]
@@ -201,7 +201,7 @@ def calibration(store: Store) -> Figure:
         for epochs in heads_of.EPOCHS:
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == f"{epochs} epochs")]
             for column, words in kinds.items() if len(mine) else ():
-                mean = round(float(mine[column].mean()), 2)
+                mean = display.clean(mine[column].mean())
                 values.append({"head": head, "epochs": epochs, "what": words, "percent": mean})
     encoding = {
         "x": {
@@ -234,6 +234,7 @@ def calibration(store: Store) -> Figure:
         "calibrated network would have both on one line."
     )
     alt = "; ".join(
-        f"{v['head']}, {v['epochs']} epochs, {v['what']}: {v['percent']:.1f} %" for v in values
+        f"{v['head']}, {v['epochs']} epochs, {v['what']}: {display.percent(v['percent'])} %"
+        for v in values
     )
     return Figure("calibration", caption, alt, values, layers, size)

@@ -154,8 +154,8 @@ def cases(store: Store) -> Figure:
             if mine["train"].notna().any():
                 activation, _, link = variant.split()
                 numbers = {
-                    "ratio": round(float(mine["error_ratio"].mean()), 2),
-                    "train": round(float(mine["train"].mean()), 1),
+                    "ratio": display.clean(mine["error_ratio"].mean()),
+                    "train": display.clean(mine["train"].mean()),
                 }
                 words = {"activation": ACTIVATIONS[activation], "link": LINKS[link]}
                 panel = {"panel": f"{depth} hidden layers", "network": network(variant)}
@@ -210,7 +210,8 @@ def cases(store: Store) -> Figure:
         "numbers are not drawn."
     )
     alt = "; ".join(
-        f"{v['network']}, {v['panel']}: {power(v['ratio'])}, {v['train']:.0f} %" for v in values
+        f"{v['network']}, {v['panel']}: {power(v['ratio'])}, {display.percent(v['train'])} %"
+        for v in values
     )
     return Figure("gradients", caption, alt, values, layers_, size)
 
@@ -229,7 +230,7 @@ def layers(store: Store) -> Figure:
         means = (series.sub(series[depth], axis=0)).mean()
         said.append(f"{network(variant)}: {power(means[0])} before the first hidden layer")
         for layer in range(0, depth + 1, 2):
-            ratio = round(float(means[layer]), 2)
+            ratio = display.clean(means[layer])
             values.append({"network": network(variant), "layer": layer, "ratio": ratio})
     names = [network(variant) for variant in TOLD_APART]
     encoding = {

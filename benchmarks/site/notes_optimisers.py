@@ -12,7 +12,7 @@ from benchmarks.notes import grids
 from benchmarks.site.figures import Figure
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.notes_figures import PADDING
-from benchmarks.site.notes_trained import estimate, rows_of
+from benchmarks.site.notes_trained import estimate, rows_of, three
 from benchmarks.site.notes_trajectories import RULES, kind, lines, rate
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, percent
@@ -105,7 +105,7 @@ def widths(store: Store) -> Figure:
     for rule, lr in product(RULES, bench.RATES):
         mine = rows[(rows["variant"] == rule) & (rows["recipe"] == bench.recipe(lr))]["held"]
         if len(mine):
-            values.append({"rule": RULES[rule], "rate": lr, "held": round(float(mine.mean()), 2)})
+            values.append({"rule": RULES[rule], "rate": lr, "held": display.clean(mine.mean())})
     encoding = {
         "x": {
             "field": "rate",
@@ -126,7 +126,9 @@ def widths(store: Store) -> Figure:
         "Held-out accuracy of each rule at each rate, after the same number of steps. A rate "
         "at which a seed left the finite numbers shows the mean of the others, if there are any."
     )
-    alt = "; ".join(f"{v['rule']}, rate {v['rate']:g}: {v['held']:.1f} %" for v in values)
+    alt = "; ".join(
+        f"{v['rule']}, rate {v['rate']:g}: {display.percent(v['held'])} %" for v in values
+    )
     size = {"width": 470, "height": 280, "padding": PADDING}
     return Figure("optimisers-rates", caption, alt, values, layers, size)
 
@@ -140,7 +142,7 @@ def speeds(store: Store) -> Figure:
         if len(mine):
             series = pd.DataFrame([text.split() for text in mine["losses"]]).astype(float).mean()
             values += [
-                {"rule": words, "epoch": epoch, "loss": round(float(loss), 4)}
+                {"rule": words, "epoch": epoch, "loss": display.clean(loss)}
                 for epoch, loss in enumerate(series, 1)
             ]
     encoding = {
@@ -163,6 +165,6 @@ def speeds(store: Store) -> Figure:
         "Training loss during each epoch, each rule at the rate that the held-out images choose "
         "for it."
     )
-    alt = "; ".join(f"{v['rule']}, epoch {v['epoch']}: {v['loss']:.3f}" for v in values)
+    alt = "; ".join(f"{v['rule']}, epoch {v['epoch']}: {three(v['loss'])}" for v in values)
     size = {"width": 470, "height": 260, "padding": PADDING}
     return Figure("optimisers-speed", caption, alt, values, layers, size)

@@ -54,7 +54,7 @@ def estimate(rows: pd.DataFrame, column: str, form: Any = None) -> Entry:
 
 def three(share: float) -> str:
     """A share to three decimals, as the notes print accuracies."""
-    return f"{float(share):.3f}"
+    return f"{display.clean(share):.3f}"
 
 
 def spiral(store: Store) -> str:

@@ -40,14 +40,14 @@ def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
 
 def power(number: float) -> str:
     """A power of ten with its sign: ``+0.3``."""
-    return f"{float(number):+.1f}".replace("-", display.MINUS)
+    return f"{display.clean(number):+.1f}".replace("-", display.MINUS)
 
 
 def ends(found: list[float]) -> dict[str, float]:
     """Mean and interval without the digits in which two versions of a library may differ."""
     made = stats.student_interval(found)
     numbers = {"mean": made.value, "low": made.low, "high": made.high}
-    return {name: round(number, 4) for name, number in numbers.items() if number == number}
+    return {name: display.clean(number) for name, number in numbers.items() if number == number}
 
 
 def marks(encoding: dict[str, Any], along: str = "x") -> list[dict[str, Any]]:

@@ -217,7 +217,7 @@ def figure(store: Store) -> Figure:
         for row in frame[frame["difference"].notna()].to_dict("records"):
             ends = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {name: row[name] for name in ("arm", "module", "verdict")}
-            values.append(words | {k: round(number, 4) for k, number in ends.items()})
+            values.append(words | display.cleaned(ends))
     sort = [v["arm"] for v in values]
     layers = _intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
     layers.append(_words(sort, 380))
