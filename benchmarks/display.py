@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 MISSING = "not measured"
 REFERENCE = "reference"
 MINUS = "\N{MINUS SIGN}"
+_HYPHEN = re.compile(r"(?<![\w.])-(?=\.?\d)|(?<=\de)-(?=\d)")
 
 
 def given(value: Any) -> bool:
@@ -19,6 +21,11 @@ def given(value: Any) -> bool:
 
 def _signed(text: str) -> str:
     return text.replace("-", MINUS)
+
+
+def with_minus(text: str) -> str:
+    """A text in which every hyphen that stands for a minus is one: ``[-0.5, 1e-05]``."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def shown(form: Callable[[Any], str], value: Any) -> str:

@@ -97,9 +97,9 @@ def _cell(head: Head, entry: Entry) -> str:
     sort = "" if entry.sort is None else f' data-sort="{_plain(entry.sort)}"'
     if head.number and entry.sort is None:
         sort = ' data-sort="none"'
-    text = escape(entry.text)
+    text = escape(display.with_minus(entry.text) if head.number else entry.text)
     if entry.interval:
-        text += f'<span class="interval">{escape(entry.interval)}</span>'
+        text += f'<span class="interval">{escape(display.with_minus(entry.interval))}</span>'
     if entry.word:
         text += f'<span class="word {escape(entry.word.split()[0])}">{escape(entry.word)}</span>'
     return f"<td{kind}{sort}>{text}</td>"

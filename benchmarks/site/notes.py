@@ -51,7 +51,7 @@ def _claims(found: list[Checked], page: str) -> str:
             Entry(one.claim.claim),
             Entry(one.claim.verdict),
             Entry(one.claim.precisely),
-            Entry(one.evidence or display.MISSING),
+            Entry(_said(one) or display.MISSING),
             Entry(CHECKED.get(one.status, one.status)),
         )
         for one in found
@@ -75,10 +75,15 @@ def _evidence(one: Checked) -> str:
     """What supports the verdict, or why nothing does."""
     source = "Printed" if one.claim.experiment == "reported" else "Measured"
     return {
-        HOLDS: f"*{source}:* {one.evidence}.",
-        FAILS: f"**The tables no longer support this verdict:** {one.evidence}.",
+        HOLDS: f"*{source}:* {_said(one)}.",
+        FAILS: f"**The tables no longer support this verdict:** {_said(one)}.",
         NEVER: f"*No table decides it.* {one.claim.unmeasured}",
     }.get(one.status, f"*Measured:* {display.MISSING}.")
+
+
+def _said(one: Checked) -> str:
+    """The evidence as pages show it; in results/claims.csv a minus is a hyphen, as in all data."""
+    return display.with_minus(one.evidence)
 
 
 def _plain(text: str) -> str:
@@ -170,7 +175,7 @@ def _properties(store: Store, kind: str) -> str:
 def facts(store: Store) -> dict[str, str]:
     """Evidence by claim, how many claims there are of each kind, what the experiments take."""
     found = claims.checked(store)
-    made = {f"claim.{one.claim.id}": one.evidence or display.MISSING for one in found}
+    made = {f"claim.{one.claim.id}": _said(one) or display.MISSING for one in found}
     made["claims.total"] = str(len(found))
     for verdict in VERDICTS:
         made[f"claims.{verdict}"] = str(sum(one.claim.verdict == verdict for one in found))

@@ -202,7 +202,7 @@ def _recipes(name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
                 Entry("; ".join(counted) if built else "–"),
                 Entry(first.basis or "–"),
                 Entry(first.note or "–"),
-                Entry("; ".join(why) or "–"),
+                Entry(display.with_minus("; ".join(why)) or "–"),
             ]
         )
     made = table(f"Recipes: {name}", "", RECIPE_HEADS, body, "All rows: paper.csv.")
@@ -248,7 +248,7 @@ def differing(store: Store) -> str:
             Entry(f"{row.paper}, {row.table}"),
             Entry(f"{row.printed} {_prefix(row.unit)}".strip(), _number(row.printed)),
             Entry(f"{row.shown} {_prefix(row.unit)}".strip(), row.computed, word=row.verdict),
-            Entry(row.why or "–"),
+            Entry(display.with_minus(row.why) or "–"),
         )
         for word in ("differs", "last digit")
         for row in tables.records(measured[measured["verdict"] == word])

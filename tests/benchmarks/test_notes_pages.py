@@ -43,7 +43,7 @@ def test_a_table_of_spirals_shows_means_intervals_and_what_diverged(store):
     text = notes_trained.spiral(store)
     assert text.count("<table") == 1 and "Spirals of 4 classes" in text
     assert "SGD 1" in text and "Adam" not in text
-    assert ">0.550<" in text and "[-0.085, 1.185]" in text and "without a value: 1 diverged" in text
+    assert ">0.550<" in text and "[−0.085, 1.185]" in text and "without a value: 1 diverged" in text
 
 
 def test_the_pair_is_shown_at_the_notes_seed_and_over_the_others(store):
@@ -132,6 +132,11 @@ CLAIM = Claim("x", "y", "r*k", "k of it", "wrong", "So.", "spiral", "1", "it is 
 def test_a_claim_is_quoted_with_its_verdict_and_what_the_tables_say(status, shown):
     text = notes.quoted(Checked(CLAIM, status, "it is 1"))
     assert text.startswith("> r\\*k\n> *(k of it)*\n\n**Wrong.** So. ") and shown in text
+
+
+def test_a_minus_of_the_evidence_is_a_minus_on_the_page():
+    text = notes.quoted(Checked(CLAIM, HOLDS, "it is -1.5 [-2, -.5], 2.2e-16 in resnet-50"))
+    assert "it is −1.5 [−2, −.5], 2.2e−16 in resnet-50" in text
 
 
 def test_a_claim_without_words_or_without_a_table_says_so():

@@ -106,6 +106,13 @@ def test_a_value_that_is_missing_and_one_that_failed_are_told_apart():
     assert estimate(str, 1, 0, 2, "higher") == Entry("1", 1, "[0, 2]", "higher")
 
 
+def test_numbers_and_intervals_have_a_minus_and_no_hyphen():
+    rows = [(Entry("resnet-50"), Entry("-4.7e-4 G", -4.7e-4, "[-1, 1e-5]"))]
+    text = table("t", "", [Head("Net", number=False), Head("Size")], rows, "")
+    assert ">−4.7e−4 G<" in text and ">[−1, 1e−5]<" in text and ">resnet-50<" in text
+    assert 'data-sort="-0.00047"' in text
+
+
 def row_of(text: str, arm: str) -> str:
     return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
 
