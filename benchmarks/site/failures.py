@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import tables
+from typing import Any
+
+from benchmarks import display, tables
 from benchmarks.site.html import Entry, Head, table
 from benchmarks.store import Store
 
@@ -12,11 +14,16 @@ def failures(store: Store) -> str:
     rows = tables.failures(store)
     if rows.empty:
         return "<p>No row outside coverage is without a value.</p>\n"
-    titles = ("Benchmark", "Backbone", "Module", "Status", "Reason")
-    heads = [Head(title, number=False) for title in titles]
-    body = [
-        [Entry(str(v)) for v in (r.benchmark, r.backbone, r.arm, r.status, r.reason)]
-        for r in tables.records(rows)
-    ]
+    titles = ("Benchmark", "Backbone", "Module", "Data", "Recipe", "Seed", "Status", "Reason")
+    heads = [Head(title, number=title == "Seed") for title in titles]
+    body = [_entries(row) for row in tables.records(rows)]
     note = f"{len(rows)} rows"
     return table("Rows without a value", note, heads, body, "From all tables of results/.")
+
+
+def _entries(row: Any) -> list[Entry]:
+    """What was tried, by which recipe (of a training it names the rate) and seed, and why not."""
+    words = (row.benchmark, row.backbone, row.arm, row.data, row.recipe)
+    seed = Entry(str(row.seed), row.seed) if display.given(row.seed) else Entry("–")
+    named = [Entry(str(word) or "–") for word in words]
+    return [*named, seed, Entry(row.status), Entry(display.with_minus(row.reason))]

@@ -10,7 +10,7 @@ import trial
 
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
-from benchmarks.site import facts, figures, latency, macros, readme
+from benchmarks.site import facts, failures, figures, latency, macros, readme
 from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
@@ -111,6 +111,18 @@ def test_numbers_and_intervals_have_a_minus_and_no_hyphen():
     text = table("t", "", [Head("Net", number=False), Head("Size")], rows, "")
     assert ">−4.7e−4 G<" in text and ">[−1, 1e−5]<" in text and ">resnet-50<" in text
     assert 'data-sort="-0.00047"' in text
+
+
+def test_a_row_without_a_value_is_named_with_its_recipe_and_seed(tmp_path):
+    results = Store(tmp_path)
+    for cell, seed in ((trial.ACCURACY, 3), (trial.COST, None)):
+        trial.append(results, replace(cell, module="se", seed=seed), None, reason="at step -1")
+    text = failures.failures(results)
+    for title in ("Data", "Recipe", "Seed"):
+        assert f">{title}</th>" in text
+    trained = row_of(text, "accuracy")
+    assert ">fashion-mnist<" in trained and ">short<" in trained and 'data-sort="3.0">3<' in trained
+    assert ">at step −1<" in trained and ">–<" in row_of(text, "cost")
 
 
 def row_of(text: str, arm: str) -> str:
