@@ -60,19 +60,26 @@ def estimate(
 
 
 def table(
-    caption: str, note: str, heads: Sequence[Head], rows: Sequence[Sequence[Entry]], origin: str
+    caption: str,
+    note: str,
+    heads: Sequence[Head],
+    rows: Sequence[Sequence[Entry]],
+    origin: str,
+    *,
+    prose: bool = False,
 ) -> str:
     """A sortable table in its own scrolling box, with where it comes from beneath.
 
-    The first entry of a row names the row. ``origin`` is HTML, everything else is escaped.
+    The first entry of a row names the row. ``origin`` is HTML, everything else is escaped. A table
+    of ``prose`` has no columns on a phone: the entries of a row lie below each other, with titles.
     """
     named = f"{escape(caption)}<span>{escape(note)}</span>" if note else escape(caption)
     parts = [
         f'<div class="table-box" role="region" tabindex="0" aria-label="{escape(caption)}">',
-        f'<table class="measured" data-sortable><caption>{named}</caption>',
+        f'<table class="measured{" prose" * prose}" data-sortable><caption>{named}</caption>',
         "<thead><tr>" + "".join(_head(head) for head in heads) + "</tr></thead>",
         "<tbody>",
-        *(_row(heads, row) for row in rows),
+        *(_row(heads, row, prose) for row in rows),
         "</tbody></table></div>",
         f'<p class="source-note">{origin}</p>',
     ]
@@ -85,13 +92,13 @@ def _head(head: Head) -> str:
     return f'<th scope="col"{kind}>{escape(head.title)}{note}</th>'
 
 
-def _row(heads: Sequence[Head], row: Sequence[Entry]) -> str:
+def _row(heads: Sequence[Head], row: Sequence[Entry], titled: bool) -> str:
     cells = [f'<th scope="row">{escape(row[0].text)}</th>']
-    cells += [_cell(head, entry) for head, entry in zip(heads[1:], row[1:], strict=True)]
+    cells += [_cell(head, entry, titled) for head, entry in zip(heads[1:], row[1:], strict=True)]
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell(head: Head, entry: Entry) -> str:
+def _cell(head: Head, entry: Entry, titled: bool) -> str:
     kinds = [*(["number"] if head.number else []), *(["absent"] if entry.absent else [])]
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     sort = "" if entry.sort is None else f' data-sort="{_plain(entry.sort)}"'
@@ -102,7 +109,8 @@ def _cell(head: Head, entry: Entry) -> str:
         text += f'<span class="interval">{escape(display.with_minus(entry.interval))}</span>'
     if entry.word:
         text += f'<span class="word {escape(entry.word.split()[0])}">{escape(entry.word)}</span>'
-    return f"<td{kind}{sort}>{text}</td>"
+    title = f' data-title="{escape(head.title)}"' if titled else ""
+    return f"<td{kind}{sort}{title}>{text}</td>"
 
 
 def _plain(number: Any) -> str:

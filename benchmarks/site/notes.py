@@ -58,7 +58,7 @@ def _claims(found: list[Checked], page: str) -> str:
     ]
     origins = "Evidence is read from the tables of results/ when this page is made."
     note = f"{len(found)} claims"
-    return table(f"Claims of the notes, {page}", note, heads, body, origins)
+    return table(f"Claims of the notes, {page}", note, heads, body, origins, prose=True)
 
 
 def quoted(one: Checked) -> str:

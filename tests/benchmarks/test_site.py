@@ -125,6 +125,14 @@ def test_a_row_without_a_value_is_named_with_its_recipe_and_seed(tmp_path):
     assert ">at step −1<" in trained and ">–<" in row_of(text, "cost")
 
 
+def test_a_table_of_prose_has_its_titles_at_every_entry():
+    row = (Entry("a"), Entry("why not"))
+    heads = [Head("Claim", number=False), Head("Why", number=False)]
+    text = table("t", "", heads, [row], "", prose=True)
+    assert '<td data-title="Why">why not</td>' in text and 'class="measured prose"' in text
+    assert "data-title" not in table("t", "", heads, [row], "")
+
+
 def row_of(text: str, arm: str) -> str:
     return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
 
