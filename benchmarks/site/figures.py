@@ -108,7 +108,7 @@ def _config(scheme: str) -> dict[str, Any]:
     return {
         "font": FONT,
         "axis": {**words, "gridColor": grid, "domainColor": grid, "tickColor": grid},
-        "legend": words,
+        "legend": {**words, "layout": {"top": {"anchor": "start", "direction": "vertical"}}},
         "header": words,
         "view": {"stroke": grid},
         "text": {"color": ink, "fontSize": 12},

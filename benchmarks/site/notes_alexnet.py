@@ -191,7 +191,7 @@ def path_figure(store: Store) -> Figure:
         "above: mean and 95 % interval over the seeds."
     )
     alt = "; ".join(f"{v['network']}: {display.percent(v['mean'])} %" for v in values)
-    size = {"width": 330, "height": {"step": 26}, "padding": PADDING}
+    size = {"width": 330, "height": {"step": 26}, "padding": {**PADDING, "left": 60}}
     return Figure("alexnet-path", caption, alt, values, layers, size)
 
 

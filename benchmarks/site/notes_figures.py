@@ -148,7 +148,7 @@ def spiral(store: Store) -> Figure:
 
 def _kind(field: str, domain: list[str], channel: str = "color") -> dict[str, Any]:
     scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend = {"title": None, "orient": "top"}
+    legend = {"title": None, "orient": "top", "columnPadding": 40}
     return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
 
 

@@ -109,6 +109,19 @@ def test_properties_and_trained_tables_show_their_rows(tmp_path):
     assert len(notes_figures.activations(made).values) == 2
 
 
+def test_names_of_a_legend_keep_their_distance(store):
+    """A reader's font may be a third wider than the one that the legend was set for."""
+    spec = notes_figures.spiral(store).spec("light")
+    legends = [
+        channel["legend"]
+        for layer in spec["layer"]
+        for channel in layer["encoding"].values()
+        if channel.get("legend")
+    ]
+    assert legends and all(legend["columnPadding"] >= 40 for legend in legends)
+    assert spec["config"]["legend"]["layout"]["top"]["direction"] == "vertical"
+
+
 def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
     for name in ("spiral", "pair", "activations", "calibration"):

@@ -36,6 +36,13 @@ def test_no_decimal_is_typed_into_a_page(page):
     assert re.findall(r"\d+[.,]\d+|\d+ ?%", prose) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_a_comment_beside_a_command_is_not_clipped(page):
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines() if " # " in line]
+    assert [line for line in lines if len(line) > 82] == []
+
+
 def test_a_typed_decimal_would_be_found():
     assert "1.5" in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
     assert "2.5" not in without_code_and_maths("`2.5` and 1.5 \\(3.5\\)")
