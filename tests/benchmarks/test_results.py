@@ -37,6 +37,7 @@ NAMES = (
     "calibration",
     "simulation",
     "mechanism",
+    "segmentation",
     "widths",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
