@@ -9,6 +9,14 @@ from typing import Any
 
 from benchmarks import display
 
+OFF_SCALE = "off the scale"
+"""The word of an interval that goes where no value can be; a table that has it explains it."""
+
+_WHY_OFF_SCALE = (
+    " Off the scale: Student's interval reaches as far up as down and knows no bounds, so where "
+    "seeds differ much it ends below 0 or above 100 %."
+)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -74,6 +82,8 @@ def table(
     of ``prose`` has no columns on a phone: the entries of a row lie below each other, with titles.
     """
     named = f"{escape(caption)}<span>{escape(note)}</span>" if note else escape(caption)
+    if any(OFF_SCALE in entry.word for row in rows for entry in row):
+        origin += _WHY_OFF_SCALE
     parts = [
         f'<div class="table-box" role="region" tabindex="0" aria-label="{escape(caption)}">',
         f'<table class="measured{" prose" * prose}" data-sortable><caption>{named}</caption>',

@@ -29,7 +29,7 @@ def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
 
 def percent(rows: pd.DataFrame, column: str = "accuracy") -> Entry:
     """The mean over the seeds with its interval, in percent."""
-    return estimate(rows, column, display.percent)
+    return estimate(rows, column, display.percent, most=100)
 
 
 def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:

@@ -46,6 +46,17 @@ def test_a_table_of_spirals_shows_means_intervals_and_what_diverged(store):
     assert ">0.550<" in text and "[−0.085, 1.185]" in text and "without a value: 1 diverged" in text
 
 
+def test_an_interval_beyond_what_can_be_says_so_and_why(store, tmp_path):
+    text = notes_trained.spiral(store)
+    assert "[−0.085, 1.185]" in text and ">off the scale; without a value: 1 diverged<" in text
+    assert "knows no bounds" in text
+    made = Store(tmp_path / "narrow")
+    for seed, accuracy in enumerate((0.5, 0.51)):
+        trial.append(made, replace(SPIRAL, seed=seed), {"accuracy": accuracy})
+    text = notes_trained.spiral(made)
+    assert "[0.441, 0.569]" in text and "off the scale" not in text and "bounds" not in text
+
+
 def test_the_pair_is_shown_at_the_notes_seed_and_over_the_others(store):
     text = notes_trained.pair(store)
     assert ">0.507<" in text and ">0.944<" in text
