@@ -15,6 +15,7 @@ from benchmarks.site import (
     clock,
     mechanism,
     notes,
+    notes_alexnet,
     papers,
     reruns,
     segmentation,
@@ -32,7 +33,8 @@ def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _cost, _latency, _coverage)
-    parts = (*ours, attention_facts.facts, clock.facts, notes.facts, papers.facts, reruns.facts)
+    parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
+    parts += (papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules() | _recipe()
 
 

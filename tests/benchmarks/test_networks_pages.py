@@ -45,6 +45,14 @@ def test_each_change_is_compared_with_the_line_above(store):
     assert row_of(text, "and ReLU").count("not measured") >= 2
 
 
+def test_the_rates_of_the_search_are_those_that_rows_tried(store, tmp_path):
+    other = alexnet.PATH[2].cell(0)
+    trial.append(store, other, {**ALEX, "accuracy": 1.0, "tried": "0.001: 9; 0.03: 8; 1: 0.00"})
+    found = notes_alexnet.facts(store)
+    assert found == {"alexnet.rates": "0.001, 0.03, 1", "alexnet.tried": "1 to 3"}
+    assert set(notes_alexnet.facts(Store(tmp_path / "none")).values()) == {"not measured"}
+
+
 def test_a_network_that_never_learns_says_so(store):
     text = notes_alexnet.grid(store)
     dead = row_of(text, "logistic, Xavier, 5")
