@@ -37,6 +37,14 @@ def fragments(store: Store) -> dict[str, str]:
     }
 
 
+def _quoted(found: list[Checked]) -> list[Checked]:
+    return [one for one in found if one.claim.quote]
+
+
+def _implied(found: list[Checked]) -> list[Checked]:
+    return [one for one in found if not one.claim.quote]
+
+
 def _of(found: list[Checked], page: str) -> list[Checked]:
     return [one for one in found if one.claim.page == page]
 
@@ -57,7 +65,10 @@ def _claims(found: list[Checked], page: str) -> str:
         for one in found
     ]
     origins = "Evidence is read from the tables of results/ when this page is made."
+    implied = len(_implied(found))
     note = f"{len(found)} claims"
+    if implied:
+        note += f", {implied} of them without words of the notes, which only imply them"
     return table(f"Claims of the notes, {page}", note, heads, body, origins, prose=True)
 
 
@@ -173,12 +184,18 @@ def _properties(store: Store, kind: str) -> str:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """Evidence by claim, how many claims there are of each kind, what the experiments take."""
+    """Evidence by claim, how many claims there are of each kind, what the experiments take.
+
+    Claims in the notes' words are counted apart from those that the notes only imply.
+    """
     found = claims.checked(store)
     made = {f"claim.{one.claim.id}": _said(one) or display.MISSING for one in found}
     made["claims.total"] = str(len(found))
-    for verdict in VERDICTS:
-        made[f"claims.{verdict}"] = str(sum(one.claim.verdict == verdict for one in found))
+    for kind, some in (("quoted", _quoted(found)), ("implied", _implied(found))):
+        made[f"claims.{kind}"] = str(len(some))
+        for verdict in VERDICTS:
+            count = sum(one.claim.verdict == verdict for one in some)
+            made[f"claims.{kind}.{verdict}"] = str(count)
     made["claims.supported"] = str(sum(one.status == HOLDS for one in found))
     made["claims.failing"] = str(sum(one.status == FAILS for one in found))
     made["claims.waiting"] = str(sum(one.status not in (HOLDS, FAILS) for one in found))

@@ -172,6 +172,18 @@ def test_a_claim_without_words_or_without_a_table_says_so():
     assert "*Printed:* 1 %." in printed
 
 
+def test_claims_without_words_of_the_notes_are_counted_apart(monkeypatch, tmp_path):
+    silent = replace(CLAIM, quote="", verdict="right")
+    found = [Checked(one, NOT_YET, "") for one in (CLAIM, CLAIM, silent)]
+    monkeypatch.setattr(notes.claims, "checked", lambda store: found)
+    made = notes.facts(Store(tmp_path))
+    assert (made["claims.total"], made["claims.quoted"], made["claims.implied"]) == ("3", "2", "1")
+    assert (made["claims.quoted.wrong"], made["claims.quoted.right"]) == ("2", "0")
+    assert (made["claims.implied.wrong"], made["claims.implied.right"]) == ("0", "1")
+    assert "3 claims, 1 of them without words of the notes" in notes._claims(found, "all")
+    assert "of them" not in notes._claims(found[:2], "all")
+
+
 def test_every_claim_is_on_the_page_that_it_names():
     for claim in claims():
         page = ROOT / "docs" / "notes" / f"{claim.page}.md"
