@@ -18,7 +18,8 @@ def failures(store: Store) -> str:
     heads = [Head(title, number=title == "Seed") for title in titles]
     body = [_entries(row) for row in tables.records(rows)]
     note = f"{len(rows)} rows"
-    return table("Rows without a value", note, heads, body, "From all tables of results/.")
+    origin = "From all tables of results/."
+    return table("Rows without a value", note, heads, body, origin, prose=True)
 
 
 def _entries(row: Any) -> list[Entry]:

@@ -118,6 +118,7 @@ def test_a_row_without_a_value_is_named_with_its_recipe_and_seed(tmp_path):
     for cell, seed in ((trial.ACCURACY, 3), (trial.COST, None)):
         trial.append(results, replace(cell, module="se", seed=seed), None, reason="at step -1")
     text = failures.failures(results)
+    assert 'class="measured prose"' in text
     for title in ("Data", "Recipe", "Seed"):
         assert f">{title}</th>" in text
     trained = row_of(text, "accuracy")
