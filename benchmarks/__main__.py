@@ -222,9 +222,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
         )
-        if not cells and not (work.current or work.stale or work.failed):
-            console.print("nothing to do: no benchmark has a cell for what was asked")
-        elif not cells:
+        if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
         with Show(work, options.jobs, console) as show:
             counts = runner.run(work, store, jobs=options.jobs, show=show)

@@ -373,9 +373,9 @@ def test_cells_that_go_wrong_are_shown_and_the_exit_status_says_so(suite, result
 
 
 def test_a_selection_without_cells_says_so(answer):
-    status, out, _ = answer("run", "--only", "imagenet")
-    assert status == 0
-    assert "no benchmark has a cell for what was asked" in out and "there already" not in out
+    status, _, error = answer("run", "--only", "imagenet")
+    assert status == 2
+    assert "imagenet has no cells in suite quick" in error and "ATTN_BENCH_IMAGENET" in error
 
 
 def test_images_in_folders_that_are_not_there_are_named_before_work(answer, results, monkeypatch):
