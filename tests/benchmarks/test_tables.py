@@ -102,7 +102,7 @@ def test_a_preview_calls_itself_a_preview(store, text):
 
 
 def test_accuracies_of_another_machine_say_so(tmp_path):
-    title = "resnet10_small on fashion-mnist, short, cpu\n"
+    title = "resnet10_small on fashion-mnist, full, cpu\n"
     cell = trial.ACCURACY
     store = Store(tmp_path)
     trial.append(store, replace(cell, seed=0), trial.outcome(90.0), machine="elsewhere")
