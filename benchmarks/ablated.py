@@ -29,15 +29,27 @@ def comparisons(store: Store) -> list[Comparison]:
     return compare.ranked(compare.among(store.table("ablation")))
 
 
-def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
-    """The rows of a family's arms, its default and the bare backbone, one an arm and seed.
-
-    A seed's rows are of one machine where they can be, see `compare.accuracy_rows`.
-    """
+def every_row(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
+    """The rows of a family's arms, its default and the bare backbone, those of older code too."""
     shared = compare.every_row(store, which)
     own = compare.every_row(store, which, "ablation")
     both = shared[shared["arm"].isin(["none", family.module])], own[own["arm"].isin(family.names)]
-    return compare.chosen(store, pd.concat(both, ignore_index=True), which)
+    return pd.concat(both, ignore_index=True)
+
+
+def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
+    """Of `every_row` one an arm and seed, by code that the default's is not newer than.
+
+    A seed's rows are of one machine where they can be, see `compare.accuracy_rows`.
+    """
+    found = every_row(store, which, family)
+    return compare.chosen(store, found, which, name="ablation", reference=family.module)
+
+
+def left_out(store: Store, which: Comparison, family: Family) -> int:
+    """How many rows of a family are of older code."""
+    found = every_row(store, which, family)
+    return len(found) - len(compare.current(found, family.module))
 
 
 def options(rows: pd.DataFrame) -> pd.DataFrame:

@@ -107,14 +107,11 @@ class Ablation(Accuracy):
     def cells(self, want: Selection) -> Iterator[Cell]:
         """Family by family, and in each seed by seed, so that what is finished is paired.
 
-        Of modules and backbones that a user asks for those that are arms and the main table's.
+        None for who asks for modules or backbones: `accuracy` trains these.
         """
-        if want.suite != SUITE:
+        if want.suite != SUITE or want.modules or want.backbones:
             return
         for family in FAMILIES.values():
-            arms = tuple(a for a in family.arms if want.modules is None or a in want.modules)
-            if not arms:
-                continue
-            for cell in super().cells(replace(want, modules=arms, backbones=None)):
-                if cell.module != "none" and cell.backbone in (want.backbones or (cell.backbone,)):
+            for cell in super().cells(replace(want, modules=family.arms)):
+                if cell.module != "none":
                     yield cell

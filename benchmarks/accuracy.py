@@ -55,8 +55,8 @@ PLANS = {
 """What a suite trains, in this order. Its main table comes first.
 
 The recipe ``full`` has all that the ladder adds, and the epochs that keep two trainings side by
-side within five minutes. It was chosen with the bare backbone on held-out training images. On a
-processor the convolutions of MobileNetV2, one channel each, are slower in bf16 than in fp32.
+side within five minutes. It was chosen with the bare backbone on held-out training images. The
+convolutions of MobileNetV2, one channel each, were slower in bf16 than in fp32 when it was tried.
 """
 
 

@@ -102,6 +102,23 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
     return sorted(found, key=place)
 
 
+def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
+    """As `ranked`, but what has the seeds for a verdict on all modules comes before what has not.
+
+    Of others the one with most pairs comes first, so that a comparison which has only been begun
+    does not take the place of one that says more.
+    """
+    family = len(MODULES) - 1
+
+    def place(c: Comparison) -> tuple[bool, int, int]:
+        table = judged(accuracy_rows(store, c, name=name))
+        pairs = table.loc[table["arm"].isin(MODULES), "pairs"].dropna()
+        done = int((pairs >= stats.seeds_needed(family)).sum())
+        return c.preview, -done, 0 if done == family else -int(pairs.sum())
+
+    return sorted(ranked(comparisons(store, suite, name)), key=place)
+
+
 def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
     """The rows of a comparison, those of older code and of every machine included."""
     rows = tables.with_arm(store.table(name))
@@ -111,18 +128,20 @@ def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.Dat
     return rows
 
 
-def current(rows: pd.DataFrame) -> pd.DataFrame:
+def current(rows: pd.DataFrame, reference: str = "none") -> pd.DataFrame:
     """The rows of each arm's newest code.
 
     Where the code of the bare backbone has changed, an arm whose rows are all older than that
-    has none.
+    has none. So it is with another ``reference``, for all arms but the bare backbone.
     """
     in_time = rows.sort_values("measured_at", kind="stable").groupby("arm")
+    newest = rows["arm"].map(in_time["measured_at"].last())
     kept = rows["fingerprint"] == rows["arm"].map(in_time["fingerprint"].last())
-    bare = rows["arm"] == "none"
-    if (bare & ~kept).any():
-        changed = rows.loc[bare & kept, "measured_at"].min()
-        kept &= rows["arm"].map(in_time["measured_at"].last()) >= changed
+    for name in ("none", reference):
+        mine = rows["arm"] == name
+        if (mine & ~kept).any():
+            changed = rows.loc[mine & kept, "measured_at"].min()
+            kept &= (newest >= changed) | (rows["arm"] == "none")
     return rows[kept.astype(bool)]
 
 
@@ -150,9 +169,10 @@ def chosen(
     which: Comparison,
     machine: str | None = None,
     name: str = "accuracy",
+    reference: str = "none",
 ) -> pd.DataFrame:
-    """Of the rows of a comparison those that `accuracy_rows` describes."""
-    rows = current(rows)
+    """Of the rows of a comparison those that `accuracy_rows` describes; see `current`."""
+    rows = current(rows, reference)
     if which.preview:
         rows = tables.one_machine(rows, machine)
     return one_a_seed(rows, which.title, store.table_path(name), machine)

@@ -150,8 +150,13 @@ def train(
     """Train ``model`` in place and test it once, after the last epoch; the outcome and top-5 in %.
 
     ``seed`` decides the order and the views. Raises Diverged when a loss is not finite, ValueError
-    when the training set is smaller than one batch.
+    when the training set is smaller than one batch, or for a recipe with steps that are not here.
     """
+    if recipe.crop or recipe.whiten or recipe.last_gain or not recipe.flip:
+        raise ValueError(
+            f"recipe {recipe.name}: images in folders are mirrored by chance and cut at random; "
+            "give flip=True, and neither crop, whiten nor last_gain"
+        )
     n, size = len(folders.train), recipe.batch_size
     if n < size:
         raise ValueError(f"there are {n} training images, fewer than one batch of {size}")

@@ -42,7 +42,7 @@ def text_summary(store: Store, suite: str, only: Sequence[str] = ()) -> str:
         markup=False,
     )
     machine = tables.here()
-    found = compare.ranked(compare.comparisons(store, suite))
+    found = compare.main_first(store, suite)
     if not only or "accuracy" in only:
         _accuracies(console, store, found, machine)
     if not only or "cost" in only:

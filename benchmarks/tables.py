@@ -143,22 +143,6 @@ def latency_table(store: Store, setting: dict[str, Any]) -> pd.DataFrame:
     return _by_arm(rows, [c.name for c in benchmarks()["latency"].columns])
 
 
-def older_protocol(rows: pd.DataFrame) -> str:
-    """What a caption says of latencies from before `measure.md`'s protocol; "" if there are none.
-
-    Rows of that time do not name their clock: an arm was the minimum of each process.
-    """
-    old = rows[(rows["status"] == "ok") & ~rows["clock"].map(display.given).astype(bool)]
-    if old.empty:
-        return ""
-    counts = old["processes"].dropna().astype(int)
-    processes = ", ".join(map(str, sorted(set(counts)))) or "some"
-    return (
-        f"{len(old)} latencies are of an older protocol than the site describes, the minimum of "
-        f"each of {processes} processes; their intervals hold the truth less often than they say. "
-    )
-
-
 def noise_floor(table: pd.DataFrame) -> str:
     """The largest noise floor of a latency table's rows: ``1.2 %``, or ``not measured``.
 

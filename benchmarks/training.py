@@ -127,13 +127,18 @@ def prepare(model: nn.Module, x: Tensor, recipe: Recipe) -> None:
 
 
 def last_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
-    """The last normalisation of each residual block of timm's that starts at 0.
+    """The normalisations in the residual blocks of timm that start at 0.
 
-    A module's own, such as that of CBAM's spatial gate, is the module's affair.
+    They lie in the block itself or in one of timm's layers in it. A plugged module's own, such as
+    that of CBAM's spatial gate, is the module's affair.
     """
-    blocks = [m for m in model.modules() if hasattr(m, "zero_init_last")]
-    norms = [getattr(block, "bn3", None) or block.bn2 for block in blocks]
-    return [norm for norm in norms if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any()]
+    found = []
+    for block in model.modules():
+        if hasattr(block, "zero_init_last"):
+            parts = [part for part in block.children() if type(part).__module__.startswith("timm.")]
+            layers = [layer for part in (block, *parts) for layer in part.children()]
+            found += [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+    return [norm for norm in found if norm.weight is not None and not norm.weight.any()]
 
 
 @torch.no_grad()

@@ -219,11 +219,9 @@ def _table(store: Store, which: Comparison, name: str) -> str:
             )
         )
     title = f"{chosen.title}, {which.title}"
-    return table(title, about(rows, which, chosen), heads, body, _origin(store, rows))
-
-
-def _origin(store: Store, rows: pd.DataFrame) -> str:
-    return origin(store, rows, "accuracy.csv and ablation")
+    old = ablated.left_out(store, which, chosen)
+    note = about(rows, which, chosen, old)
+    return table(title, note, heads, body, origin(store, rows, "accuracy.csv and ablation"))
 
 
 def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
@@ -233,9 +231,14 @@ def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
     return compare.preview_words(ablated.against_default(rows, chosen), which)
 
 
-def about(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
-    """How a family was trained; what is no result begins with the word."""
+def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -> str:
+    """How a family was trained; what is no result begins with the word.
+
+    ``old`` rows of older code were left out.
+    """
     words = how(rows, which)
+    if old:
+        words.append(f"{_many(old, 'row')} of older code left out")
     for reference in ("none", chosen.module):
         others = compare.crossed(rows, reference)
         if others:

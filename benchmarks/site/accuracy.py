@@ -119,19 +119,19 @@ def leaderboard(store: Store, which: Comparison) -> str:
     setting = compare.latency_setting(store, which)
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
-        places += f"<br>Latency: {tables.older_protocol(timed)}{origin(store, timed, 'latency')}"
+        places += f"<br>Latency: {origin(store, timed, 'latency')}"
     return table(which.title, about(store, which), heads, body, places)
 
 
 def leaderboards(store: Store) -> str:
     """One leaderboard a comparison, results first."""
-    found = compare.ranked(compare.comparisons(store))
+    found = compare.main_first(store)
     return "\n".join(leaderboard(store, c) for c in found) or absent("Accuracy")
 
 
 def main_leaderboard(store: Store) -> str:
     """The leaderboard of the first comparison alone."""
-    found = compare.ranked(compare.comparisons(store))
+    found = compare.main_first(store)
     return leaderboard(store, found[0]) if found else absent("Accuracy")
 
 
@@ -149,7 +149,7 @@ def accuracy(store: Store) -> str:
     found = [
         (name, which)
         for name in ("accuracy", "imagenet")
-        for which in compare.ranked(compare.comparisons(store, name=name))
+        for which in compare.main_first(store, name=name)
     ]
     for name, which in found:
         rows = compare.accuracy_rows(store, which, name=name)

@@ -95,14 +95,20 @@ def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", "how", "seeds", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys}
     found["accuracy.summary"] = verdict_counts([])
-    ranked = compare.ranked(compare.comparisons(store))
+    found["accuracy.shown"] = "the figure and the words are of the first"
+    ranked = compare.main_first(store)
     if not ranked:
         return found
     which = ranked[0]
     table = compare.accuracy_table(store, which)
     preview = compare.preview_words(table, which)
     pairs = table["pairs"].dropna()
-    found["accuracy.what"] = f"{which.backbone} on {which.data}"
+    found["accuracy.what"] = which.title
+    if which != ablated.planned():
+        found["accuracy.shown"] = (
+            "the first has too few seeds so far, and the figure and the words are of "
+            f"{which.title}, which is not the recipe below"
+        )
     found["accuracy.how"] = about(store, which)
     if len(pairs):
         least, most = int(pairs.min()), int(pairs.max())

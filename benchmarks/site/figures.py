@@ -176,7 +176,7 @@ def accuracy(store: Store) -> Figure:
     values: list[dict[str, Any]] = []
     said: list[str] = []
     caption, start = "Difference in test accuracy to the bare backbone, by module.", ""
-    found = compare.ranked(compare.comparisons(store))
+    found = compare.main_first(store)
     if found:
         which = found[0]
         frame = compare.accuracy_table(store, which)

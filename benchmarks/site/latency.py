@@ -50,7 +50,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
     rows = pd.concat(frames, ignore_index=True).assign(device=first["device"])
-    places = f"{tables.older_protocol(rows)}{_load(rows)}{origin(store, rows, 'latency')}"
+    places = f"{_load(rows)}{origin(store, rows, 'latency')}"
     return table(f"Latency of {backbone}", note, heads, body, places)
 
 

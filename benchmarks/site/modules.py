@@ -68,7 +68,7 @@ def module_accuracy(store: Store, family: str) -> str:
         Head("Compared on", number=False),
     )
     body, used = [], []
-    for which in compare.ranked(compare.comparisons(store)):
+    for which in compare.main_first(store):
         frame = compare.accuracy_table(store, which)
         used.append(compare.accuracy_rows(store, which))
         preview = compare.preview_words(frame, which)

@@ -47,15 +47,18 @@ def published(store: Store) -> str:
         which = planned(store, backbone)
         ours = compare.accuracy_table(store, which).set_index("arm", drop=False)
         used.append(compare.accuracy_rows(store, which))
-        if ours["seeds"].any():
-            previews.append(compare.preview_words(ours, which))
+        words = compare.preview_words(ours, which)
+        if ours["seeds"].any() and words:
+            previews.append(f"{words} ({network})")
         for arm, module in MODULES.items():
             gain = printed[network, "SE" if module == "none" else module]
             (row,) = tables.records(ours.loc[[arm]])
             name = Entry(f"{network}, {arm}")
             body.append((name, *_printed(gain, arm), top1(row), _ours(row), seeds(row)))
-    words = [*filter(None, previews)][:1]
-    words.append("reported, beside ours: other code and another recipe, so compare the differences")
+    words = [
+        *previews,
+        "reported, beside ours: other code and another recipe, so compare the differences",
+    ]
     ours = origin(store, pd.concat(used, ignore_index=True), "accuracy")
     places = f"Printed: SimAM, Table 2, in reported.csv. Ours: {ours}"
     return table(f"{DATA}, printed and ours", "; ".join(words), HEADS, body, places)
@@ -67,7 +70,7 @@ def planned(store: Store, backbone: str) -> Comparison:
     (runs,) = (runs for runs in PLANS["gpu"] if backbone in runs.backbones)
     how = (SUITES["gpu"].device, runs.precision, runs.layout)
     which = Comparison(runs.data, backbone, runs.recipe, *how)
-    measured = compare.ranked(compare.comparisons(store))
+    measured = compare.main_first(store)
     if which in measured:
         return which
     return next((c for c in measured if replace(c, device=which.device) == which), which)

@@ -54,7 +54,7 @@ def between(text: str, name: str, content: str) -> str:
 
 def table(store: Store) -> str:
     """The first comparison's leaderboard in Markdown, with how it was measured beneath."""
-    found = compare.ranked(compare.comparisons(store))
+    found = compare.main_first(store)
     if not found:
         return "Not measured yet: `nox -s bench` fills this table."
     frame = compare.leaderboard(store, found[0])
@@ -82,9 +82,7 @@ def table(store: Store) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
-    setting = compare.latency_setting(store, found[0])
-    old = tables.older_protocol(tables.latency_table(store, setting)) if setting else ""
-    ends = f"{old}Each row of `results/` names its machine and commit."
+    ends = "Each row of `results/` names its machine and commit."
     return "\n".join([*lines, "", f"{where} {ends}"])
 
 

@@ -40,8 +40,7 @@ def published():
 def test_every_number_of_a_published_figure_stands_in_its_table(published, name):
     drawn, table = PAIRS[name]
     figure = drawn(published)
-    if not figure.values:
-        pytest.skip(f"{name} has no rows")
+    assert figure.values
     said = set(re.findall(rf"[+{display.MINUS}]?\d+\.\d+(?= %| points|;|$)", figure.alt))
     text = table(published)
     assert len(said) > 4

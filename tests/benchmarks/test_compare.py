@@ -7,6 +7,7 @@ import trial
 
 from benchmarks import compare, display, power, summary
 from benchmarks.accuracy import BACKBONE, PLANS
+from benchmarks.cells import MODULES
 from benchmarks.compare import Comparison
 from benchmarks.store import Store, StoreError, row
 
@@ -195,3 +196,21 @@ def test_the_main_table_comes_first_then_the_other_plans_of_a_processor():
         Comparison(gpu.data, name, gpu.recipe, "cuda", "bf16", "nhwc") for name in gpu.backbones
     ]
     assert compare.ranked([*reversed(nets), *reversed(lines)]) == [*lines, *nets]
+
+
+def test_what_has_only_been_begun_comes_after_what_says_more(tmp_path):
+    store = Store(tmp_path)
+    trial.accuracy(store, seeds=4)
+
+    def add(seed, modules):
+        for module in ("none", *modules):
+            cell = replace(trial.ACCURACY, backbone=BACKBONE, module=module, seed=seed)
+            trial.append(store, cell, trial.outcome(90.0 + seed))
+
+    before = ["resnet10_small", BACKBONE]
+    for seed in range(2):
+        add(seed, MODULES[1:3])
+    assert [c.backbone for c in compare.main_first(store)] == before
+    for seed in range(2, 10):
+        add(seed, MODULES[1:3])
+    assert [c.backbone for c in compare.main_first(store)] == before[::-1]

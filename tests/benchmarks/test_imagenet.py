@@ -51,13 +51,13 @@ def nowhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suite", ["quick", "cpu", "gpu"])
 def test_no_suite_needs_imagenet(nowhere, suite):
+    (nowhere / "imagenet").mkdir()
     assert not list(BENCH.cells(Selection(suite, device="cuda")))
     BENCH.check([])
 
 
-def test_where_it_is_the_gpu_trains_every_arm_seed_by_seed(nowhere):
-    (nowhere / "imagenet").mkdir()
-    assert imagenet.place() == nowhere / "imagenet"
+def test_where_it_is_the_gpu_trains_every_arm_seed_by_seed(place):
+    assert imagenet.place() == place
     cells = list(BENCH.cells(Selection("gpu", device="cuda")))
     assert len(cells) == 10 * 2 * len(MODULES)
     first = [(c.backbone, c.module) for c in cells[: 2 * len(MODULES)]]
@@ -139,6 +139,13 @@ def test_a_loss_that_is_not_finite_keeps_what_is_known(place, monkeypatch):
     with pytest.raises(Diverged) as caught:
         BENCH.measure(CELL)
     assert caught.value.values["train_images"] == 6 and caught.value.values["params"] > 0
+
+
+@pytest.mark.parametrize("field", [{"crop": 4}, {"whiten": True}, {"flip": False}], ids=str)
+def test_a_recipe_with_steps_that_are_not_here_is_refused(place, field):
+    recipe = replace(RECIPES["few"], **field)
+    with pytest.raises(ValueError, match="recipe few: .* give flip=True"):
+        folders.train(Mean(), folders.load(place), recipe, 0, How(32))
 
 
 def test_too_few_images_for_a_batch_are_refused(place):

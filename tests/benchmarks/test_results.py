@@ -134,3 +134,10 @@ def test_the_readme_shows_these_tables():
         check = [sys.executable, "-m", "benchmarks.site", "--readme", "--check"]
         done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_latency_is_of_the_protocol_that_the_site_describes():
+    """Rows of an earlier one, the minimum of each process, named no clock."""
+    rows = STORE.table("latency")
+    done = rows[rows["status"] == "ok"]
+    assert len(done) and (done["clock"].fillna("") != "").all()

@@ -168,17 +168,6 @@ def test_the_seeds_that_a_family_needs_are_named(store):
     assert f"at least {needed} paired seeds" in summary.text_summary(store, "cpu")
 
 
-def test_latencies_from_before_the_protocol_are_counted(tmp_path):
-    """The committed ones of that time have no clock; a session of today names it."""
-    made = Store(tmp_path)
-    values = {"latency_ms": 20.0, "ratio": 1.0, "processes": 3}
-    trial.append(made, trial.LATENCY, values)
-    assert tables.older_protocol(made.table("latency")).startswith("1 latencies are of an older")
-    now = Store(tmp_path / "now")
-    trial.append(now, trial.LATENCY, {**values, "clock": "thread"})
-    assert tables.older_protocol(now.table("latency")) == ""
-
-
 def test_tables_are_read_without_torch_and_timm(store):
     code = (
         "import sys; from benchmarks import summary; from benchmarks.store import Store; "

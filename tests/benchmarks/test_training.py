@@ -200,15 +200,25 @@ def test_whitening_filters_answer_to_patches_without_correlation():
     assert torch.equal(wide.weight[36:], kept)
 
 
-def test_only_the_last_norms_of_blocks_get_the_last_gain():
+@pytest.mark.parametrize("backbone", ["resnet10_small", "resnet26", "regnetx_002"])
+def test_only_the_last_norms_of_blocks_get_the_last_gain(backbone):
     models.register()
-    net = attn.create_model("resnet10_small", "cbam", num_classes=10, in_chans=1)
+    bare = timm.create_model(backbone, num_classes=10, in_chans=1)
+    last = {f"{name}.weight" for name, m in bare.named_modules() if starts_at_zero(m)}
+    net = attn.create_model(backbone, "cbam", num_classes=10, in_chans=1)
+    assert {n for n, m in net.named_modules() if starts_at_zero(m)} > {n[:-7] for n in last}
     before = {name: p.clone() for name, p in net.named_parameters()}
     training.prepare(net, torch.zeros(1, 1, 28, 28), replace(RECIPE, last_gain=0.5))
     changed = {n: set(p.tolist()) for n, p in net.named_parameters() if not p.equal(before[n])}
-    assert changed == {f"layer{i}.0.bn2.weight": {0.5} for i in (1, 2, 3, 4)}
-    started_at_one = timm.create_model("resnet10_small", zero_init_last=False)
-    assert training.last_norms(started_at_one) == []
+    assert len(last) > 3 and changed == dict.fromkeys(last, {0.5})
+
+
+def starts_at_zero(module):
+    return isinstance(module, nn.BatchNorm2d) and not module.weight.any()
+
+
+def test_norms_that_start_at_one_are_left_alone():
+    assert training.last_norms(timm.create_model("resnet26", zero_init_last=False)) == []
 
 
 def test_a_constant_rate_stays(digits, monkeypatch):
