@@ -7,7 +7,7 @@ from official import assert_equals_official, gate_of, num_params
 from timm.layers.coord_attn import CoordAttn
 from torch import nn
 
-from attn.coord import CoordAttention
+from attn.coord import SHORT, CoordAttention, _as_one_product
 
 VARIANTS = {
     "both": CoordAttention,
@@ -163,6 +163,8 @@ def test_the_mixing_of_a_strip_is_a_convolution(places, layout):
     mix = CoordAttention(64).conv1.double()
     strip = torch.randn(3, 64, places, 1, dtype=torch.float64).contiguous(memory_format=layout)
     strip.requires_grad_()
+    one_product = places <= SHORT or layout is torch.channels_last
+    assert _as_one_product(strip, mix.weight) is one_product
     heard = []
     handle = mix.register_forward_hook(lambda *given: heard.append(given[-1]))
     inputs = [strip, *mix.parameters()]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import attn
-from attn import danet, passes, reductions
+from attn import coord, danet, passes, reductions
 from attn.passes import scale, squeeze
 
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -104,7 +104,7 @@ def test_modules_take_the_short_way_and_it_equals_the_plain_one(name, layout, mo
     ours = run()
     count = len(taken)
     assert count == {"se": 2, "eca": 2, "cbam": 4, "coord": 2, "pam": 1}[name]
-    for place in (passes, reductions, danet):
+    for place in (passes, reductions, danet, coord):
         monkeypatch.setattr(place, "by_hand", lambda *tensors: False)
     plain = run()
     assert len(taken) == count
@@ -240,8 +240,10 @@ def test_the_largest_value_without_a_gradient(channels, dims, layout):
     assert torch.equal(reductions.maximum(x, dims), x.amax(dims, keepdim=True))
 
 
-def test_an_infinite_pixel_stays_in_its_row_and_column():
-    x = torch.randn(2, 3, 6, 5)
+@pytest.mark.parametrize("height", [6, 20])
+def test_an_infinite_pixel_stays_in_its_row_and_column(height):
+    assert 6 * 5 <= reductions.SMALL_MAP < 20 * 5
+    x = torch.randn(2, 3, height, 5)
     x[0, 1, 2, 3] = torch.inf
     assert reductions.mean(x, [3]).isinf().sum() == 1
     assert reductions.mean(x, [2]).isinf().sum() == 1
