@@ -126,7 +126,7 @@ def test_a_failed_option_says_so(store):
         cell = replace(CELL, module=SHUFFLED, seed=seed)
         trial.append(store, cell, None, status="diverged")
     row = row_of(page.family(store, "eca"), page.WORDS[SHUFFLED])
-    assert row.count(">diverged<") == 3 and "failed: 10" in row
+    assert row.count(">diverged<") == 3 and "without a value: 10" in row
 
 
 def test_few_seeds_are_a_preview(tmp_path):
