@@ -39,6 +39,12 @@ NAMES = (
     "mechanism",
     "segmentation",
     "widths",
+    "nets",
+    "networks",
+    "memory",
+    "clock",
+    "overhead",
+    "activations",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
