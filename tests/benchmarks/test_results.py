@@ -42,9 +42,6 @@ NAMES = (
     "nets",
     "networks",
     "memory",
-    "clock",
-    "overhead",
-    "activations",
 )
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 

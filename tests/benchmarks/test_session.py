@@ -141,7 +141,8 @@ def test_a_timing_job_of_another_process_is_waited_for(tmp_path, capsys):
 
 
 def test_everything_that_is_timed_alone_takes_the_lock(monkeypatch):
-    exclusive = [b for b in benchmarks().values() if b.exclusive]
+    # what is trained alone, as ImageNet on a GPU, times nothing
+    exclusive = [b for b in benchmarks().values() if b.exclusive and not b.trained]
     assert Latency in map(type, exclusive)
     for benchmark in exclusive:
         assert "one_timing_job()" in inspect.getsource(inspect.getmodule(type(benchmark)))
