@@ -161,7 +161,7 @@ def _max_of_parts(x: Tensor) -> tuple[Tensor, Tensor]:
         return x.max(2)
     parts = x.view(n * c, fitting[0], -1)
     values, part = parts.amax(2).max(1)
-    member = parts[torch.arange(n * c), part].max(1)[1]
+    member = parts[torch.arange(n * c, device=x.device), part].max(1)[1]
     return values.view(n, c), (part * parts.shape[2] + member).view(n, c)
 
 

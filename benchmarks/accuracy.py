@@ -163,7 +163,6 @@ class Accuracy(Benchmark):
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
-        models.register()
         return train_arm(cell)
 
 
@@ -213,14 +212,11 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
     """The model of a cell; the shared layers start alike for every module of an equal seed."""
     import torch
 
-    import attn
-    from benchmarks import scaled  # noqa: F401  registers the small-image nets with timm
-
     torch.manual_seed(run_seed(cell))
-    return attn.create_model(
+    return models.create(
         cell.backbone,
         cell.module,
-        options=attn.parse_options(cell.variant),
+        cell.variant,
         num_classes=num_classes,
         in_chans=in_chans,
     )

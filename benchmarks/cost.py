@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import models
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.provenance import versions
 
@@ -110,8 +111,7 @@ class CostBenchmark(Benchmark):
     def check(self, cells: Sequence[Cell]) -> None:
         import timm
 
-        from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
+        models.register()
         for backbone in {cell.backbone for cell in cells}:
             choose(backbone, timm.list_models(), "backbone")
 

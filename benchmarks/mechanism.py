@@ -141,8 +141,6 @@ class Mechanism(Benchmark):
 
     def configuration(self, cell: Cell) -> Any:
         """The recipe, the number of scenes and the layers of the model."""
-        from benchmarks import narrow  # noqa: F401  registers the net with timm
-
         model = layers(cell.backbone, cell.module, cell.variant)
         return asdict(RECIPES[cell.recipe]), SIZES[cell.recipe], model
 
@@ -150,7 +148,7 @@ class Mechanism(Benchmark):
         """Compose the scenes, train and test one arm. Raises Diverged when the loss blows up."""
         import torch
 
-        from benchmarks import narrow, training  # noqa: F401  registers the net with timm
+        from benchmarks import training
 
         torch.set_num_threads(cell.threads or 1)
         images = composed(cell)

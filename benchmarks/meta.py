@@ -25,7 +25,7 @@ from attn import places
 from attn.plug import build_at, put, site_settings, slot_words
 from attn.registry import Spec, check_options, get
 from attn.trace import Trace, trace
-from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
+from benchmarks import models
 from benchmarks.elementwise import Counter, Work
 
 
@@ -157,6 +157,7 @@ def built(backbone: str) -> nn.Module:
     """The architecture on the meta device in eval mode."""
     import timm
 
+    models.register()
     with torch.device("meta"), Counter():  # which remembers what drawing a weight gives there
         return timm.create_model(backbone).eval()
 

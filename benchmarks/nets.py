@@ -6,8 +6,7 @@ that a net is trained on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from benchmarks.cells import Cell, Selection
 from benchmarks.cost import CostBenchmark
@@ -42,13 +41,3 @@ class Nets(CostBenchmark):
             for module, variant in want.arms():
                 size = SIZES[backbone]
                 yield Cell(self.name, backbone, module, variant, device="meta", image_size=size)
-
-    def check(self, cells: Sequence[Cell]) -> None:
-        from benchmarks import small_nets  # noqa: F401  registers the nets with timm
-
-        super().check(cells)
-
-    def measure(self, cell: Cell) -> dict[str, Any]:
-        from benchmarks import small_nets  # noqa: F401  registers the nets with timm
-
-        return super().measure(cell)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import engine, provenance
+from benchmarks import engine, models, provenance
 from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.schema import columns
 from benchmarks.store import Store, StoreError, row
@@ -200,13 +200,9 @@ def _check_device(device: str) -> None:
 
 def _check_models(cells: Iterable[Cell]) -> None:
     """Build each model on the meta device: unknown names, bad options and transformers raise."""
-    import attn
-    from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
-
     for backbone, module, variant in sorted({(c.backbone, c.module, c.variant) for c in cells}):
-        options = attn.parse_options(variant)
         try:
-            attn.create_model(backbone, module, options=options, device="meta")
+            models.create(backbone, module, variant, device="meta")
         except (ValueError, TypeError):
             raise
         except Exception as error:

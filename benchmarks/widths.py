@@ -7,9 +7,8 @@ compares. Their costs are counted as those of `cost`, on the images that they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from benchmarks.cells import Cell, Selection
 from benchmarks.cost import CostBenchmark
@@ -49,13 +48,3 @@ class Widths(CostBenchmark):
             for module, variant in want.arms() if backbone == BACKBONE else [("none", "")]:
                 cell = Cell(self.name, backbone, module, variant, device="meta")
                 yield replace(cell, image_size=IMAGE_SIZE)
-
-    def check(self, cells: Sequence[Cell]) -> None:
-        from benchmarks import scaled  # noqa: F401  registers the widths with timm
-
-        super().check(cells)
-
-    def measure(self, cell: Cell) -> dict[str, Any]:
-        from benchmarks import scaled  # noqa: F401  registers the widths with timm
-
-        return super().measure(cell)

@@ -226,7 +226,8 @@ def test_the_maximum_of_groups_is_the_maximum():
 @pytest.mark.parametrize("pixels", [16 * 64, 8 * 90, 7 * 7])
 def test_the_maximum_of_parts_is_the_maximum(pixels):
     x = torch.randn(2, 3, pixels)
-    values, places = reductions._max_of_parts(x)
+    with torch.device("meta"):  # whatever device is the default
+        values, places = reductions._max_of_parts(x)
     expected = x.max(2)
     assert torch.equal(values, expected.values)
     assert torch.equal(places, expected.indices)
