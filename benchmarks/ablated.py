@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import compare
+from benchmarks import compare, pairing
 from benchmarks.ablation import SUITE, Family
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import SUITES
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store
 
@@ -26,13 +26,13 @@ def planned() -> Comparison:
 
 def comparisons(store: Store) -> list[Comparison]:
     """The comparisons with rows of options, in the order of the pages."""
-    return compare.ranked(compare.among(store.table("ablation")))
+    return pairing.ranked(pairing.among(store.table("ablation")))
 
 
 def every_row(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
     """The rows of a family's arms, its default and the bare backbone, those of older code too."""
-    shared = compare.every_row(store, which)
-    own = compare.every_row(store, which, "ablation")
+    shared = pairing.every_row(store, which)
+    own = pairing.every_row(store, which, "ablation")
     both = shared[shared["arm"].isin(["none", family.module])], own[own["arm"].isin(family.names)]
     return pd.concat(both, ignore_index=True)
 
@@ -40,16 +40,16 @@ def every_row(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
 def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
     """Of `every_row` one an arm and seed, by code that the default's is not newer than.
 
-    A seed's rows are of one machine where they can be, see `compare.accuracy_rows`.
+    A seed's rows are of one machine where they can be, see `pairing.accuracy_rows`.
     """
     found = every_row(store, which, family)
-    return compare.chosen(store, found, which, name="ablation", reference=family.module)
+    return pairing.chosen(store, found, which, name="ablation", reference=family.module)
 
 
 def left_out(store: Store, which: Comparison, family: Family) -> int:
     """How many rows of a family are of older code."""
     found = every_row(store, which, family)
-    return len(found) - len(compare.current(found, family.module))
+    return len(found) - len(pairing.current(found, family.module))
 
 
 def options(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks import ablated, compare, power, stats, tables
+from benchmarks import ablated, compare, pairing, power, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
@@ -47,8 +47,8 @@ def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
 
 
 def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
-    for which in compare.ranked(c for c in compare.comparisons(store) if not c.preview):
-        yield which.title, compare.accuracy_rows(store, which), "top1"
+    for which in pairing.ranked(c for c in pairing.comparisons(store) if not c.preview):
+        yield which.title, pairing.accuracy_rows(store, which), "top1"
     for which in ablated.comparisons(store):
         for family in FAMILIES.values():
             rows = ablated.rows(store, which, family)

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import compare, display, stats, tables
+from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
-from benchmarks.compare import FEWEST_FOR_INTERVAL, Comparison
+from benchmarks.compare import FEWEST_FOR_INTERVAL
+from benchmarks.pairing import Comparison
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
 
@@ -35,17 +36,17 @@ CURVE = ("none", *WIDTHS)
 
 def comparisons(store: Store) -> list[Comparison]:
     """The comparisons whose backbone has other widths, in the order of the pages."""
-    ranked = compare.ranked(compare.comparisons(store))
+    ranked = pairing.ranked(pairing.comparisons(store))
     return [which for which in ranked if which.backbone == BACKBONE]
 
 
 def rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
     """The rows of a comparison, and those of its other widths as arms with the width's name."""
-    found = [compare.every_row(store, which)]
+    found = [pairing.every_row(store, which)]
     for name in WIDTHS if which.backbone == BACKBONE else ():
-        bare = compare.every_row(store, replace(which, backbone=name))
+        bare = pairing.every_row(store, replace(which, backbone=name))
         found.append(bare[bare["arm"] == "none"].assign(arm=name))
-    return compare.chosen(store, pd.concat(found, ignore_index=True), which, machine)
+    return pairing.chosen(store, pd.concat(found, ignore_index=True), which, machine)
 
 
 def costs(

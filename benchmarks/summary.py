@@ -12,9 +12,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import compare, display, stats, tables
+from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import ROOT, benchmarks
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.store import Store
 
 WIDTH = 100
@@ -54,7 +54,7 @@ def text_summary(store: Store, suite: str, only: Sequence[str] = ()) -> str:
     for name, benchmark in benchmarks().items():
         if name in only and name not in COMPARED:
             _counted(console, store, name, benchmark.title)
-    _failures(console, store, compare.recipes(suite), only)
+    _failures(console, store, pairing.recipes(suite), only)
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     lines = (line.rstrip().replace(display.MINUS, "-") for line in text.splitlines())
     return "\n".join(lines).strip("\n") + "\n"
@@ -92,7 +92,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     preview = compare.preview_words(table, which)
     if preview:
         console.print(f"{preview}. It shows that everything runs, not which module is better.")
-    rows = compare.accuracy_rows(store, which, machine)
+    rows = pairing.accuracy_rows(store, which, machine)
     console.print(f"Accuracy{_elsewhere(rows, machine)}: {which.title}")
     body = [
         (
@@ -108,7 +108,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     if table["verdict"].eq(stats.TOO_FEW).any():
         needed = stats.seeds_needed(int(table["pairs"].notna().sum()))
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
-    old = compare.left_out(store, which)
+    old = pairing.left_out(store, which)
     if old:
         console.print(f"{old} row{'' if old == 1 else 's'} of older code left out.")
     console.print()

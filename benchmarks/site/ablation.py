@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, display, power, tables
+from benchmarks import ablated, compare, display, pairing, power, tables
 from benchmarks.ablation import FAMILIES, SHUFFLED, Family
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.site.accuracy import _many, _p, difference, how, seeds, smallest, top1
 from benchmarks.site.html import Entry, Head, estimate, table, value
@@ -240,7 +240,7 @@ def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -
     if old:
         words.append(f"{_many(old, 'row')} of older code left out")
     for reference in ("none", chosen.module):
-        others = compare.crossed(rows, reference)
+        others = pairing.crossed(rows, reference)
         if others:
             words.append(f"{_many(others, 'pair')} with {reference} across two machines")
     start = preview(rows, which, chosen)

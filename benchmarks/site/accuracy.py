@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, equal_cost, power, tables
-from benchmarks.compare import Comparison
+from benchmarks import compare, display, equal_cost, pairing, power, tables
+from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site.equal_cost import by_arm, less_curve
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
@@ -21,9 +21,9 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
 
     ``name`` is the table that has them.
     """
-    rows = compare.accuracy_rows(store, which, name=name)
+    rows = pairing.accuracy_rows(store, which, name=name)
     words = how(rows, which)
-    old, crossed = compare.left_out(store, which, name), compare.crossed(rows)
+    old, crossed = pairing.left_out(store, which, name), pairing.crossed(rows)
     if old:
         words.append(f"{_many(old, 'row')} of older code left out")
     if crossed:
@@ -88,7 +88,7 @@ def _start(setting: str) -> str:
 def leaderboard(store: Store, which: Comparison) -> str:
     """Accuracy, size, operations and time of every arm in one table."""
     frame = compare.leaderboard(store, which)
-    rows = compare.accuracy_rows(store, which)
+    rows = pairing.accuracy_rows(store, which)
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     size = frame["cost_size"].iloc[0]
     equal = by_arm(equal_cost.table(store, which), "macs")
@@ -152,7 +152,7 @@ def accuracy(store: Store) -> str:
         for which in compare.main_first(store, name=name)
     ]
     for name, which in found:
-        rows = compare.accuracy_rows(store, which, name=name)
+        rows = pairing.accuracy_rows(store, which, name=name)
         body = [
             (
                 Entry(row.arm),

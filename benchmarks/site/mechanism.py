@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, stats, tables
+from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
-from benchmarks.compare import Comparison
 from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
+from benchmarks.pairing import Comparison
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.figures import Figure, _intervals
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
@@ -28,7 +28,7 @@ def task_rows(store: Store, task: str) -> pd.DataFrame:
     full = rows[rows["recipe"] == RECIPE]
     chosen = full if len(full) else tables.one_machine(rows[rows["recipe"] == PREVIEW])
     path = store.table_path("mechanism")
-    return compare.one_a_seed(compare.current(chosen), task, path)
+    return pairing.one_a_seed(pairing.current(chosen), task, path)
 
 
 def tasks(store: Store) -> str:

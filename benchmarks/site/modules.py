@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import compare, display, tables
+from benchmarks import compare, display, pairing, tables
 from benchmarks.site.accuracy import difference, seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import time
@@ -70,7 +70,7 @@ def module_accuracy(store: Store, family: str) -> str:
     body, used = [], []
     for which in compare.main_first(store):
         frame = compare.accuracy_table(store, which)
-        used.append(compare.accuracy_rows(store, which))
+        used.append(pairing.accuracy_rows(store, which))
         preview = compare.preview_words(frame, which)
         where = f"{preview}; {which.title}" if preview else which.title
         for row in tables.records(frame):

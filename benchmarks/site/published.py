@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, tables
+from benchmarks import compare, display, pairing, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import SUITES
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.site.accuracy import difference, seeds, top1
 from benchmarks.site.html import Entry, Head, table
 from benchmarks.site.origin import origin
@@ -46,7 +46,7 @@ def published(store: Store) -> str:
     for backbone, network in NETWORKS.items():
         which = planned(store, backbone)
         ours = compare.accuracy_table(store, which).set_index("arm", drop=False)
-        used.append(compare.accuracy_rows(store, which))
+        used.append(pairing.accuracy_rows(store, which))
         words = compare.preview_words(ours, which)
         if ours["seeds"].any() and words:
             previews.append(f"{words} ({network})")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, power, scenery, stats, tables
-from benchmarks.compare import Comparison
+from benchmarks import compare, display, pairing, power, scenery, stats, tables
+from benchmarks.pairing import Comparison
 from benchmarks.segmentation import TWO
 from benchmarks.site import paired
 from benchmarks.site.accuracy import _many, judged
@@ -41,15 +41,15 @@ MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 def comparisons(store: Store) -> list[Comparison]:
     """Which rows may be compared, results first."""
-    return compare.ranked(compare.among(store.table("segmentation")))
+    return pairing.ranked(pairing.among(store.table("segmentation")))
 
 
 def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of a comparison, one a head and seed, of each head's newest code."""
-    rows = compare.current(compare.every_row(store, which, "segmentation"))
+    rows = pairing.current(pairing.every_row(store, which, "segmentation"))
     if which.preview:
         rows = tables.one_machine(rows)
-    return compare.one_a_seed(rows, which.title, store.table_path("segmentation"))
+    return pairing.one_a_seed(rows, which.title, store.table_path("segmentation"))
 
 
 def name_of(arm: str) -> str:

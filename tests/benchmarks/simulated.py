@@ -7,7 +7,7 @@ import numpy as np
 import trial
 
 from benchmarks.cells import Cell
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, IMAGE_SIZE, WIDTHS
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import trial
 
-from benchmarks import ablated, budget, compare, stats
+from benchmarks import ablated, budget, pairing, stats
 from benchmarks.ablation import FAMILIES, SHUFFLED
 from benchmarks.cells import Cell
 from benchmarks.papers.reported import printed
@@ -15,7 +15,7 @@ from benchmarks.site.__main__ import fragments
 from benchmarks.store import Store
 
 WHICH = ablated.planned()
-CELL = Cell("ablation", threads=1, **{name: getattr(WHICH, name) for name in compare.FIELDS})
+CELL = Cell("ablation", threads=1, **{name: getattr(WHICH, name) for name in pairing.FIELDS})
 SE = FAMILIES["se-reduction"]
 SEEDS = 10
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import trial
 
-from benchmarks import compare, display, power, summary
+from benchmarks import compare, display, pairing, power, summary
 from benchmarks.accuracy import BACKBONE, PLANS
 from benchmarks.cells import MODULES
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.store import Store, StoreError, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
@@ -112,7 +112,7 @@ def test_rows_of_another_batch_size_are_another_comparison(tmp_path):
     trial.append(store, small, trial.outcome(10.0))
     table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["top1"]["se"] == pytest.approx(90.25 + 1) and table["seeds"]["se"] == 3
-    titles = {which.title for which in compare.comparisons(store)}
+    titles = {which.title for which in pairing.comparisons(store)}
     assert titles == {FULL.title, f"{FULL.title}, batch 64"}
 
 
@@ -132,7 +132,7 @@ def test_rows_of_older_code_are_left_out_and_counted(tmp_path):
         trained(store, "se", seed, 91.0 if code == "old" else 92.0, **at(1 + seed, code))
     table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["difference"]["se"] == 2 and table["pairs"]["se"] == 2
-    assert compare.left_out(store, FULL) == 2
+    assert pairing.left_out(store, FULL) == 2
     assert "2 rows of older code left out" in summary.text_summary(store, "cpu")
 
 
@@ -145,7 +145,7 @@ def test_an_arm_older_than_the_code_of_the_bare_backbone_is_not_paired_with_it(t
     trained(store, "eca", 1, 90.5, **at(3, "new eca"))
     table = compare.accuracy_table(store, FULL).set_index("arm")
     assert table["difference"]["eca"] == 0.5
-    assert table["gap"]["se"] == "not measured" and compare.left_out(store, FULL) == 3
+    assert table["gap"]["se"] == "not measured" and pairing.left_out(store, FULL) == 3
 
 
 def test_two_rows_of_an_arm_and_seed_are_refused(tmp_path):
@@ -164,7 +164,7 @@ def test_a_seed_is_paired_on_one_machine_where_it_can_be(tmp_path):
             trained(store, module, 0, float(top1), machine=machine, **at(0, "same"))
     table = compare.accuracy_table(store, FULL, machine="b").set_index("arm")
     assert table["difference"]["se"] == 1 and table["difference"]["sk"] == 2
-    assert compare.crossed(compare.accuracy_rows(store, FULL)) == 1
+    assert pairing.crossed(pairing.accuracy_rows(store, FULL)) == 1
 
 
 def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
@@ -184,7 +184,7 @@ def test_what_a_suite_still_trains_comes_before_what_it_once_trained():
     once = replace(now, backbone="resnet10_once")
     preview = replace(now, recipe="preview")
     assert backbone > once.backbone
-    assert compare.ranked([once, preview, now]) == [now, once, preview]
+    assert pairing.ranked([once, preview, now]) == [now, once, preview]
 
 
 def test_the_main_table_comes_first_then_the_other_plans_of_a_processor():
@@ -195,7 +195,7 @@ def test_the_main_table_comes_first_then_the_other_plans_of_a_processor():
     nets = [
         Comparison(gpu.data, name, gpu.recipe, "cuda", "bf16", "nhwc") for name in gpu.backbones
     ]
-    assert compare.ranked([*reversed(nets), *reversed(lines)]) == [*lines, *nets]
+    assert pairing.ranked([*reversed(nets), *reversed(lines)]) == [*lines, *nets]
 
 
 def test_what_has_only_been_begun_comes_after_what_says_more(tmp_path):

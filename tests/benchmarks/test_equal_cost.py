@@ -8,7 +8,7 @@ import pytest
 import simulated
 import trial
 
-from benchmarks import compare, display, equal_cost, stats
+from benchmarks import compare, display, equal_cost, pairing, stats
 from benchmarks.equal_cost import weights
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
@@ -166,7 +166,7 @@ def test_times_of_a_noisy_session_are_not_used(tmp_path):
 
 
 def test_a_width_is_no_comparison_of_its_own(store):
-    assert compare.comparisons(store) == [simulated.WHICH] == equal_cost.comparisons(store)
+    assert pairing.comparisons(store) == [simulated.WHICH] == equal_cost.comparisons(store)
 
 
 def test_widths_of_older_code_than_the_bare_backbone_are_left_out(tmp_path):

@@ -8,10 +8,10 @@ import trial
 
 from benchmarks import compare, tables
 from benchmarks.cells import MODULES, Cell, Selection
-from benchmarks.compare import Comparison
 from benchmarks.fresh import in_fresh_process
 from benchmarks.latency import Latency
 from benchmarks.nets import CIFAR, MOBILE, SIZES, Nets
+from benchmarks.pairing import Comparison
 from benchmarks.site import cost
 from benchmarks.store import Store
 

@@ -10,7 +10,7 @@ import trial
 from benchmarks import __main__ as command_line
 from benchmarks import compare, display, stats, summary, tables
 from benchmarks.cells import ROOT, Cell, benchmarks
-from benchmarks.compare import Comparison
+from benchmarks.pairing import Comparison
 from benchmarks.store import Store, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")

@@ -1,0 +1,186 @@
+"""Which training runs may be paired: rows alike in everything but module and seed.
+
+A comparison holds rows of one data set, backbone, recipe and way of computing, each arm by its
+newest code. ``name`` is that of the table, which has the columns of ``accuracy``. `compare` says
+what the pairs show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import tables
+from benchmarks.accuracy import PLANS
+from benchmarks.cells import SUITES, Selection, benchmarks
+from benchmarks.recipes import RECIPES
+from benchmarks.store import Store, StoreError
+from benchmarks.widths import WIDTHS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Training runs that may be compared: all that decides them but module and seed."""
+
+    data: str
+    backbone: str
+    recipe: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    layout: str = "nchw"
+    batch_size: int | None = 128
+
+    @property
+    def preview(self) -> bool:
+        """Of a recipe too short to be a result; see `preview_words` for too few seeds."""
+        return self.recipe.endswith("preview")
+
+    @property
+    def title(self) -> str:
+        """What is compared, as people read it."""
+        words = [self.recipe, self.device]
+        words += [w for w in (self.precision, self.layout) if w not in ("fp32", "nchw")]
+        recipe = RECIPES.get(self.recipe)
+        if recipe is None or recipe.batch_size != self.batch_size:
+            words.append(f"batch {self.batch_size}")
+        return f"{self.backbone} on {self.data}, {', '.join(words)}"
+
+
+FIELDS = [field.name for field in fields(Comparison)]
+
+
+def recipes(suite: str) -> set[str]:
+    """The training recipes of a suite."""
+    want = Selection(suite=suite, device=SUITES[suite].device)
+    return {cell.recipe for cell in benchmarks()["accuracy"].cells(want)}
+
+
+def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
+    """The comparisons that have rows, those of one suite or all.
+
+    The bare backbone at another width is none of its own: `equal_cost` compares with it.
+    """
+    rows = store.table(name)
+    rows = rows[~rows["backbone"].isin(list(WIDTHS)) | (rows["module"] != "none")]
+    if suite is not None:
+        rows = rows[rows["recipe"].isin(recipes(suite))]
+    return among(rows)
+
+
+def among(rows: pd.DataFrame) -> list[Comparison]:
+    """The comparisons that rows are of."""
+    found: list[list[Any]] = rows[FIELDS].drop_duplicates().astype(object).values.tolist()
+    plain: list[list[Any]] = [[None if pd.isna(v) else v for v in values] for values in found]
+    return [Comparison(*values) for values in plain]
+
+
+def ranked(found: Iterable[Comparison]) -> list[Comparison]:
+    """Results before previews, what a suite still trains before what one did, processors first.
+
+    What the suites still train is in the order of their plans.
+    """
+    planned = [
+        (runs.data, backbone, runs.recipe)
+        for plan in PLANS.values()
+        for runs in plan
+        for backbone in runs.backbones
+    ]
+
+    def place(c: Comparison) -> tuple[Any, ...]:
+        line = (c.data, c.backbone, c.recipe)
+        order = planned.index(line) if line in planned else len(planned)
+        return c.preview, line not in planned, c.device != "cpu", order, c.data, c.backbone
+
+    return sorted(found, key=place)
+
+
+def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
+    """The rows of a comparison, those of older code and of every machine included."""
+    rows = tables.with_arm(store.table(name))
+    for field in FIELDS:
+        value = getattr(which, field)
+        rows = rows[rows[field].isna() if value is None else (rows[field] == value).fillna(False)]
+    return rows
+
+
+def current(rows: pd.DataFrame, reference: str = "none") -> pd.DataFrame:
+    """The rows of each arm's newest code.
+
+    Where the code of the bare backbone has changed, an arm whose rows are all older than that
+    has none. So it is with another ``reference``, for all arms but the bare backbone.
+    """
+    in_time = rows.sort_values("measured_at", kind="stable").groupby("arm")
+    newest = rows["arm"].map(in_time["measured_at"].last())
+    kept = rows["fingerprint"] == rows["arm"].map(in_time["fingerprint"].last())
+    for name in ("none", reference):
+        mine = rows["arm"] == name
+        if (mine & ~kept).any():
+            changed = rows.loc[mine & kept, "measured_at"].min()
+            kept &= (newest >= changed) | (rows["arm"] == "none")
+    return rows[kept.astype(bool)]
+
+
+def left_out(store: Store, which: Comparison, name: str = "accuracy") -> int:
+    """How many rows of a comparison are of older code."""
+    rows = every_row(store, which, name)
+    return len(rows) - len(current(rows))
+
+
+def accuracy_rows(
+    store: Store, which: Comparison, machine: str | None = None, name: str = "accuracy"
+) -> pd.DataFrame:
+    """The rows of one comparison, one an arm and seed, by the newest code of each arm.
+
+    A preview is of one machine only. Elsewhere a seed's rows come from the machine that has most
+    of them, so that pairs are of one machine where they can be. Raises StoreError for two rows
+    of one arm, seed and machine.
+    """
+    return chosen(store, every_row(store, which, name), which, machine, name)
+
+
+def chosen(
+    store: Store,
+    rows: pd.DataFrame,
+    which: Comparison,
+    machine: str | None = None,
+    name: str = "accuracy",
+    reference: str = "none",
+) -> pd.DataFrame:
+    """Of the rows of a comparison those that `accuracy_rows` describes; see `current`."""
+    rows = current(rows, reference)
+    if which.preview:
+        rows = tables.one_machine(rows, machine)
+    return one_a_seed(rows, which.title, store.table_path(name), machine)
+
+
+def one_a_seed(
+    rows: pd.DataFrame, title: str, path: Path, machine: str | None = None
+) -> pd.DataFrame:
+    """The rows of one comparison with one row an arm and seed, as `accuracy_rows` says."""
+    double = rows[rows.duplicated(["arm", "seed", "machine"])]
+    if len(double):
+        arm, seed = double["arm"].iloc[0], double["seed"].iloc[0]
+        raise StoreError(
+            f"{title}: {arm} has two rows of seed {seed} on one machine, with different keys; "
+            f"remove one from {path}"
+        )
+    done = tables.ok(rows)
+    sizes = done.groupby(["seed", "machine"]).size().to_dict()
+    size = [sizes.get(pair, 0) for pair in zip(rows["seed"], rows["machine"], strict=True)]
+    order = rows.assign(_done=rows.index.isin(done.index), _size=size)
+    order = order.assign(_here=rows["machine"] == (machine or ""))
+    order = order.sort_values(["_done", "_size", "_here", "measured_at"], kind="stable")
+    best = order.drop_duplicates(["arm", "seed"], keep="last").sort_index()
+    return best.drop(columns=["_done", "_size", "_here"])
+
+
+def crossed(rows: pd.DataFrame, reference: str = "none") -> int:
+    """How many pairs have their two runs on different machines."""
+    done = tables.ok(rows)
+    machines = done[done["arm"] == reference].set_index("seed")["machine"]
+    theirs = done["seed"].map(machines)
+    return int((theirs.notna() & (theirs != done["machine"])).sum())
