@@ -50,7 +50,7 @@ from benchmarks.site import (
     suites,
     throughput,
 )
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import RESULTS, Store, StoreError
 

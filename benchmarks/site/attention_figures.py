@@ -8,7 +8,7 @@ from benchmarks import breakdown as profile
 from benchmarks import display, gates, tables
 from benchmarks.cells import MODULES
 from benchmarks.site.attention import TIMM, by_words
-from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.charts import SHAPES, Figure
 from benchmarks.store import Store
 
 PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store

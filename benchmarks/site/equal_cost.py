@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
-from benchmarks.site.figures import CANNOT_TELL, Figure, module_scale
+from benchmarks.site.charts import CANNOT_TELL, Figure, module_scale
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store

@@ -1,172 +1,26 @@
-"""The site's charts as Vega-Lite specifications, drawn light and dark without a browser.
-
-A module has the same shape and colour in every chart. ``vl_convert`` is needed to draw, not to
-make a specification.
-"""
+"""The charts of accuracy and time, and the list of every chart of the site."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import compare, display, stats, tables
 from benchmarks.cells import MODULES
-from benchmarks.store import Store
-
-SHAPES = (
-    "circle",
-    "square",
-    "cross",
-    "diamond",
-    "triangle-up",
-    "triangle-down",
-    "triangle-right",
-    "triangle-left",
-    "M-1,-1L1,1M-1,1L1,-1",
+from benchmarks.site import (
+    attention_figures,
+    clock,
+    equal_cost,
+    mechanism,
+    notes_alexnet,
+    notes_depth,
+    notes_figures,
+    notes_gradients,
+    notes_optimisers,
+    notes_trajectories,
+    segmentation,
 )
-COLOURS = {
-    "light": (
-        "#333333",
-        "#0060a8",
-        "#b34700",
-        "#00785a",
-        "#8a2f78",
-        "#b8336a",
-        "#6b4fa3",
-        "#7a5c00",
-        "#a11d21",
-    ),
-    "dark": (
-        "#e0e0e0",
-        "#6cb6ff",
-        "#ff9d5c",
-        "#4fd1a5",
-        "#e08ad0",
-        "#ff8fb8",
-        "#b9a2f2",
-        "#e2c044",
-        "#ff8a80",
-    ),
-}
-INK = {"light": "#222222", "dark": "#e6e6e6"}
-GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
-PADDING = {"left": 30, "right": 200, "top": 5, "bottom": 16}
-"""Room for words that a reader's font sets wider than the one they were measured with."""
-
-CANNOT_TELL = f"datum.verdict == '{stats.SAME}' || datum.verdict == '{stats.TOO_FEW}'"
-"""Marks that are drawn hollow."""
-
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with its caption and a text that replaces it; without ``values`` there is none."""
-
-    name: str
-    caption: str
-    alt: str
-    values: list[dict[str, Any]]
-    layers: list[dict[str, Any]]
-    size: dict[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """Changes when what is drawn changes."""
-        content = [self.values, self.layers, self.size]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-    def spec(self, scheme: str) -> dict[str, Any]:
-        """The Vega-Lite specification in a colour scheme, ``light`` or ``dark``."""
-        text = json.dumps(
-            {
-                "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-                "data": {"values": self.values},
-                "background": None,
-                **self.size,
-                **({"layer": self.layers} if "facet" not in self.size else {}),
-                "config": _config(scheme),
-            }
-        )
-        colours = json.dumps(COLOURS[scheme])
-        return json.loads(text.replace('"@colours"', colours).replace("@ink", INK[scheme]))
-
-    def svg(self, scheme: str) -> str:
-        """The drawing, marked with the digest of what it shows."""
-        import vl_convert
-
-        drawn = vl_convert.vegalite_to_svg(self.spec(scheme))
-        return drawn.rstrip() + f"\n<!-- {self.digest} -->\n"
-
-
-def _config(scheme: str) -> dict[str, Any]:
-    ink, grid = INK[scheme], GRID[scheme]
-    words = {"labelColor": ink, "titleColor": ink, "labelFont": FONT, "titleFont": FONT}
-    words |= {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    return {
-        "font": FONT,
-        "axis": {**words, "gridColor": grid, "domainColor": grid, "tickColor": grid},
-        "legend": {**words, "layout": {"top": {"anchor": "start", "direction": "vertical"}}},
-        "header": words,
-        "view": {"stroke": grid},
-        "text": {"color": ink, "fontSize": 12},
-        "title": {"color": ink, "font": FONT, "fontSize": 13},
-    }
-
-
-def module_scale(channel: str) -> dict[str, Any]:
-    """The colour or shape of a module, the same in every chart."""
-    scale = {"domain": list(MODULES), "range": list(SHAPES) if channel == "shape" else "@colours"}
-    return {"field": "module", "type": "nominal", "scale": scale, "legend": None}
-
-
-def _intervals(value: str, title: str, reference: float, sort: list[str]) -> list[dict[str, Any]]:
-    """Points with their intervals, a line at the reference and the verdict in words."""
-    scale = {"zero": False, "nice": False, "padding": 10}
-    ticks = {"tickCount": 6, "labelOverlap": True}
-    axis = {"title": title, "scale": scale, "axis": ticks, "type": "quantitative"}
-    arm = {"field": "arm", "type": "nominal", "sort": sort, "title": None}
-    return [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"x": {"datum": reference, "type": "quantitative"}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 2},
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "encoding": {
-                "y": arm,
-                "x": {"field": "low", **axis},
-                "x2": {"field": "high"},
-                "color": module_scale("color"),
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
-            "encoding": {
-                "y": arm,
-                "x": {"field": value, **axis},
-                "color": module_scale("color"),
-                "stroke": module_scale("color"),
-                "shape": module_scale("shape"),
-                "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
-            },
-        },
-    ]
-
-
-def _words(sort: list[str], width: int) -> dict[str, Any]:
-    return {
-        "mark": {"type": "text", "align": "left", "dx": 10},
-        "encoding": {
-            "y": {"field": "arm", "type": "nominal", "sort": sort, "title": None},
-            "x": {"value": width},
-            "text": {"field": "verdict"},
-        },
-    }
-
+from benchmarks.site.charts import PADDING, Figure, intervals, module_scale, verdict_words
+from benchmarks.store import Store
 
 ENDS = {"ratio": "", "low": "_low", "high": "_high"}
 
@@ -195,8 +49,8 @@ def accuracy(store: Store) -> Figure:
             f"{seeds} paired seeds, and the verdict."
         )
     sort = tables.in_order(v["arm"] for v in values)
-    layers = _intervals("difference", "difference in top-1, percentage points", 0.0, sort)
-    layers.append(_words(sort, 380))
+    layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)
+    layers.append(verdict_words(sort, 380))
     size: dict[str, Any] = {"width": 380, "height": {"step": 26}, "padding": PADDING}
     if start:
         size["title"] = {"text": start.strip(), "anchor": "start"}
@@ -225,7 +79,7 @@ def latency(store: Store) -> Figure:
             words = {"arm": arm, "module": name, "backbone": backbone, "panel": panel}
             values.append({**words, "verdict": word, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
-    layers = _intervals("ratio", "latency, times the bare backbone", 1.0, sort)
+    layers = intervals("ratio", "latency, times the bare backbone", 1.0, sort)
     size = {
         "facet": {"field": "panel", "type": "nominal", "title": None},
         "columns": 2,
@@ -300,21 +154,6 @@ def tradeoff(store: Store) -> Figure:
 
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
-    # which are made of what is above
-    from benchmarks.site import (
-        attention_figures,
-        clock,
-        equal_cost,
-        mechanism,
-        notes_alexnet,
-        notes_depth,
-        notes_figures,
-        notes_gradients,
-        notes_optimisers,
-        notes_trajectories,
-        segmentation,
-    )
-
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
     drawn += [equal_cost.figure(store), *mechanism.figures(store), segmentation.figure(store)]
     notes = [

@@ -11,7 +11,7 @@ from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
 from benchmarks.pairing import Comparison
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
-from benchmarks.site.figures import Figure, _intervals
+from benchmarks.site.charts import Figure, intervals
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
@@ -223,7 +223,7 @@ def differences(store: Store) -> Figure:
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
             values.append({"panel": panels[task], **words, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
-    layers = _intervals("difference", "difference in accuracy, points", 0.0, sort)
+    layers = intervals("difference", "difference in accuracy, points", 0.0, sort)
     size = {
         "facet": {
             "field": "panel",

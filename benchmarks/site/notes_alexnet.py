@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import alexnet, display, tables
 from benchmarks.site import paired
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_figures import PADDING, _kind
 from benchmarks.site.notes_trained import rows_of

@@ -9,7 +9,7 @@ from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.charts import SHAPES, Figure
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of, rule, three
 from benchmarks.store import Store
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import display, stats
 from benchmarks import gradients as bench
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import display, tables
 from benchmarks import optimisers as bench
 from benchmarks.notes import grids
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import estimate, rows_of, three

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables, trajectories
-from benchmarks.site.figures import SHAPES, Figure
+from benchmarks.site.charts import SHAPES, Figure
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import rows_of

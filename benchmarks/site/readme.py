@@ -10,7 +10,7 @@ from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
 from benchmarks.site import figures
 from benchmarks.site.accuracy import about
-from benchmarks.site.figures import Figure
+from benchmarks.site.charts import Figure
 from benchmarks.store import Store
 
 FIGURE = "docs/assets/accuracy-{scheme}.svg"

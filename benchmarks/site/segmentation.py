@@ -11,7 +11,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.segmentation import TWO
 from benchmarks.site import paired
 from benchmarks.site.accuracy import _many, judged
-from benchmarks.site.figures import PADDING, Figure, _intervals, _words
+from benchmarks.site.charts import PADDING, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
 from benchmarks.site.origin import origin
@@ -219,8 +219,8 @@ def figure(store: Store) -> Figure:
             words = {name: row[name] for name in ("arm", "module", "verdict")}
             values.append(words | display.cleaned(ends))
     sort = [v["arm"] for v in values]
-    layers = _intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
-    layers.append(_words(sort, 380))
+    layers = intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
+    layers.append(verdict_words(sort, 380))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
     size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
     return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)

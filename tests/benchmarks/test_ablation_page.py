@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks import ablated, budget, pairing, stats
 from benchmarks.ablation import FAMILIES, SHUFFLED
@@ -44,10 +45,6 @@ def store(tmp_path):
     train(made, SHUFFLED, "", lambda seed: 0.25 if seed % 2 else -0.25)
     train(made, "sk", "", 0.5)
     return made
-
-
-def row_of(text, name):
-    return next(line for line in text.splitlines() if f'<th scope="row">{name}<' in line)
 
 
 def cells_of(text, name):

@@ -2,6 +2,7 @@
 
 import pytest
 import simulated
+from rendered import row_of
 
 from benchmarks import display, stats
 from benchmarks.equal_cost import OUTSIDE
@@ -19,10 +20,6 @@ def store(tmp_path_factory):
     simulated.count(made)
     made.fold()
     return Snapshot(made.root)
-
-
-def row_of(text, name):
-    return next(line for line in text.splitlines() if f'<th scope="row">{name}<' in line)
 
 
 def test_modules_stand_beside_the_bare_backbone_of_equal_cost(store):

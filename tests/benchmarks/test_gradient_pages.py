@@ -1,10 +1,10 @@
 """Pages on gradients and optimisers show what rows say: cases told apart, the best of a grid."""
 
-import re
 from dataclasses import replace
 
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks.cells import Cell
 from benchmarks.site import notes_gradients, notes_optimisers, notes_trajectories
@@ -21,10 +21,6 @@ SHOWN = {
     "relu he residual": (0.5, 88.0, 88.0, "none of them"),
 }
 """Powers of ten, training accuracies at ten and forty layers, and what they show."""
-
-
-def row_of(text, name):
-    return re.search(rf'<tr><th scope="row">{re.escape(name)}</th>.*?</tr>', text)[0]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 import trial
+from rendered import row_of
 
 from benchmarks import mechanism, stats
 from benchmarks.cells import MODULES, Cell
@@ -40,17 +41,13 @@ def store(tmp_path):
     return made
 
 
-def row_of(text, name):
-    return next(line for line in text.splitlines() if f'<th scope="row">{name}' in line)
-
-
 def test_a_task_compares_every_arm_with_none(store):
     text = page.tasks(store)
     position = text.partition("</table>")[0]
-    coord = row_of(position, "coord<")
+    coord = row_of(position, "coord")
     assert ">yes<" in coord and ">+3.00<" in coord and ">higher<" in coord
-    assert ">84.12<" in coord and ">no<" in row_of(position, "se<")
-    assert ">reference<" in row_of(position, "none<")
+    assert ">84.12<" in coord and ">no<" in row_of(position, "se")
+    assert ">reference<" in row_of(position, "none")
     assert "guessing gives 2.78 %" in position and "2,700 training scenes" in position
     assert "Mark: what is in the marked row or column?: not measured" in text
     pair = text.rpartition("<table")[2]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks import alexnet, depth
 from benchmarks.alexnet import FEW, LONG, Arm
@@ -31,10 +32,6 @@ def store(tmp_path):
     train(made, Arm(5, "relu", "he", "max", images=FEW, steps=LONG, dropout=True), 71.5, 97.0)
     trial.append(made, Arm(2, "logistic").cell(0), None, status="diverged", reason="too far")
     return made
-
-
-def row_of(text, name):
-    return next(line for line in text.splitlines() if f'<th scope="row">{name}' in line)
 
 
 def test_each_change_is_compared_with_the_line_above(store):
@@ -110,7 +107,7 @@ def budgets(tmp_path):
 def test_a_budget_is_judged_against_one_layer(budgets):
     text = notes_depth.budgets(budgets)
     assert text.count("<table") == 1 and "Equal units" in text
-    assert ">reference<" in row_of(text, "1<")
+    assert ">reference<" in row_of(text, "1")
     assert ">+1.00<" in row_of(text, "2, plain") and ">higher<" in row_of(text, "2, plain")
     assert ">lower<" in row_of(text, "16, plain") and ">500<" in row_of(text, "16, plain")
     values = notes_depth.figure(budgets).values

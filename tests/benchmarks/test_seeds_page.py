@@ -1,18 +1,13 @@
 """The page of seeds shows what the plan says, or that there are no rows."""
 
-import re
-
 import trial
+from rendered import row_of
 
 from benchmarks import budget
 from benchmarks.cells import Selection
 from benchmarks.simulation import Simulation
 from benchmarks.site import seeds as site
 from benchmarks.store import Store, row
-
-
-def row_of(text: str, arm: str) -> str:
-    return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
 
 
 def test_the_plan_names_what_no_seeds_can_show():

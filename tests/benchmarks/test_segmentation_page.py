@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks import stats
 from benchmarks.segmentation import BRANCHES, CAM, DANET, FCN, PAM, SCENES, VOC
@@ -34,10 +35,6 @@ def store(tmp_path):
             trial.append(made, cell, made_of)
         trial.append(made, replace(SCENES, module="eca", seed=seed), None)
     return made
-
-
-def row_of(text, name):
-    return next(line for line in text.splitlines() if f'<th scope="row">{name}<' in line)
 
 
 def test_every_comparison_has_its_difference_and_its_verdict(store):

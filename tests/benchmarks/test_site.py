@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
-from benchmarks.site import facts, failures, figures, latency, macros, readme
+from benchmarks.site import charts, facts, failures, figures, latency, macros, readme
 from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
@@ -135,10 +136,6 @@ def test_a_table_of_prose_has_its_titles_at_every_entry():
     assert "data-title" not in table("t", "", heads, [row], "")
 
 
-def row_of(text: str, arm: str) -> str:
-    return re.search(rf'<tr><th scope="row">{re.escape(arm)}</th>.*?</tr>', text)[0]
-
-
 def test_the_leaderboard_shows_differences_failures_and_gaps(fragments):
     board = fragments["main"]
     assert "+1.00" in row_of(board, "se") and ">higher<" in row_of(board, "se")
@@ -200,8 +197,8 @@ def test_facts_without_results_are_not_measured(empty):
 
 
 def test_a_module_has_a_shape_and_a_colour_of_its_own():
-    assert len(set(figures.SHAPES)) == len(MODULES)
-    for colours in figures.COLOURS.values():
+    assert len(set(charts.SHAPES)) == len(MODULES)
+    for colours in charts.COLOURS.values():
         assert len(set(colours)) == len(MODULES)
 
 
@@ -228,53 +225,6 @@ def test_everything_is_written(store, tmp_path):
     assert (tmp_path / "_gen" / "data" / "latency.csv").exists()
 
 
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    marks = "".join(f"<!-- {n}:begin -->\n<!-- {n}:end -->\n" for n in ("table", "figure"))
-    (tmp_path / "README.md").write_text(f"before\n{marks}after\n", encoding="utf-8")
-    drawing = "<svg><!-- {0.digest} --></svg>"
-    monkeypatch.setattr(figures.Figure, "svg", lambda self, scheme: drawing.format(self))
-    return tmp_path
-
-
-def test_the_readme_is_filled_and_its_age_is_checked(store, checkout, capsys):
-    assert readme.update(store, checkout, check=True) == 1
-    assert "README.md is stale" in capsys.readouterr().err
-    assert readme.update(store, checkout, check=False) == 0
-    text = (checkout / "README.md").read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("after\n")
-    assert "| `se` | +1.00 [+1.00, +1.00] | higher | 10 |" in text
-    assert "9 (+ 1 failed)" in text and "not measured" in text
-    assert readme.update(store, checkout, check=True) == 0
-
-
-def test_a_new_row_makes_the_readme_stale(checkout, tmp_path):
-    results = Store(tmp_path / "results")
-    trial.accuracy(results)
-    readme.update(results, checkout, check=False)
-    trial.append(results, replace(trial.ACCURACY, module="danet", seed=0), trial.outcome(91.0))
-    assert readme.update(results, checkout, check=True) == 1
-
-
-def test_claims_are_written_beside_the_rows_and_their_age_is_checked(checkout, tmp_path, capsys):
-    results = Store(tmp_path / "results")
-    trial.accuracy(results)
-    readme.update(results, checkout, check=False)
-    kept = results.root / "claims.csv"
-    package = json.loads((results.root / "datapackage.json").read_text())
-    assert "claims.csv" in [resource["path"] for resource in package["resources"]]
-    kept.write_text(kept.read_text().replace("not measured", "holds"))
-    assert readme.update(results, checkout, check=True) == 1
-    assert "claims.csv is stale" in capsys.readouterr().err
-    assert "holds" in kept.read_text()
-
-
-def test_a_readme_without_marks_is_named(checkout, store):
-    (checkout / "README.md").write_text("nothing\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="lacks the marks <!-- table:begin -->"):
-        readme.update(store, checkout, check=False)
-
-
 def test_a_damaged_table_is_an_error_with_a_message(tmp_path, capsys):
     (tmp_path / "accuracy.csv").write_text("not,a table\n", encoding="utf-8")
     assert site.main(["--results", str(tmp_path), "--out", str(tmp_path / "_gen")]) == 2
@@ -290,45 +240,6 @@ def test_the_site_loads_nothing_from_elsewhere():
     for path in (DOCS / "assets").rglob("*.css"):
         for url in re.findall(r"url\(([^)]*)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / url).is_file(), (path, url)
-
-
-@pytest.fixture(scope="module")
-def four(tmp_path_factory):
-    """Four seeds of a recipe that would be a result with eight."""
-    results = Store(tmp_path_factory.mktemp("four"))
-    trial.accuracy(results, "full", 4)
-    return Snapshot(results.root)
-
-
-PREVIEW = "Preview, not a result"
-
-
-def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
-    words = f"{PREVIEW}: 3 to 4 of 8 paired seeds"
-    for name in ("main", "leaderboards", "accuracy"):
-        assert f"<span>{words}; recipe full" in site.fragments(four)[name]
-    assert f">{words}; resnet10_small" in site.fragments(four)["accuracy-se"]
-    assert readme.table(four).startswith(f"**{words}.**")
-    figure = figures.accuracy(four)
-    assert figure.caption.startswith(words) and figure.alt.startswith(words)
-    assert figure.spec("light")["title"]["text"].startswith(words)
-    found = facts.facts(four)
-    assert found["accuracy.summary"].startswith(words)
-    tried = [found[f"accuracy.{m}"] for m in MODULES if m not in ("cam", "danet")]
-    assert all(text.startswith(PREVIEW) for text in tried)
-    assert found["accuracy.danet"] == "not measured"
-
-
-def test_four_seeds_have_no_interval(four):
-    assert "interval" not in row_of(site.fragments(four)["main"], "se")
-    assert not any("low" in value for value in figures.accuracy(four).values)
-    assert "interval" not in figures.accuracy(four).caption
-
-
-def test_a_result_does_not_call_itself_a_preview(store):
-    found = facts.facts(store)
-    assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES])
-    assert PREVIEW not in figures.accuracy(store).caption + readme.table(store)
 
 
 def test_costs_are_of_the_size_that_was_counted(tmp_path):
@@ -356,7 +267,7 @@ def test_what_failed_is_not_called_unmeasured(tmp_path):
         trial.append(results, cell, None, status="diverged")
     found = facts.facts(results)
     assert found["cost.se.params_added"] == found["latency.se"] == "failed"
-    assert found["accuracy.danet"] == f"{PREVIEW}: diverged in all 2 runs"
+    assert found["accuracy.danet"] == "Preview, not a result: diverged in all 2 runs"
     assert found["cost.eca.params_added"] == found["latency.eca"] == "not measured"
     assert "| `danet` | diverged | diverged | 0 (+ 2 diverged) |" in readme.table(results)
     assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
@@ -397,7 +308,7 @@ def test_quotes_do_not_leave_an_attribute():
     about = {"caption": "a <b>", "alt": 'say "no"', "drawn": True}
     made = macros.figure_html({"figures": {"f": about}}, "f", "")
     assert 'alt="say &quot;no&quot;"' in made and "a &lt;b&gt;" in made
-    drawing = figures.Figure("f", "", 'say "no"', [{}], [], {})
+    drawing = charts.Figure("f", "", 'say "no"', [{}], [], {})
     assert 'alt="say &quot;no&quot;"' in readme.picture(drawing)
 
 

@@ -1,0 +1,57 @@
+"""Too few seeds call themselves a preview wherever they are shown."""
+
+import json
+
+import pytest
+import trial
+from rendered import row_of
+
+from benchmarks.cells import MODULES
+from benchmarks.site import __main__ as site
+from benchmarks.site import facts, figures, readme
+from benchmarks.snapshot import Snapshot
+from benchmarks.store import Store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """Four seeds of a recipe that would be a result with eight."""
+    results = Store(tmp_path_factory.mktemp("four"))
+    trial.accuracy(results, "full", 4)
+    return Snapshot(results.root)
+
+
+PREVIEW = "Preview, not a result"
+
+
+def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
+    words = f"{PREVIEW}: 3 to 4 of 8 paired seeds"
+    for name in ("main", "leaderboards", "accuracy"):
+        assert f"<span>{words}; recipe full" in site.fragments(four)[name]
+    assert f">{words}; resnet10_small" in site.fragments(four)["accuracy-se"]
+    assert readme.table(four).startswith(f"**{words}.**")
+    figure = figures.accuracy(four)
+    assert figure.caption.startswith(words) and figure.alt.startswith(words)
+    assert figure.spec("light")["title"]["text"].startswith(words)
+    found = facts.facts(four)
+    assert found["accuracy.summary"].startswith(words)
+    tried = [found[f"accuracy.{m}"] for m in MODULES if m not in ("cam", "danet")]
+    assert all(text.startswith(PREVIEW) for text in tried)
+    assert found["accuracy.danet"] == "not measured"
+
+
+def test_four_seeds_have_no_interval(four):
+    assert "interval" not in row_of(site.fragments(four)["main"], "se")
+    assert not any("low" in value for value in figures.accuracy(four).values)
+    assert "interval" not in figures.accuracy(four).caption
+
+
+def test_a_result_does_not_call_itself_a_preview(store):
+    found = facts.facts(store)
+    assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES])
+    assert PREVIEW not in figures.accuracy(store).caption + readme.table(store)
