@@ -50,7 +50,10 @@ PLANS = {
         Runs("fashion-mnist", tuple(WIDTHS), BARE, "full", 10, "bf16", "nhwc"),
         Runs("fashion-mnist", (MOBILE,), ALL, "full", 10, "fp32", "nhwc"),
     ),
-    "gpu": (Runs("cifar100", CIFAR, ALL, "cifar", 10, "bf16", "nhwc"),),
+    "gpu": (
+        Runs("cifar100", CIFAR, ALL, "cifar", 10, "bf16", "nhwc"),
+        Runs("cifar10", CIFAR[:1], ALL, "cifar", 10, "bf16", "nhwc"),
+    ),
 }
 """What a suite trains, in this order. Its main table comes first.
 

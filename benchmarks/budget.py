@@ -25,8 +25,9 @@ WANTED = 0.2
 class Line:
     """One arm of a comparison: what its seeds could show, what is missing, and its price.
 
-    ``deviation`` and ``smallest`` are in points. ``needed`` are seeds in all, ``more`` those to be
-    run, 0 for an arm that has its verdict; ``hours`` are of one process.
+    ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds of a comparison that
+    finds the difference, whatever verdict there is so far; ``more`` are those that are not there,
+    ``hours`` the time of one process for them.
     """
 
     arm: str
@@ -47,7 +48,8 @@ def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
 
 
 def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
-    for which in pairing.ranked(c for c in pairing.comparisons(store) if not c.preview):
+    found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
+    for which in pairing.ranked(found):
         yield which.title, pairing.accuracy_rows(store, which), "top1"
     for which in ablated.comparisons(store):
         for family in FAMILIES.values():
@@ -72,9 +74,7 @@ def lines(rows: pd.DataFrame, value: str, wanted: float) -> list[Line]:
     for arm in tables.in_order(found):
         n, deviation = len(found[arm]), power.deviation(found[arm])
         word = str(judged["verdict"][arm])
-        if word in ("higher", "lower"):
-            needed = n
-        elif math.isnan(deviation):
+        if math.isnan(deviation):
             needed = max(n, stats.seeds_needed(len(found)))
         else:
             needed = power.seeds_for(wanted / deviation, len(found))

@@ -21,18 +21,19 @@ FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 
 
 def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
-    """As `ranked`, but what has the seeds for a verdict on all modules comes before what has not.
+    """As `ranked`, but what has all its runs of the modules comes before what has not.
 
-    Of others the one with most pairs comes first, so that a comparison which has only been begun
-    does not take the place of one that says more.
+    A run that diverged is a run. Of others the one with most pairs comes first, so that a
+    comparison which has only been begun does not take the place of one that says more.
     """
     family = len(MODULES) - 1
 
     def place(c: Comparison) -> tuple[bool, int, int]:
         table = judged(pairing.accuracy_rows(store, c, name=name))
-        pairs = table.loc[table["arm"].isin(MODULES), "pairs"].dropna()
-        done = int((pairs >= stats.seeds_needed(family)).sum())
-        return c.preview, -done, 0 if done == family else -int(pairs.sum())
+        modules = table[table["arm"].isin(MODULES[1:])]
+        enough = pairing.planned_seeds(c) or stats.seeds_needed(family)
+        done = int((modules["seeds"] + modules["failed"] >= enough).sum())
+        return c.preview, -done, 0 if done == family else -int(modules["pairs"].sum())
 
     return sorted(pairing.ranked(pairing.comparisons(store, suite, name)), key=place)
 
@@ -117,16 +118,34 @@ def judged(
 def preview_words(table: pd.DataFrame, which: Comparison) -> str:
     """What a comparison that is no result has to begin with; "" for a result.
 
-    ``table`` is its `accuracy_table`. A result has an arm with the paired seeds that one of so
-    many arms needs for a verdict.
+    ``table`` is its `accuracy_table`, or has ``pairs`` alone. A result has all the runs that are
+    planned of the arms that were begun, whatever became of them, and an arm with the paired seeds
+    that one of so many arms needs for a verdict.
     """
     pairs = table["pairs"].dropna()
-    fewest, most = (int(pairs.min()), int(pairs.max())) if len(pairs) else (0, 0)
-    needed = stats.seeds_needed(max(len(pairs), 1))
-    if most < needed:
-        seeds = str(most) if fewest == most else f"{fewest} to {most}"
-        return f"Preview, not a result: {seeds} of {needed} paired seeds"
+    if pairs.empty:
+        return "Preview, not a result: no paired seeds"
+    planned, runs = pairing.planned_seeds(which), _runs(table)
+    if planned and len(runs) and runs.min() < planned:
+        return f"Preview, not a result: {_range(runs)} of {planned} planned seeds"
+    needed = stats.seeds_needed(len(pairs))
+    if pairs.max() < needed:
+        return f"Preview, not a result: {_range(pairs)} of {needed} paired seeds"
     return "Preview, not a result: so few epochs" if which.preview else ""
+
+
+def _runs(table: pd.DataFrame) -> pd.Series:
+    """Runs of each arm that has some, a reader's own modules apart where there are others."""
+    if "seeds" not in table:
+        return pd.Series(dtype=int)
+    runs = (table["seeds"] + table["failed"])[lambda n: n > 0]
+    ours = runs[table["arm"].isin(MODULES[1:])]
+    return ours if len(ours) else runs
+
+
+def _range(numbers: pd.Series) -> str:
+    least, most = int(numbers.min()), int(numbers.max())
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:

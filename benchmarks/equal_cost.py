@@ -104,11 +104,27 @@ def table(store: Store, which: Comparison, machine: str | None = None) -> pd.Dat
     spent = costs(store, which, trained, machine)
     wide = tables.ok(trained).pivot(index="seed", columns="arm", values="top1").astype("float64")
     arms = tables.in_order(name for name in [*MODULES, *wide] if name not in CURVE)
-    found = [line for kind in COSTS for line in _of_kind(kind, spent[kind], wide, arms)]
-    words = ("cost", "arm", "verdict", "gap")
+    runs = _runs(trained)
+    found = [
+        line | runs.get(line["arm"], {"seeds": 0, "failed": 0})
+        for kind in COSTS
+        for line in _of_kind(kind, spent[kind], wide, arms)
+    ]
+    words = ("cost", "arm", "verdict", "gap", "seeds", "failed")
     numbers = ("times", "curve", "pairs", "difference", "low", "high", "p_holm")
     frame = pd.DataFrame(found, columns=[*words, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _runs(trained: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Runs with and without a value by arm, or of the width with fewest runs if it has fewer."""
+    found = {
+        str(arm): {"seeds": len(tables.ok(mine)), "failed": len(tables.failed(mine))}
+        for arm, mine in trained.groupby("arm")
+    }
+    begun = [found[name] for name in CURVE if name in found]
+    least = min(begun, key=lambda n: sum(n.values()), default={"seeds": 0, "failed": 0})
+    return {arm: min(n, least, key=lambda n: sum(n.values())) for arm, n in found.items()}
 
 
 def _of_kind(

@@ -1,4 +1,4 @@
-"""The ladder of recipes: what each step from a plain recipe to a good one gives.
+"""The ladder of recipes: what each step from a plain recipe to that of the main table gives.
 
 Every step is trained and measured on a split of the training set, so that whoever chooses a recipe
 by this table has not seen the test set; and with the bare backbone alone, so that no module is
@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.accuracy import Accuracy, layers, train_arm
 from benchmarks.cells import Benchmark, Cell, Column, Selection, benchmarks
 from benchmarks.recipes import LADDER, RECIPES
+from benchmarks.widths import BACKBONE
 
 DATA = "fashion-mnist-validation"
 SEEDS = 3
@@ -40,7 +41,7 @@ class Ladder(Benchmark):
         if want.suite != "cpu" or want.device != "cpu" or want.modules:
             return
         for seed in range(SEEDS):
-            for backbone in want.backbones or ("resnet10_small",):
+            for backbone in want.backbones or (BACKBONE,):
                 for step in LADDER:
                     yield Cell(
                         self.name,

@@ -51,6 +51,8 @@ class Comparison:
 
 
 FIELDS = [field.name for field in fields(Comparison)]
+PLANNED = ("data", "backbone", "recipe", "precision", "layout")
+"""The fields of a comparison that a suite's plan names."""
 
 
 def recipes(suite: str) -> set[str]:
@@ -69,6 +71,21 @@ def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") 
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
     return among(rows)
+
+
+def planned_seeds(which: Comparison) -> int | None:
+    """How many seeds of each arm the suites plan; None of a comparison that no suite trains."""
+    for runs in (runs for plan in PLANS.values() for runs in plan):
+        for backbone in runs.backbones:
+            line = (runs.data, backbone, runs.recipe, runs.precision, runs.layout)
+            if line == tuple(getattr(which, field) for field in PLANNED):
+                return runs.seeds
+    return None
+
+
+def retired(which: Comparison) -> bool:
+    """Whether the recipe is an earlier one, which no suite trains any more."""
+    return all(which.recipe != runs.recipe for plan in PLANS.values() for runs in plan)
 
 
 def among(rows: pd.DataFrame) -> list[Comparison]:

@@ -194,6 +194,25 @@ def student_interval(values: Sequence[float], confidence: float = CONFIDENCE) ->
     return Interval(*map(float, (data.mean(), data.mean() - reach, data.mean() + reach)))
 
 
+def welch_interval(
+    values: Sequence[float], others: Sequence[float], confidence: float = CONFIDENCE
+) -> Interval:
+    """Welch's interval of the mean of ``values`` less that of ``others``, which are not paired.
+
+    The two may vary differently (Welch 1947). Fewer than two of either give ends of NaN.
+    """
+    both = [_finite(values), _finite(others)]
+    gap = float(both[0].mean() - both[1].mean()) if min(b.size for b in both) else np.nan
+    if min(b.size for b in both) < 2:
+        return Interval(gap, np.nan, np.nan)
+    parts = [float(b.var(ddof=1)) / b.size for b in both]
+    if not sum(parts):
+        return Interval(gap, gap, gap)
+    df = sum(parts) ** 2 / sum(p**2 / (b.size - 1) for p, b in zip(parts, both, strict=True))
+    reach = student.critical(df, 1 - confidence) * float(np.sqrt(sum(parts)))
+    return Interval(gap, gap - reach, gap + reach)
+
+
 def bca(
     values: Sequence[float],
     statistic: Callable[..., Any] = np.mean,
@@ -281,20 +300,19 @@ def paired(
     """Every arm of one table against the baseline; the arms are the family that Holm adjusts for.
 
     ``differences[arm]`` holds arm minus baseline for each seed that both have. Verdicts:
-    ``higher`` or ``lower`` if the adjusted p is at most ``alpha``; ``not enough seeds`` if no
-    outcome of so few seeds could reach it in this family; else ``no measurable difference``.
+    ``higher`` or ``lower`` if the adjusted p is at most ``alpha``; else ``not enough seeds`` if no
+    outcome of so few seeds could reach it in this family without help from other arms; else
+    ``no measurable difference``.
     """
     p_values = [sign_flip(d, seed=seed) for d in differences.values()]
-    smallest = [1.0 if not len(d) else 2.0 ** (1 - len(d)) for d in differences.values()]
-    family = zip(holm(p_values), holm(smallest), p_values, strict=True)
+    needed = seeds_needed(len(differences), alpha)
+    family = zip(holm(p_values), p_values, strict=True)
     rows = {}
-    for (arm, values), (p_holm, attainable, p) in zip(differences.items(), family, strict=True):
+    for (arm, values), (p_holm, p) in zip(differences.items(), family, strict=True):
         ends = student_interval(values, 1 - alpha)
         boot = bca(values, confidence=1 - alpha, resamples=resamples, seed=seed)
-        verdict = SAME
-        if attainable > alpha:
-            verdict = TOO_FEW
-        elif p_holm <= alpha:
+        verdict = SAME if len(values) >= needed else TOO_FEW
+        if p_holm <= alpha:
             verdict = "higher" if ends.value > 0 else "lower"
         both = (ends.low, ends.high, boot.low, boot.high)
         rows[arm] = Paired(len(values), ends.value, *both, p, p_holm, verdict)

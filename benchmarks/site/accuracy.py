@@ -28,6 +28,8 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
         words.append(f"{_many(old, 'row')} of older code left out")
     if crossed:
         words.append(f"{_many(crossed, 'pair')} across two machines")
+    if pairing.retired(which):
+        words.append("an earlier recipe, which no suite trains any more")
     preview = compare.preview_words(compare.judged(rows), which)
     return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
 
@@ -61,8 +63,10 @@ def top1(row: Any) -> Entry:
 
 
 def seeds(row: Any) -> Entry:
-    word = f"without a value: {row.failed}" if row.failed else ""
-    return Entry(str(row.seeds), row.seeds, word=word)
+    words = [f"without a value: {row.failed}"] if row.failed else []
+    if display.given(row.pairs) and row.pairs < row.seeds:
+        words.append(f"paired: {row.pairs:.0f}")
+    return Entry(str(row.seeds), row.seeds, word=", ".join(words))
 
 
 def ratio(row: Any) -> Entry:

@@ -106,7 +106,7 @@ def _accuracy(store: Store) -> dict[str, str]:
     found["accuracy.what"] = which.title
     if which != ablated.planned():
         found["accuracy.shown"] = (
-            "the first has too few seeds so far, and the figure and the words are of "
+            "the first is not finished, and the figure and the words are of "
             f"{which.title}, which is not the recipe below"
         )
     found["accuracy.how"] = about(store, which)
@@ -203,6 +203,8 @@ def comparison(row: Any) -> str:
         return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
     amount = display.points(row.difference)
     seeds = f"{row.pairs:.0f} paired seed{'' if row.pairs == 1 else 's'}"
+    if row.failed:
+        seeds += f", {row.failed} more run{'' if row.failed == 1 else 's'} {row.no_value}"
     if row.verdict == stats.TOO_FEW:
         return f"not enough seeds for a verdict ({amount} points in the mean of {seeds})"
     ends = f"95 % interval {display.points(row.low)} to {display.points(row.high)}, {seeds}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import display, tables
-from benchmarks.recipes import LADDER
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks import display, pairing, stats, tables
+from benchmarks.recipes import LADDER, Step
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
@@ -23,24 +23,24 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     heads = (
         Head("Step", number=False),
         Head("Held-out images", "top-1, %, mean"),
-        Head("Gain", "points over the step above"),
+        Head("Gain", "points over the step above [95 %]"),
         Head("Deviation", "between seeds"),
         Head("Seeds"),
         Head("Epochs"),
         Head("Time of a run", "s, one thread"),
     )
+    title = f"Steps of the recipe on {backbone}"
+    steps = [_step(store, step, rows, title) for step in LADDER]
     body, before = [], None
-    for step in LADDER:
-        mine = rows[rows["recipe"] == step.recipe.name]
+    for step, mine in zip(LADDER, steps, strict=True):
         done = tables.ok(mine)
         lost = f"without a value: {len(mine) - len(done)}" if len(done) < len(mine) else ""
-        top1 = done["top1"].mean()
-        gain = top1 - before if before is not None else None
+        top1 = done["top1"].astype(float).tolist()
         body.append(
             (
                 Entry(step.what),
-                value(display.percent, top1),
-                value(display.points, gain) if before is not None else Entry(display.REFERENCE),
+                value(display.percent, done["top1"].mean()),
+                Entry(display.REFERENCE) if before is None else _gain(top1, before),
                 value(display.percent, done["top1"].std()),
                 Entry(str(len(done)), len(done), word=lost),
                 value(display.whole, step.recipe.epochs),
@@ -48,6 +48,24 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
             )
         )
         before = top1
-    note = "each step is the one above it and one change; the bare backbone"
-    places = origin(store, tables.ok(rows), "ladder")
-    return table(f"Steps of the recipe on {backbone}", note, heads, body, places)
+    note = (
+        "each step is the one above it and one change; the bare backbone. The seeds of two steps "
+        "share a number only, so a gain has Welch's interval of two separate means"
+    )
+    return table(title, note, heads, body, origin(store, tables.ok(pd.concat(steps)), "ladder"))
+
+
+def _step(store: Store, step: Step, rows: pd.DataFrame, title: str) -> pd.DataFrame:
+    """The rows of a step, one a seed, of its newest code."""
+    mine = rows[
+        (rows["recipe"] == step.recipe.name)
+        & (rows["layout"] == step.layout)
+        & (rows["precision"] == step.precision)
+    ]
+    found = pairing.current(tables.with_arm(mine))
+    return pairing.one_a_seed(found, title, store.table_path("ladder"))
+
+
+def _gain(top1: list[float], before: list[float]) -> Entry:
+    gap = stats.welch_interval(top1, before)
+    return estimate(display.points, gap.value, gap.low, gap.high, "")

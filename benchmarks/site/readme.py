@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
@@ -75,7 +76,7 @@ def table(store: Store) -> str:
             f"`{row.arm}`",
             display.difference(row),
             display.verdict(row),
-            str(row.seeds) + (f" (+ {row.failed} {row.no_value})" if row.failed else ""),
+            _seeds(row),
             display.shown(display.added, row.params_added),
             display.measured(display.added, row.macs_added, row.cost_status),
             display.REFERENCE if row.arm == "none" and display.given(row.ratio) else time,
@@ -84,6 +85,14 @@ def table(store: Store) -> str:
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
     ends = "Each row of `results/` names its machine and commit."
     return "\n".join([*lines, "", f"{where} {ends}"])
+
+
+def _seeds(row: Any) -> str:
+    """The seeds of a row of `compare.leaderboard`, with what was lost or has no partner."""
+    words = [f"+ {row.failed} {row.no_value}"] if row.failed else []
+    if display.given(row.pairs) and row.pairs < row.seeds:
+        words.append(f"{row.pairs:.0f} paired")
+    return f"{row.seeds} ({', '.join(words)})" if words else str(row.seeds)
 
 
 def picture(figure: Figure) -> str:

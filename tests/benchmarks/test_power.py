@@ -7,7 +7,7 @@ import pytest
 import trial
 from scipy import stats as reference
 
-from benchmarks import budget, power, stats
+from benchmarks import budget, pairing, power, stats
 from benchmarks.store import Store
 
 
@@ -87,12 +87,20 @@ def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
     assert (found["cbam"].verdict, found["cbam"].more) == ("not enough seeds", 3)
 
 
-def test_an_arm_that_has_its_verdict_takes_no_more(store):
+def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(store):
     (_, rows, value), *_ = budget.comparisons(store)
-    found = {line.arm: line for line in budget.lines(rows, value, 1e-3)}
-    assert (found["se"].verdict, found["se"].needed, found["se"].more) == ("higher", 10, 0)
-    assert (found["coord"].verdict, found["coord"].hours) == ("lower", 0)
-    assert found["eca"].verdict == stats.SAME and found["eca"].more > 1000
+    shifted = rows.copy()
+    shifted.loc[rows["arm"] == "eca", "top1"] += 2.0
+    same, higher = (
+        {line.arm: line for line in budget.lines(r, value, 0.2)}["eca"] for r in (rows, shifted)
+    )
+    assert (same.verdict, higher.verdict) == (stats.SAME, "higher")
+    assert same.needed == higher.needed and same.more == higher.more > 0
+
+
+def test_a_recipe_that_no_suite_trains_is_not_planned(store, monkeypatch):
+    monkeypatch.setattr(pairing, "retired", lambda which: which.recipe == "full")
+    assert "full" not in budget.text(store, 0.2)
 
 
 def test_the_command_names_every_comparison_and_what_it_takes(store, capsys):

@@ -23,6 +23,7 @@ from benchmarks.stats import (
     seeds_needed,
     sign_flip,
     student_interval,
+    welch_interval,
 )
 
 
@@ -123,6 +124,23 @@ def test_students_interval_is_scipys(n):
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
 
 
+@pytest.mark.parametrize(("n", "m"), [(2, 3), (3, 3), (10, 4)])
+def test_welchs_interval_is_scipys(n, m):
+    rng = np.random.default_rng(n)
+    values, others = rng.normal(1.0, 2.0, n).tolist(), rng.normal(0.0, 0.5, m).tolist()
+    theirs = reference.ttest_ind(values, others, equal_var=False).confidence_interval()
+    ours = welch_interval(values, others)
+    assert ours.value == pytest.approx(np.mean(values) - np.mean(others))
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
+
+
+def test_welchs_interval_of_constant_or_single_values():
+    assert welch_interval([1.5, 1.5], [1.0, 1.0]) == Interval(0.5, 0.5, 0.5)
+    alone = welch_interval([1.5], [1.0, 2.0])
+    assert alone.value == 0.0 and math.isnan(alone.low)
+    assert math.isnan(welch_interval([], [1.0]).value)
+
+
 def test_students_interval_of_constant_or_single_values():
     assert student_interval([0.5, 0.5, 0.5]) == Interval(0.5, 0.5, 0.5)
     assert student_interval([0.5]).value == 0.5 and math.isnan(student_interval([0.5]).high)
@@ -204,6 +222,19 @@ def test_paired_verdicts_and_numbers():
     assert rows["up"].p == 2.0**-9
     assert rows["up"].p_holm == pytest.approx(4 * 2.0**-9)
     assert rows["short"].n == 4
+
+
+@pytest.mark.parametrize("n", [6, 8])
+def test_an_arm_short_of_seeds_cannot_tell_whatever_the_others_have(n):
+    rng = np.random.default_rng(3)
+    family = {str(i): rng.normal(0, 1, 10).tolist() for i in range(7)}
+    family["short"] = [0.5 + 0.1 * i for i in range(n)]
+    rows = paired(family, resamples=200)
+    assert rows["short"].p == 2.0 ** (1 - n) and rows["short"].verdict == TOO_FEW
+    assert {rows[str(i)].verdict for i in range(7)} == {SAME}
+    # beside seven arms that are higher it is judged alone, and found
+    sure = {str(i): [1.0 + 0.1 * s for s in range(10)] for i in range(7)}
+    assert paired({**sure, "short": family["short"]}, resamples=200)["short"].verdict == "higher"
 
 
 def test_paired_tolerates_an_arm_without_seeds():
