@@ -191,7 +191,7 @@ def test_the_main_table_comes_first_then_the_other_plans_of_a_processor():
     main, _, second = PLANS["cpu"]
     lines = [Comparison(r.data, r.backbones[0], r.recipe) for r in (main, second)]
     assert lines[0].backbone > lines[1].backbone
-    (gpu,) = PLANS["gpu"]
+    gpu, *_ = PLANS["gpu"]
     nets = [
         Comparison(gpu.data, name, gpu.recipe, "cuda", "bf16", "nhwc") for name in gpu.backbones
     ]
@@ -214,3 +214,50 @@ def test_what_has_only_been_begun_comes_after_what_says_more(tmp_path):
     for seed in range(2, 10):
         add(seed, MODULES[1:3])
     assert [c.backbone for c in compare.main_first(store)] == before[::-1]
+
+
+def complete(store, backbone, how, lost=()):
+    """Ten seeds of every arm, but for runs that diverged."""
+    for seed in range(10):
+        for module in MODULES:
+            cell = replace(trial.ACCURACY, backbone=backbone, module=module, seed=seed, **how)
+            failed = (module, seed) in lost
+            values = None if failed else trial.outcome(90.0 + seed)
+            trial.append(store, cell, values, status="diverged" if failed else "ok")
+
+
+def test_runs_that_diverged_do_not_take_the_first_place_from_the_main_table(tmp_path):
+    store = Store(tmp_path)
+    main, _, second = PLANS["cpu"]
+    for runs, lost in ((main, [("pam", 0), ("pam", 1)]), (second, ())):
+        how = {"recipe": runs.recipe, "precision": runs.precision, "layout": runs.layout}
+        complete(store, runs.backbones[0], how, lost)
+    first, *_ = compare.main_first(store)
+    assert first.backbone == BACKBONE
+    table = compare.accuracy_table(store, first)
+    assert compare.preview_words(table, first) == ""
+    assert table.set_index("arm")["pairs"]["pam"] == 8
+
+
+def test_a_table_is_a_preview_until_the_seeds_that_were_planned_are_run(tmp_path):
+    store = Store(tmp_path)
+    main = PLANS["cpu"][0]
+    how = {"recipe": main.recipe, "precision": main.precision, "layout": main.layout}
+    how["backbone"] = main.backbones[0]
+    for seed in range(10):
+        for module in MODULES if seed < 9 else ("none", "se"):
+            cell = replace(trial.ACCURACY, module=module, seed=seed, **how)
+            trial.append(store, cell, trial.outcome(90.0 + seed))
+    (which,) = pairing.comparisons(store)
+    words = compare.preview_words(compare.accuracy_table(store, which), which)
+    assert words == "Preview, not a result: 9 to 10 of 10 planned seeds"
+    mine = replace(trial.ACCURACY, module="my:Gate", seed=0, **how)
+    for module in MODULES[2:]:
+        cell = replace(mine, module=module, seed=9)
+        trial.append(store, cell, trial.outcome(99.0))
+    trial.append(store, mine, trial.outcome(90.0))  # a reader's own arm does not undo a result
+    assert compare.preview_words(compare.accuracy_table(store, which), which) == ""
+
+
+def test_the_recipes_of_no_suite_are_retired(tmp_path):
+    assert not pairing.retired(FULL) and pairing.retired(replace(FULL, recipe="short"))

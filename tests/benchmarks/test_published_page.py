@@ -13,7 +13,7 @@ from benchmarks.recipes import RECIPES
 from benchmarks.site import published
 from benchmarks.store import Store
 
-(GPU,) = PLANS["gpu"]
+GPU, *_ = PLANS["gpu"]
 RUN = Cell(
     "accuracy",
     "resnet20_cifar",
