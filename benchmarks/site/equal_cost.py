@@ -22,6 +22,10 @@ TICKS = (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)
 """Costs over the bare backbone's that the figure names: a factor of about the root of 2 apart."""
 
 
+HOLLOW = f"{CANNOT_TELL} || (datum.module != 'none' && !isValid(datum.difference))"
+"""Marks that are drawn hollow."""
+
+
 def less_curve(row: Any) -> Entry:
     """A module less the curve at its own cost; ``row`` is one of `equal_cost.table`."""
     if not display.given(row.difference):
@@ -118,43 +122,73 @@ def figure(store: Store) -> Figure:
         f"{start}Test accuracy over cost, {title}. The line is the bare backbone at several "
         "widths, means of the seeds; the marks are modules, with the 95 % interval of their "
         "distance from the line. Above the line a module buys more than width does. Hollow marks: "
-        f"{stats.SAME}, or {stats.TOO_FEW}. The axis of the cost is logarithmic."
-    )
-    alt = "; ".join(
-        f"{v['arm']} {display.points(v['difference'])} at equal {v['cost']}, {v['verdict']}"
-        for v in values
-        if "verdict" in v
+        f"{stats.SAME}, {stats.TOO_FEW}, or a mean without a line to compare it with. The axis of "
+        "the cost is logarithmic."
     )
     panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
+    fronts = [f"{word}: {', '.join(front(values, word))}" for word in panels]
+    if fronts:
+        caption += f" Of no other is the mean higher at a lower cost: {'; '.join(fronts)}."
+    alt = "; ".join(_said(v) for v in values if v["module"] != "none")
     size = {
         "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
         "columns": 2,
         "spec": {"width": 270, "height": 300, "layer": _layers(values)},
     }
-    return Figure("equal-cost", caption, f"Less the curve, in points: {alt}", values, [], size)
+    return Figure("equal-cost", caption, alt, values, [], size)
+
+
+def _said(value: dict[str, Any]) -> str:
+    """A mark of a module in words."""
+    if "difference" not in value:
+        return f"{value['arm']} {display.percent(value['top1'])} %, {value['cost']} only"
+    gap = display.points(value["difference"])
+    return f"{value['arm']} {gap} points at equal {value['cost']}, {value['verdict']}"
+
+
+def front(values: list[dict[str, Any]], cost: str) -> list[str]:
+    """The arms of a panel that no other beats, which is as cheap or cheaper and better (Pareto)."""
+    panel = [v for v in values if v["cost"] == cost]
+    return [
+        v["arm"]
+        for v in panel
+        if not any(o["times"] <= v["times"] and o["top1"] > v["top1"] for o in panel)
+    ]
 
 
 def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
-    """The widths and the modules, a point a kind of cost; none where no module has a curve."""
+    """The widths and the modules, a point a kind of cost that two arms have or more."""
     rows = equal_cost.rows(store, which)
     spent = equal_cost.costs(store, which, rows)
     top1 = tables.ok(rows).groupby("arm")["top1"].mean()
-    judged = equal_cost.table(store, which).dropna(subset="difference")
+    judged = equal_cost.table(store, which)
     judged = judged[judged["arm"].isin(MODULES)]
     values = []
-    for kind in [kind for kind in WORDS if (judged["cost"] == kind).any()]:
-        place = {"cost": WORDS[kind]}
-        for arm in equal_cost.CURVE:
-            if arm in top1 and display.given(spent[kind].get(arm)):
-                at = {"times": _times(spent[kind], arm), "top1": display.clean(top1[arm])}
-                values.append({**place, "arm": f"width {channels(arm):g}", "module": "none", **at})
+    for kind, word in WORDS.items():
+        known = [arm for arm in top1.index if display.given(spent[kind].get(arm))]
+        if "none" not in known or len(known) < 2:
+            continue
+        for arm in (arm for arm in equal_cost.CURVE if arm in known):
+            name = f"width {channels(arm):g}"
+            values.append({**_at(word, name, spent[kind], arm, top1[arm]), "module": "none"})
         for arm, row in by_arm(judged, kind).items():
-            ends = {"top1": row.difference, "low": row.low, "high": row.high}
-            at = {k: display.clean(row.curve + v) for k, v in ends.items() if display.given(v)}
-            words = {"arm": arm, "module": arm, "verdict": row.verdict}
-            at |= {"times": _times(spent[kind], arm), "difference": display.clean(row.difference)}
-            values.append({**place, **words, **at})
+            if arm in known:
+                values.append({**_at(word, arm, spent[kind], arm, top1[arm]), **_place(row)})
     return values
+
+
+def _at(cost: str, name: str, spent: pd.Series, arm: str, top1: float) -> dict[str, Any]:
+    return {"cost": cost, "arm": name, "times": _times(spent, arm), "top1": display.clean(top1)}
+
+
+def _place(row: Any) -> dict[str, Any]:
+    """Where a module lies beside the line, if there is one at its cost."""
+    if not display.given(row.difference):
+        return {"module": row.arm}
+    ends = {"top1": row.difference, "low": row.low, "high": row.high}
+    at = {k: display.clean(row.curve + v) for k, v in ends.items() if display.given(v)}
+    at |= {"module": row.arm, "verdict": row.verdict, "difference": display.clean(row.difference)}
+    return at
 
 
 def _times(spent: pd.Series, arm: str) -> float:
@@ -195,7 +229,7 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "color": colour,
                 "stroke": {**colour, "legend": None},
                 "shape": {**module_scale("shape"), "legend": legend},
-                "fillOpacity": {"condition": {"test": CANNOT_TELL, "value": 0}, "value": 1},
+                "fillOpacity": {"condition": {"test": HOLLOW, "value": 0}, "value": 1},
             },
         },
     ]

@@ -43,11 +43,18 @@ def macs(times: float) -> int:
     return 2 * round(BARE * times)
 
 
-def train(store: Store, truth=line, seeds: int = 10, noise: float = NOISE, seed: int = 0) -> None:
+def train(
+    store: Store,
+    truth=line,
+    seeds: int = 10,
+    noise: float = NOISE,
+    seed: int = 0,
+    widths=tuple(WIDTHS),
+) -> None:
     """Rows of every arm and width: the truth with independent normal noise."""
     rng = np.random.default_rng(seed)
     arms = [(BACKBONE, "none", 1.0, 0.0)]
-    arms += [(name, "none", width**2, 0.0) for name, width in WIDTHS.items()]
+    arms += [(name, "none", width**2, 0.0) for name, width in WIDTHS.items() if name in widths]
     arms += [(BACKBONE, module, times, OFF[module]) for module, times in PARAMS.items()]
     for n in range(seeds):
         for backbone, module, times, off in arms:

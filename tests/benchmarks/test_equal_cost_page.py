@@ -53,12 +53,28 @@ def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
     figure = equal_cost.figure(store)
     assert {v["cost"] for v in figure.values} == {"parameters", "multiply-adds"}
     panel = [v for v in figure.values if v["cost"] == "parameters"]
-    assert [v["arm"] for v in panel if v["module"] != "none"] == ["se", "sk", "eca"]
+    modules = {v["arm"]: "difference" in v for v in panel if v["module"] != "none"}
+    assert modules == {"se": True, "sk": True, "danet": False, "eca": True}  # danet: no width
     assert len([v for v in panel if v["module"] == "none"]) == 1 + len(WIDTHS)
     se = next(v for v in panel if v["arm"] == "se")
     assert se["times"] == pytest.approx(1.1)
     assert se["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
-    assert "se +0.50 at equal parameters, higher" in figure.alt
+    assert "se +0.50 points at equal parameters, higher" in figure.alt
+    # of the widths 1.125 is beaten by se, which takes fewer; and so is sk
+    front = ["width 1", "width 0.75", "width 1.25", "width 1.5", "se", "danet"]
+    assert equal_cost.front(figure.values, "parameters") == front
+
+
+def test_modules_are_drawn_at_their_cost_before_any_width_is_trained(tmp_path):
+    made = Store(tmp_path)
+    simulated.train(made, noise=0.0, widths=())
+    simulated.count(made)
+    figure = equal_cost.figure(made)
+    panel = {v["arm"]: v for v in figure.values if v["cost"] == "parameters"}
+    assert list(panel) == ["width 1", "se", "sk", "danet", "eca"]
+    assert panel["se"]["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
+    assert not any("difference" in v for v in figure.values)
+    assert "lower cost: parameters: width 1, se, danet; multiply-adds: " in figure.caption
 
 
 def test_the_facts_count_the_verdicts(tmp_path):
