@@ -113,7 +113,7 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_power(parser: argparse.ArgumentParser) -> None:
-    words = "instead: how many more seeds each comparison needs, and what they cost"
+    words = "instead: how many seeds the comparisons of accuracies need, and what they cost"
     parser.add_argument("--power", action="store_true", help=words)
     words = "points of difference that --power plans for"
     parser.add_argument("--effect", type=float, default=budget.WANTED, metavar="POINTS", help=words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import ablated, compare, display, equal_cost, stats, tables
+from benchmarks import ablated, compare, display, equal_cost, pairing, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import MODULES, benchmarks
@@ -88,12 +88,14 @@ def _rows(store: Store) -> dict[str, str]:
         if len(rows):
             newest = max(newest, str(rows["measured_at"].max()))
     found |= {"rows.total": display.whole(total), "rows.failed": display.whole(failed)}
+    widths = store.table("accuracy")["backbone"].isin(list(WIDTHS)).sum()
+    found["rows.accuracy.widths"] = display.whole(int(widths))
     return {**found, "rows.newest": newest[:10] or display.MISSING}
 
 
 def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", "how", "seeds", *MODULES)
-    found = {f"accuracy.{key}": display.MISSING for key in keys}
+    found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
     found["accuracy.summary"] = verdict_counts([])
     found["accuracy.shown"] = "the figure and the words are of the first"
     ranked = compare.main_first(store)
@@ -105,9 +107,10 @@ def _accuracy(store: Store) -> dict[str, str]:
     pairs = table["pairs"].dropna()
     found["accuracy.what"] = which.title
     if which != ablated.planned():
+        begun = "is not finished" if ablated.planned() in ranked else "has no rows yet"
         found["accuracy.shown"] = (
-            "the first is not finished, and the figure and the words are of "
-            f"{which.title}, which is not the recipe below"
+            f"the first {begun}, and the figure and the words are of {which.title}, which is not "
+            "the recipe below"
         )
     found["accuracy.how"] = about(store, which)
     if len(pairs):
@@ -120,6 +123,18 @@ def _accuracy(store: Store) -> dict[str, str]:
             text = comparison(row)
             unfinished = preview and text != display.MISSING
             found[f"accuracy.{row.arm}"] = f"Preview, not a result: {text}" if unfinished else text
+    return found
+
+
+def _main(store: Store) -> dict[str, str]:
+    """How good the bare backbone of the main table is, and how long its runs take."""
+    rows = pairing.accuracy_rows(store, ablated.planned())
+    bare = tables.ok(rows[rows["arm"] == "none"])
+    found = {"recipe.top1": display.MISSING, "recipe.minutes": display.MISSING}
+    if len(bare):
+        runs = f"{len(bare)} run{'' if len(bare) == 1 else 's'}"
+        found["recipe.top1"] = f"{display.percent(bare['top1'].mean())} % (mean of {runs})"
+        found["recipe.minutes"] = f"{bare['seconds'].median() / 60:.1f} minutes"
     return found
 
 
