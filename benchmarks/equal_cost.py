@@ -6,7 +6,8 @@ widths there is no curve. Each seed gives the module's accuracy less its curve's
 widths share the number only, not images or weights. A true curve that flattens lies above its
 straight pieces, which favours the module, by less the closer the widths are.
 
-The arms at one kind of cost are a family for Holm's correction. A latency is taken as exact.
+The arms at one kind of cost are a family for Holm's correction. A latency is the bare backbone's
+time in the session of all arms and widths times an arm's ratio, and taken as exact.
 """
 
 from __future__ import annotations
@@ -57,24 +58,23 @@ def costs(
     own = _of_backbone(store, which.backbone, setting)
     bare = [_of_backbone(store, name, setting).loc[["none"]] for name in WIDTHS]
     wider = [row.set_axis([name]) for name, row in zip(WIDTHS, bare, strict=True)]
+    own.loc["none", "ratio"] = 1.0
     params = tables.ok(trained).groupby("arm")["params"].first().astype("float64")
     found = pd.concat([own, *wider]).reindex(params.index)
-    return found.assign(params=params)[list(COSTS)]
+    time = found["ratio"] * own["ms"].get("none", np.nan)
+    return found.assign(params=params, latency_ms=time)[list(COSTS)]
 
 
 def _of_backbone(store: Store, backbone: str, setting: dict[str, Any]) -> pd.DataFrame:
-    """Multiply-adds and time by arm.
+    """Multiply-adds, time and its ratio by arm, no time where the noise floor is too high.
 
-    An arm's time is its ratio times the time of the bare backbone in its session, which is none
-    where the noise floor is too high.
+    The ratio of a bare backbone at another width is to the backbone of the comparison.
     """
     counted = tables.cost_table(store, backbone).set_index("arm")["macs"]
     times = tables.latency_table(store, {**setting, "backbone": backbone}).set_index("arm")
     times = times[(times["status"] == "ok") & (times["verdict"] != stats.NOISY)]
-    ratio = times["ratio"].where(times.index != "none", 1.0)
-    time = ratio * times["latency_ms"].get("none", np.nan)
-    frame = pd.DataFrame({"macs": counted, "latency_ms": time}, index=counted.index)
-    return frame.astype("float64")
+    columns = {"macs": counted, "ms": times["latency_ms"], "ratio": times["ratio"]}
+    return pd.DataFrame(columns, index=counted.index).astype("float64")
 
 
 def weights(measured: Sequence[float], cost: float) -> np.ndarray | None:

@@ -29,7 +29,9 @@ CODE = (
 FEWEST_BUILDS = 4
 """Student's interval over fewer builds is too wide to say anything; the rounds are drawn then."""
 
-Arm = tuple[str, str]
+Arm = tuple[str, str] | tuple[str, str, str]
+"""A module and its variant, and a backbone where it is not that of the session."""
+
 BASELINE: Arm = ("none", "")
 
 

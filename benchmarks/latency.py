@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
@@ -25,6 +25,7 @@ from benchmarks import evaluation, ratios, stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import (
     BASELINE,
+    Arm,
     TimingFailed,
     clock_of,
     evaluate,
@@ -91,7 +92,8 @@ class Latency(Benchmark):
         *ratios.over_builds(
             "time over that of the two copies of the bare backbone in the same session, by the "
             "faster half of the samples; for the bare backbone itself that of its second copy over "
-            "the first, whose truth is 1",
+            "the first, whose truth is 1; the bare trained net at another width is an arm of the "
+            "session of its own width",
         ),
         *ratios.BUILDS,
         Column("calls", "integer", "", "fewest forward passes in one sample"),
@@ -171,9 +173,11 @@ class Latency(Benchmark):
         """Milliseconds of another machine say nothing here."""
         return True
 
-    def group(self, cell: Cell) -> Hashable:
-        """All arms of one setting."""
-        return replace(cell, module="", variant="")
+    def group(self, cell: Cell) -> Cell:
+        """All arms of one setting; the bare trained net at another width is one of its own's."""
+        other_width = cell.module == "none" and cell.backbone in WIDTHS
+        backbone = BACKBONE if other_width else cell.backbone
+        return replace(cell, backbone=backbone, module="", variant="")
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """The values of one cell, from a session of its own."""
@@ -187,9 +191,9 @@ class Latency(Benchmark):
 
         If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting.
         """
-        wanted = {(c.module, c.variant): c for c in cells}
+        first = self.group(cells[0])
+        wanted = {_arm(cell, first.backbone): cell for cell in cells}
         arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
-        first = cells[0]
         session = Session(
             backbone=first.backbone,
             arms=arms,
@@ -214,6 +218,12 @@ class Latency(Benchmark):
         for arm, cell in wanted.items():
             found = values[arm]
             yield cell, found if isinstance(found, Exception) else {**found, **beside}
+
+
+def _arm(cell: Cell, backbone: str) -> Arm:
+    """A cell in a session of a backbone."""
+    arm = (cell.module, cell.variant)
+    return arm if cell.backbone == backbone else (*arm, cell.backbone)
 
 
 def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:

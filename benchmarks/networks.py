@@ -173,7 +173,7 @@ def time_training(session: Session, seed: int) -> list[Record]:
         steps: list[Forward | str] = [""] * len(session.arms)
         for i in rng.sample(range(len(steps)), len(steps)):  # none always gets the same memory
             try:
-                steps[i] = _step(session.backbone, *session.arms[i], images, layout)
+                steps[i] = _step(session.backbone, *session.arms[i][:2], images, layout)
             except Exception as error:
                 steps[i] = reason(error)
         records.append(interleave(steps, cpu_timer, session.rounds, rng))

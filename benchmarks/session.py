@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.device import Watch, gpu_look
+from benchmarks.evaluation import Arm
 from benchmarks.fresh import ending, environment
 from benchmarks.timing import (
     WARMUP_S,
@@ -38,13 +39,14 @@ from benchmarks.timing import (
 class Session:
     """What one process times: ``arms`` are pairs (module, variant), the first two the baseline.
 
-    All arms are built ``builds`` times, and timed for ``rounds`` rounds after each.
+    An arm with a third word is in the backbone of that name. All arms are built ``builds`` times,
+    and timed for ``rounds`` rounds after each.
 
     ``skip`` are pairs (index of an arm, why): arms that have ended a process before.
     """
 
     backbone: str
-    arms: tuple[tuple[str, str], ...]
+    arms: tuple[Arm, ...]
     device: str = "cpu"
     precision: str = "fp32"
     layout: str = "nchw"
@@ -113,11 +115,11 @@ def _built(
     return forwards
 
 
-def _forward(session: Session, module: str, variant: str) -> Forward:
+def _forward(session: Session, module: str, variant: str, backbone: str = "") -> Forward:
     import torch
 
     layout = torch.channels_last if session.layout == "nhwc" else torch.contiguous_format
-    model = models.create(session.backbone, module, variant)
+    model = models.create(backbone or session.backbone, module, variant)
     model = model.eval().to(session.device, memory_format=layout)
     channels = model.pretrained_cfg["input_size"][0]
     size = (session.batch_size, channels, session.image_size, session.image_size)

@@ -4,13 +4,14 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from benchmarks import latency, stats
+from benchmarks import latency, models, stats
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
 from benchmarks.evaluation import BASELINE, clock_of, evaluate
 from benchmarks.latency import (
@@ -20,9 +21,10 @@ from benchmarks.latency import (
     Latency,
 )
 from benchmarks.provenance import fingerprint
-from benchmarks.session import SessionDied
+from benchmarks.session import Session, SessionDied, measure
 from benchmarks.stats import NOISY, SAME
 from benchmarks.timing import Record, Timing, calibrate, cpu_timer, cuda_timer, interleave
+from benchmarks.widths import BACKBONE, WIDTHS
 
 ROOT = Path(__file__).resolve().parents[2]
 SE, ECA = ("se", ""), ("eca", "kernel_size=3")
@@ -237,6 +239,36 @@ def test_a_group_is_one_session_in_several_processes(quick):
             assert set(values) == names
             assert (values["ratio"], values["verdict"], values["clock"]) == (1.0, SAME, "thread")
             assert (values["builds"], values["processes"]) == (PROCESSES * BUILDS, PROCESSES)
+
+
+def test_the_widths_of_the_trained_net_are_arms_of_its_session(quick):
+    _, sessions = quick
+    bench, common = Latency(), {"image_size": 28, "batch_size": 32, "threads": 1}
+    plain = [Cell("latency", BACKBONE, module, **common) for module in ("none", "se")]
+    wide = [Cell("latency", name, **common) for name in WIDTHS]
+    assert len({bench.group(cell) for cell in (*plain, *wide)}) == 1
+    found = dict(bench.measure_group([*wide, *plain]))
+    assert list(found) == [*wide, *plain]
+    arms = {*(("none", "", name) for name in WIDTHS), ("se", "")}
+    assert sessions[0].backbone == BACKBONE and set(sessions[0].arms[2:]) == arms
+    # with a module in it, such a net is a backbone like any other
+    gated = replace(wide[0], module="se")
+    dict(bench.measure_group([gated]))
+    assert sessions[-1].backbone == wide[0].backbone
+    assert sessions[-1].arms == (BASELINE, BASELINE, ("se", ""))
+
+
+def test_an_arm_may_be_in_another_backbone(monkeypatch):
+    built = []
+    create = models.create
+    monkeypatch.setattr(models, "create", lambda *arm: built.append(arm) or create(*arm))
+    wide = next(iter(WIDTHS))
+    arms = (BASELINE, BASELINE, ("se", ""), ("none", "", wide))
+    session = Session(BACKBONE, arms, image_size=28, rounds=1)
+    (record,) = measure(session, lambda arm: None)
+    assert [t.error for t in record.timings] == [""] * 4
+    bare = (BACKBONE, "none", "")
+    assert sorted(built) == sorted([bare, bare, (BACKBONE, "se", ""), (wide, "none", "")])
 
 
 def test_one_module_is_measured_against_a_baseline_of_its_own(quick):
