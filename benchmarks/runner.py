@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import engine, models, provenance
+from benchmarks import engine, models, provenance, tables
 from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.schema import columns
 from benchmarks.store import Store, StoreError, row
@@ -128,20 +128,16 @@ def plan(
     for name in only:
         choose(name, list(known), "benchmark")
     result = Plan()
-    here = provenance.digest(provenance.machine())
     for name, benchmark in known.items():
         if only and name not in only:
             continue
         table = store.table(name)
-        rows = {(r.key, r.machine): r for r in table.itertuples(index=False)}
-        by_key = {key: r for (key, _), r in rows.items()}
+        rows = tables.Rows(benchmark, table)
         cells = list(dict.fromkeys(benchmark.cells(want)))
         todo: list[Cell] = []
         current: set[Cell] = set()
         for cell in cells:
-            found = rows.get((cell.key, here)) or (
-                None if benchmark.same_machine(cell) else by_key.get(cell.key)
-            )
+            found = rows.find(cell)
             if again or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif found.fingerprint != fingerprint(benchmark, cell):

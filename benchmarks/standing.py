@@ -49,18 +49,15 @@ class Standing:
 
 def standing(benchmark: Benchmark, want: Selection, store: Store) -> Standing:
     """Compare the rows of a benchmark with a selection and with the code."""
-    rows = {(r.key, r.machine): r for r in tables.records(store.table(benchmark.name))}
-    by_key = {key: r for (key, _), r in rows.items()}
-    here = tables.here()
+    rows = tables.Rows(benchmark, store.table(benchmark.name))
+    others = dict(rows.by_place)
     counts: Counter[str] = Counter()
     for cell in dict.fromkeys(benchmark.cells(want)):
-        row = rows.get((cell.key, here))
-        if row is None and not benchmark.same_machine(cell):
-            row = by_key.get(cell.key)
+        row = rows.find(cell)
         if row is not None:
-            rows.pop((row.key, row.machine), None)
+            others.pop((row.key, row.machine), None)
         counts[_state(benchmark, cell, row)] += 1
-    return Standing(**counts) + _others(benchmark, rows.values())
+    return Standing(**counts) + _others(benchmark, others.values())
 
 
 def _state(benchmark: Benchmark, cell: Cell, row: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, provenance, stats
-from benchmarks.cells import MODULES, benchmarks
+from benchmarks.cells import MODULES, Benchmark, Cell, benchmarks
 from benchmarks.store import Store
 
 REFERENCE_BACKBONES = ("resnet18", "resnet50", "mobilenetv2_100")
@@ -69,6 +69,23 @@ def one_machine(rows: pd.DataFrame, prefer: str | None = None) -> pd.DataFrame:
 def here() -> str:
     """The record of this machine, as rows name it."""
     return provenance.digest(provenance.machine())
+
+
+class Rows:
+    """The rows of a benchmark's table by cell."""
+
+    def __init__(self, benchmark: Benchmark, table: pd.DataFrame) -> None:
+        self.benchmark = benchmark
+        self.here = here()
+        self.by_place = {(r.key, r.machine): r for r in records(table)}
+        self.by_key = {key: row for (key, _), row in self.by_place.items()}
+
+    def find(self, cell: Cell) -> Any:
+        """The row of this machine, or of any where only values of this one do not count; None."""
+        row = self.by_place.get((cell.key, self.here))
+        if row is None and not self.benchmark.same_machine(cell):
+            row = self.by_key.get(cell.key)
+        return row
 
 
 def cost_rows(store: Store) -> pd.DataFrame:
