@@ -43,7 +43,7 @@ def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
     A seed's rows are of one machine where they can be, see `pairing.accuracy_rows`.
     """
     found = every_row(store, which, family)
-    return pairing.chosen(store, found, which, name="ablation", reference=family.module)
+    return pairing.chosen(store, found, which, reference=family.module)
 
 
 def left_out(store: Store, which: Comparison, family: Family) -> int:

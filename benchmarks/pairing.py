@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -156,7 +155,7 @@ def accuracy_rows(
     of them, so that pairs are of one machine where they can be. Raises StoreError for two rows
     of one arm, seed and machine.
     """
-    return chosen(store, every_row(store, which, name), which, machine, name)
+    return chosen(store, every_row(store, which, name), which, machine)
 
 
 def chosen(
@@ -164,26 +163,25 @@ def chosen(
     rows: pd.DataFrame,
     which: Comparison,
     machine: str | None = None,
-    name: str = "accuracy",
     reference: str = "none",
 ) -> pd.DataFrame:
     """Of the rows of a comparison those that `accuracy_rows` describes; see `current`."""
     rows = current(rows, reference)
     if which.preview:
         rows = tables.one_machine(rows, machine)
-    return one_a_seed(rows, which.title, store.table_path(name), machine)
+    return one_a_seed(store, rows, which.title, machine)
 
 
 def one_a_seed(
-    rows: pd.DataFrame, title: str, path: Path, machine: str | None = None
+    store: Store, rows: pd.DataFrame, title: str, machine: str | None = None
 ) -> pd.DataFrame:
     """The rows of one comparison with one row an arm and seed, as `accuracy_rows` says."""
     double = rows[rows.duplicated(["arm", "seed", "machine"])]
     if len(double):
-        arm, seed = double["arm"].iloc[0], double["seed"].iloc[0]
+        arm, seed, name = double[["arm", "seed", "benchmark"]].iloc[0]
         raise StoreError(
             f"{title}: {arm} has two rows of seed {seed} on one machine, with different keys; "
-            f"remove one from {path}"
+            f"remove one from {store.table_path(name)}"
         )
     done = tables.ok(rows)
     sizes = done.groupby(["seed", "machine"]).size().to_dict()

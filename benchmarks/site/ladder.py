@@ -63,7 +63,7 @@ def _step(store: Store, step: Step, rows: pd.DataFrame, title: str) -> pd.DataFr
         & (rows["precision"] == step.precision)
     ]
     found = pairing.current(tables.with_arm(mine))
-    return pairing.one_a_seed(found, title, store.table_path("ladder"))
+    return pairing.one_a_seed(store, found, title)
 
 
 def _gain(top1: list[float], before: list[float]) -> Entry:

@@ -27,8 +27,7 @@ def task_rows(store: Store, task: str) -> pd.DataFrame:
     rows = rows[rows["data"] == task]
     full = rows[rows["recipe"] == RECIPE]
     chosen = full if len(full) else tables.one_machine(rows[rows["recipe"] == PREVIEW])
-    path = store.table_path("mechanism")
-    return pairing.one_a_seed(pairing.current(chosen), task, path)
+    return pairing.one_a_seed(store, pairing.current(chosen), task)
 
 
 def tasks(store: Store) -> str:

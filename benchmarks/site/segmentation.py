@@ -46,10 +46,7 @@ def comparisons(store: Store) -> list[Comparison]:
 
 def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of a comparison, one a head and seed, of each head's newest code."""
-    rows = pairing.current(pairing.every_row(store, which, "segmentation"))
-    if which.preview:
-        rows = tables.one_machine(rows)
-    return pairing.one_a_seed(rows, which.title, store.table_path("segmentation"))
+    return pairing.accuracy_rows(store, which, name="segmentation")
 
 
 def name_of(arm: str) -> str:
