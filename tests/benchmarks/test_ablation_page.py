@@ -131,7 +131,7 @@ def test_few_seeds_are_a_preview(tmp_path):
     for variant, above in (("", 1), ("reduction=4", 2)):
         train(store, "se", variant, above, seeds=range(2))
     train(store, "none", "", 0, seeds=range(2))
-    words = "Preview, not a result: 2 of 6 paired seeds"
+    words = "Preview, not a result: 2 of 10 planned seeds"
     text = page.family(store, "se-reduction")
     assert f"<span>{words}; recipe {WHICH.recipe}" in text
     assert stats.TOO_FEW in row_of(text, "se reduction=4")
