@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -17,17 +17,23 @@ from benchmarks.store import Store
 def cost(store: Store) -> str:
     """What every arm adds on every backbone, then everything that was counted, by backbone."""
     rows = store.table("cost")
-    backbones = list(dict.fromkeys(rows["backbone"]))
+    backbones = in_order(rows["backbone"])
     if not backbones:
         return absent("Cost")
     overviews = (("Parameters added", "params_added"), ("Multiply-adds added", "macs_added"))
     parts = ["\n## Every backbone\n"]
     for title, column in overviews:
         parts.append(_overview(store, rows, backbones, title, column))
-    parts.append("\n## Everything counted\n")
+    links = ", ".join(f"[{name}](#{name})" for name in backbones)
+    parts += ["\n## Everything counted\n", f"Of {links}.\n"]
     for backbone in backbones:
         parts += [f"\n### {backbone}\n", _cost(store, backbone)]
     return "\n".join(parts)
+
+
+def in_order(backbones: Iterable[str]) -> list[str]:
+    """Each backbone once, ResNets first."""
+    return sorted(dict.fromkeys(backbones), key=lambda name: not name.startswith("resnet"))
 
 
 def nets(store: Store) -> str:
