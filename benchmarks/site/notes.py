@@ -1,4 +1,4 @@
-"""The notes' claims as tables and facts: verdicts, examples that ran, exact properties."""
+"""The notes' claims as tables and facts: verdicts, examples that ran."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def fragments(store: Store) -> dict[str, str]:
         **{f"claim-{one.claim.id}": quoted(one) for one in found},
         "claims": _claims(found, "all"),
         "softmax": softmax(store),
-        **{f"properties-{kind}": _properties(store, kind) for kind in KINDS},
     }
 
 
@@ -119,14 +118,15 @@ def softmax(store: Store) -> str:
         return absent("Properties of softmax")
     heads = (Head("What", number=False), Head("Largest"), Head("Smallest"), Head("Seeds"))
     body = [
-        (Entry(f"{name}: {mine['what'].iloc[0]}"), *_ends(mine))
+        (Entry(f"{name}: {mine['what'].iloc[0]}"), *ends(mine))
         for name, mine in rows.groupby("recipe", sort=False)
     ]
     note = "random logits of ten classes"
     return table("Properties of softmax", note, heads, body, origin(store, rows, "softmax"))
 
 
-def _ends(rows: pd.DataFrame) -> tuple[Entry, ...]:
+def ends(rows: pd.DataFrame) -> tuple[Entry, ...]:
+    """The largest and the smallest value, and how many seeds they are of."""
     seeds = rows["seed"].notna().sum()
     drawn = Entry(str(seeds), seeds) if seeds else Entry("no chance in it")
     return value(number, rows["value"].max()), value(number, rows["value"].min()), drawn
@@ -136,51 +136,6 @@ def number(found: float) -> str:
     """Four digits, a tenth from a thousand up; what is nothing but rounding is a power."""
     digits = 4 if abs(found) < 1000 else 6
     return f"{float(found):.{digits}g}".replace("-", display.MINUS)
-
-
-KINDS = {
-    "sees": ("gate changes", "output follows"),
-    "links": ("rank", "links"),
-    "parts": (
-        *("outer product", "lowest gate", "weights sum", "weights sigmoid", "start", "order"),
-        "dissimilar",
-    ),
-    "sizes": (
-        *("parameters", "branch", "reach", "width of z", "kernel size", "kernel size, linear"),
-        "not nearest odd",
-    ),
-}
-"""Tables of exact properties by what they are about."""
-
-CAPTIONS = {
-    "sees": "What a gate sees, and what a shuffle does",
-    "links": "Which channels reach which gate",
-    "parts": "Parts of the modules",
-    "sizes": "Sizes",
-}
-
-
-def _properties(store: Store, kind: str) -> str:
-    rows = tables.with_arm(tables.one_machine(tables.ok(store.table("properties"))))
-    rows = rows[rows["recipe"].isin(KINDS[kind])]
-    if rows.empty:
-        return absent(CAPTIONS[kind])
-    heads = (
-        Head("Module", number=False),
-        Head("What", number=False),
-        Head("Largest"),
-        Head("Smallest"),
-        Head("Seeds"),
-    )
-    keys = ["recipe", "data", "arm"]
-    order = {name: i for i, name in enumerate(KINDS[kind])}
-    groups = sorted(rows.groupby(keys, sort=False), key=lambda group: order[group[0][0]])
-    body = [
-        (Entry(str(arm)), Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"), *_ends(mine))
-        for (_, data, arm), mine in groups
-    ]
-    note = "random weights and maps, 64 channels, float64"
-    return table(CAPTIONS[kind], note, heads, body, origin(store, rows, "properties"))
 
 
 def facts(store: Store) -> dict[str, str]:

@@ -1,16 +1,18 @@
 """The pages about the notes show what rows say: values, intervals, runs that failed, gaps."""
 
 import base64
+import re
 import zlib
 from dataclasses import replace
 
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks.cells import ROOT, Cell
 from benchmarks.claims import FAILS, HOLDS, NEVER, NOT_YET, Checked
 from benchmarks.notes.claimed import Claim, claims
-from benchmarks.site import notes, notes_figures, notes_trained
+from benchmarks.site import notes, notes_attention, notes_figures, notes_trained
 from benchmarks.spiral import EXTENT, GRID, NOTES_SEED
 from benchmarks.store import Store
 
@@ -91,6 +93,47 @@ def test_an_example_is_shown_as_code_with_its_output(tmp_path):
     assert "not measured" in notes.tensor(made, "cat")
 
 
+def property_row(store, recipe, module, data, value, seed=None, **kept):
+    cell = Cell("properties", "", module, data=data, recipe=recipe, seed=seed)
+    trial.append(store, cell, {"value": value, "what": f"what of {recipe}"}, **kept)
+
+
+def test_a_shuffle_is_a_column_and_a_module_a_line(tmp_path):
+    made = Store(tmp_path)
+    for seed, change in enumerate((0.25, 0.5)):
+        for data in ("channels", "columns", "pixels"):
+            property_row(made, "gate changes", "se", data, change, seed)
+    property_row(made, "gate changes", "coord", "pixels", 0.125, 0)
+    gates, outputs = notes_attention.fragments(made)["properties-sees"].split("</table>")
+    assert re.findall(r'<th scope="col"[^>]*>(\w+)<', gates) == [
+        *("Module", "Pixels", "Columns", "Channels")
+    ]
+    assert row_of(gates, "se").count(">0.5<") == row_of(gates, "se").count(">smallest 0.25<") == 3
+    coord = row_of(gates, "coord")
+    assert "smallest" not in coord and coord.count("not measured") == 2
+    assert "what of gate changes; of 1 to 2 seeds" in gates
+    assert "What the output follows: not measured" in outputs
+
+
+def test_kernel_sizes_are_a_line_a_width_by_both_rules(tmp_path):
+    made = Store(tmp_path)
+    for width, one, other in ((1024, 5, 512.5), (64, 3, 32.5)):
+        property_row(made, "kernel size", "eca", f"C={width}", one)
+        property_row(made, "kernel size, linear", "eca", f"C={width}", other)
+    text = notes_attention.fragments(made)["properties-sizes"]
+    assert re.findall(r'<th scope="row">(\d+)<', text) == ["64", "1024"]
+    assert ">3<" in row_of(text, "64") and ">32.5<" in row_of(text, "64")
+    assert "Sizes: not measured" in text
+
+
+def test_a_property_that_only_one_machine_has_is_shown(tmp_path):
+    made = Store(tmp_path)
+    for module in ("se", "eca", "coord"):
+        property_row(made, "parameters", module, "", 3.0)
+    property_row(made, "branch", "sk", "5x5", 1600.0, machine="elsewhere")
+    assert ">1600<" in row_of(notes_attention.fragments(made)["properties-sizes"], "sk")
+
+
 def test_properties_and_trained_tables_show_their_rows(tmp_path):
     made = Store(tmp_path)
     about = {"what": "rank of it"}
@@ -106,7 +149,8 @@ def test_properties_and_trained_tables_show_their_rows(tmp_path):
     values = {"accuracy": 88.0, "confidence": 93.0, "ece": 5.0}
     trial.append(made, cool, {**values, "temperature": 1.6, "ece_cooled": 1.0})
     found = notes.fragments(made)
-    assert ">4<" in found["properties-links"] and ">3<" in found["properties-links"]
+    links = notes_attention.fragments(made)["properties-links"]
+    assert ">4<" in links and ">3<" in links
     assert "no chance in it" in found["softmax"] and ">0.525<" in found["softmax"]
     text = notes_trained.activations(made)
     assert (
