@@ -10,6 +10,7 @@ from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
 from benchmarks.pairing import Comparison
+from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.charts import Figure, intervals
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
@@ -81,7 +82,7 @@ def preview(store: Store) -> str:
 
 
 def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
-    """How a task was trained and what guessing gives; a preview begins with the word."""
+    """How a task was trained, what guessing gives, how to read it; a preview begins with that."""
     start = _preview(frame, rows)
     words = [start] if start else []
     done = tables.ok(rows)
@@ -91,7 +92,7 @@ def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
         words.append(f"{display.whole(one['train_images'])} training scenes")
         words.append(f"{display.whole(one['test_images'])} test scenes")
         words.append(f"{one['epochs']} epoch{'' if one['epochs'] == 1 else 's'}")
-    return ", ".join(words)
+    return f"{', '.join(words)}; {paired.ADJUSTED}" if words else ""
 
 
 def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:
@@ -148,7 +149,8 @@ def named(store: Store) -> str:
         pairs = among[title].n if title in among else 0
         compared = _paired(alone.get(title)), _paired(among.get(title))
         body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
-    note = "other modules: those that the task is not made for"
+    note = "other modules: those that the task is not made for; "
+    note += paired.ADJUSTED.replace("the table", "its column")
     start = preview(store)
     note = f"{start}; {note}" if start else note
     places = origin(store, together, "mechanism")

@@ -10,6 +10,9 @@ from benchmarks import display, stats, tables
 from benchmarks.site.html import Entry, value
 from benchmarks.site.notes_trained import estimate
 
+ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
+"""Why a table may say that there is no measurable difference beside an interval without zero."""
+
 
 def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[float]:
     """One less the other, for each seed that both have."""

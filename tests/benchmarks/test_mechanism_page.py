@@ -54,6 +54,13 @@ def test_a_task_compares_every_arm_with_none(store):
     assert "Preview, not a result: 1 of 6 paired seeds" in pair and "not enough seeds" in pair
 
 
+def test_captions_say_what_an_interval_and_a_verdict_are_of(store):
+    """One can leave zero out beside no measurable difference."""
+    of = "an interval is of one line alone, a verdict is adjusted for all lines of"
+    assert page.tasks(store).count(f"; {of} the table</span>") == 4
+    assert f"; {of} its column</span>" in page.named(store)
+
+
 def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store):
     """The other seven are 1/7 point above none in the mean, so coord is 20/7 above them."""
     text = page.named(store)

@@ -51,6 +51,12 @@ def test_every_comparison_has_its_difference_and_its_verdict(store):
     assert "VOC 2012: not measured" in text and "4 epochs" in text and "Preview" not in text
 
 
+def test_captions_say_what_an_interval_and_a_verdict_are_of(store):
+    words = "; an interval is of one line alone, a verdict is adjusted for all lines of the table<"
+    assert segmentation.segmentation(store).count(words) == 2
+    assert words not in segmentation.heads(store)
+
+
 def test_the_comparisons_are_one_family(store):
     """The smallest p of ten pairs is 2 / 1024; Holm multiplies that of five comparisons by 5."""
     (which,) = segmentation.comparisons(store)
