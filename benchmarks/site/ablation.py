@@ -224,6 +224,20 @@ def _table(store: Store, which: Comparison, name: str) -> str:
     return table(title, note, heads, body, origin(store, rows, "accuracy.csv and ablation"))
 
 
+def standing(store: Store, which: Comparison) -> str:
+    """How many options a comparison has rows of, the page's first words; "" where it has all."""
+    planned = measured = 0
+    for chosen in FAMILIES.values():
+        tried = ablated.options(ablated.rows(store, which, chosen))["arm"]
+        planned, measured = planned + len(chosen.names), measured + tried.nunique()
+    if not measured:
+        return (
+            f"**{display.MISSING.capitalize()} yet.** The tables name what will be trained, and "
+            "have what the papers print for it."
+        )
+    return f"Measured so far: {measured} of {planned} options." if measured < planned else ""
+
+
 def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
     """What a family's table has to begin with; "" for a result."""
     if ablated.options(rows).empty:

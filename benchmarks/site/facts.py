@@ -141,7 +141,7 @@ def _main(store: Store) -> dict[str, str]:
 def _ablation(store: Store) -> dict[str, str]:
     """Verdicts of each family in its first comparison: against the default, and against none."""
     which = next(iter(ablated.comparisons(store)), ablated.planned())
-    found = {"ablation.what": which.title}
+    found = {"ablation.what": which.title, "ablation.standing": ablation.standing(store, which)}
     for name, family in FAMILIES.items():
         rows = ablated.rows(store, which, family)
         start = ablation.preview(rows, which, family)

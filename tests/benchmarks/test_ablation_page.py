@@ -8,7 +8,7 @@ from rendered import row_of
 
 from benchmarks import ablated, budget, pairing, stats
 from benchmarks.ablation import FAMILIES, SHUFFLED
-from benchmarks.cells import Cell
+from benchmarks.cells import ROOT, Cell
 from benchmarks.papers.reported import printed
 from benchmarks.site import ablation as page
 from benchmarks.site import facts
@@ -147,6 +147,22 @@ def test_sentences_count_the_verdicts(store):
     assert found["ablation.se-reduction.none"] == "Of 4 arms, 3 are higher, 1 is lower."
     assert found["ablation.eca.default"] == "Of 1 arm, 1 shows no measurable difference."
     assert found["ablation.sk.default"] == found["ablation.sk.none"] == "not measured"
+
+
+def test_the_page_begins_with_how_much_is_measured(store, tmp_path):
+    """Of the options of all families four have rows; failed rows are rows, too."""
+    planned = sum(len(family.names) for family in FAMILIES.values())
+    said = facts.facts(store)["ablation.standing"]
+    assert said == f"Measured so far: 4 of {planned} options."
+    for family in FAMILIES.values():
+        for module, variant in family.arms:
+            trial.append(store, replace(CELL, module=module, variant=variant, seed=50), None)
+    assert facts.facts(store)["ablation.standing"] == ""
+    empty = Store(tmp_path / "empty")
+    train(empty, "se", "", 0)
+    assert facts.facts(empty)["ablation.standing"].startswith("**Not measured yet.**")
+    text = (ROOT / "docs" / "results" / "ablations.md").read_text(encoding="utf-8")
+    assert text.splitlines()[2] == '{{ r("ablation.standing") }}'
 
 
 def test_without_rows_of_options_a_table_shows_what_is_printed_and_not_measured(store, tmp_path):
