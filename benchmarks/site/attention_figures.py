@@ -70,10 +70,13 @@ def speed(store: Store) -> Figure:
         "The axis is logarithmic."
     )
     noisy = len(rows) - len(gates.quiet(rows))
+    left_out = f"Not drawn: {noisy} settings of {len(rows)}, too noisy to rank."
+    gap = left_out if noisy else Figure.gap
     if noisy:
-        caption += f" Not drawn: {noisy} settings of {len(rows)}, too noisy to rank."
+        caption += f" {left_out}"
     words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in values)
-    return Figure("attention-speed", caption, f"Times: {'; '.join(words)}", values, layers, size)
+    alt = f"Times: {'; '.join(words)}"
+    return Figure("attention-speed", caption, alt, values, layers, size, gap)
 
 
 def breakdown(store: Store) -> Figure:

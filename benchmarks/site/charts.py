@@ -51,8 +51,11 @@ COLOURS = {
 }
 INK = {"light": "#222222", "dark": "#e6e6e6"}
 GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
-PADDING = {"left": 30, "right": 200, "top": 5, "bottom": 16}
+PADDING = {"left": 30, "right": 45, "top": 5, "bottom": 16}
 """Room for words that a reader's font sets wider than the one they were measured with."""
+
+WIDTH = 300
+"""A chart with a column of verdicts, px: no wider than a phone."""
 
 CANNOT_TELL = f"datum.verdict == '{stats.SAME}' || datum.verdict == '{stats.TOO_FEW}'"
 """Marks that are drawn hollow."""
@@ -62,7 +65,10 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its caption and a text that replaces it; without ``values`` there is none."""
+    """A chart with its caption and a text that replaces it.
+
+    Without ``values`` there is none, and ``gap`` stands in its place: why rows give no chart.
+    """
 
     name: str
     caption: str
@@ -70,6 +76,7 @@ class Figure:
     values: list[dict[str, Any]]
     layers: list[dict[str, Any]]
     size: dict[str, Any]
+    gap: str = "Not measured yet."
 
     @property
     def digest(self) -> str:
@@ -124,7 +131,7 @@ def module_scale(channel: str) -> dict[str, Any]:
 def intervals(value: str, title: str, reference: float, sort: list[str]) -> list[dict[str, Any]]:
     """Points with their intervals, a line at the reference and the verdict in words."""
     scale = {"zero": False, "nice": False, "padding": 10}
-    ticks = {"tickCount": 6, "labelOverlap": True}
+    ticks = {"tickCount": 6, "labelOverlap": True, "labelFlush": False}
     axis = {"title": title, "scale": scale, "axis": ticks, "type": "quantitative"}
     arm = {"field": "arm", "type": "nominal", "sort": sort, "title": None}
     return [
@@ -156,12 +163,13 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
     ]
 
 
-def verdict_words(sort: list[str], width: int) -> dict[str, Any]:
+def verdict_words(sort: list[str]) -> dict[str, Any]:
+    """The verdicts as a column to the right of a chart of ``WIDTH``."""
     return {
         "mark": {"type": "text", "align": "left", "dx": 10},
         "encoding": {
             "y": {"field": "arm", "type": "nominal", "sort": sort, "title": None},
-            "x": {"value": width},
+            "x": {"value": WIDTH},
             "text": {"field": "verdict"},
         },
     }

@@ -19,7 +19,7 @@ from benchmarks.site import (
     notes_trajectories,
     segmentation,
 )
-from benchmarks.site.charts import PADDING, Figure, intervals, module_scale, verdict_words
+from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, module_scale, verdict_words
 from benchmarks.store import Store
 
 ENDS = {"ratio": "", "low": "_low", "high": "_high"}
@@ -50,8 +50,8 @@ def accuracy(store: Store) -> Figure:
         )
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)
-    layers.append(verdict_words(sort, 380))
-    size: dict[str, Any] = {"width": 380, "height": {"step": 26}, "padding": PADDING}
+    layers.append(verdict_words(sort))
+    size: dict[str, Any] = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
     if start:
         size["title"] = {"text": start.strip(), "anchor": "start"}
     alt = f"{start}Difference in points: {'; '.join(said)}"
@@ -89,13 +89,16 @@ def latency(store: Store) -> Figure:
         "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
         f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."
     )
+    left_out = f"Not drawn: {', '.join(absent)}."
+    gap = left_out if absent else Figure.gap
     if absent:
-        caption += f" Not drawn: {', '.join(absent)}."
+        caption += f" {left_out}"
     alt = "; ".join(
         f"{v['backbone']} with {v['arm']} {display.ratio(v['ratio'])}, {v['verdict']}"
         for v in values
     )
-    return Figure("latency", caption, f"Times the bare backbone: {alt}", values, layers, size)
+    alt = f"Times the bare backbone: {alt}"
+    return Figure("latency", caption, alt, values, layers, size, gap)
 
 
 def tradeoff(store: Store) -> Figure:
@@ -145,7 +148,8 @@ def tradeoff(store: Store) -> Figure:
         "one curve."
     )
     alt = "; ".join(
-        f"{v['backbone']} with {v['arm']}: {display.percent(v['share'])} % more multiply-adds, "
+        f"{v['backbone']} with {v['arm']}: {display.percent(abs(v['share']))} % "
+        f"{'fewer' if v['share'] < 0 else 'more'} multiply-adds, "
         f"{display.ratio(v['ratio'])} times the time"
         for v in values
     )

@@ -51,18 +51,23 @@ def table_text(folder: Path, name: str) -> str:
 
 
 def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
-    """One generated figure, light and dark, with its caption; ``up`` leads to the site's root."""
+    """One generated figure, light and dark, with its caption; ``up`` leads to the site's root.
+
+    It has a box of its own that scrolls where a screen is narrow.
+    """
     if name not in facts["figures"]:
         raise unknown("figure", name, sorted(facts["figures"]))
     about = facts["figures"][name]
-    caption, alt = escape(about["caption"]), escape(about["alt"])
     if not about["drawn"]:
-        return f'<p class="absent">{caption} Not measured yet.</p>\n'
+        return f'<p class="absent">{escape(about["gap"])}</p>\n'
+    caption, alt = escape(about["caption"]), escape(about["alt"])
+    title = f"Figure: {name.replace('-', ' ')}"
     images = "".join(
         f'<img src="{up}_gen/figures/{name}-{scheme}.svg#only-{scheme}" alt="{alt}">'
         for scheme in ("light", "dark")
     )
-    return f"<figure>{images}<figcaption>{caption}</figcaption></figure>\n"
+    box = f'<div class="figure-box" role="region" tabindex="0" aria-label="{title}">{images}</div>'
+    return f"<figure>{box}<figcaption>{caption}</figcaption></figure>\n"
 
 
 def download_html(folder: Path, name: str, up: str) -> str:

@@ -11,7 +11,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.segmentation import TWO
 from benchmarks.site import paired
 from benchmarks.site.accuracy import _many, judged
-from benchmarks.site.charts import PADDING, Figure, intervals, verdict_words
+from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
 from benchmarks.site.origin import origin
@@ -126,7 +126,8 @@ def segmentation(store: Store) -> str:
             )
             title = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
             places = origin(store, rows, "segmentation")
-            parts.append(table(title, about(rows, which), heads, body, places))
+            note = f"{about(rows, which)}; {paired.ADJUSTED}"
+            parts.append(table(title, note, heads, body, places))
     missing = [] if store.table("segmentation")["data"].eq("voc2012").any() else ["VOC 2012"]
     if not parts:
         missing.insert(0, "Scenes of clothes")
@@ -217,9 +218,9 @@ def figure(store: Store) -> Figure:
             values.append(words | display.cleaned(ends))
     sort = [v["arm"] for v in values]
     layers = intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
-    layers.append(verdict_words(sort, 380))
+    layers.append(verdict_words(sort))
     alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
-    size = {"width": 380, "height": {"step": 26}, "padding": PADDING}
+    size = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
     return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)
 
 
