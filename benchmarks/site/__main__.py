@@ -35,6 +35,7 @@ from benchmarks.site import (
     modules,
     notes,
     notes_alexnet,
+    notes_attention,
     notes_depth,
     notes_gradients,
     notes_optimisers,
@@ -63,6 +64,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "published": published.published,
     "equal-cost": equal_cost.modules,
     "widths": equal_cost.widths,
+    "modules": modules.overview,
     "latency": latency.latency,
     "cost": cost.cost,
     "cost-nets": cost.nets,
@@ -157,7 +159,8 @@ def _written_before(folder: Path) -> list[Path]:
 
 def fragments(store: Store) -> dict[str, str]:
     """Every generated table by name."""
-    found = {name: make(store) for name, make in TABLES.items()} | notes.fragments(store)
+    found = {name: make(store) for name, make in TABLES.items()}
+    found |= notes.fragments(store) | notes_attention.fragments(store)
     for family in modules.FAMILIES:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)
@@ -168,7 +171,8 @@ def fragments(store: Store) -> dict[str, str]:
 
 
 def _about(figure: Figure) -> dict[str, object]:
-    return {"caption": figure.caption, "alt": figure.alt, "drawn": bool(figure.values)}
+    drawn = bool(figure.values)
+    return {"caption": figure.caption, "alt": figure.alt, "drawn": drawn, "gap": figure.gap}
 
 
 def _write(path: Path, text: str) -> Path:
