@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from benchmarks import display, tables
@@ -57,10 +59,11 @@ def by_shuffle(store: Store, recipe: str) -> str:
     body = []
     for arm in tables.in_order(rows["arm"]):
         mine = rows[rows["arm"] == arm]
-        body.append((Entry(arm), *(_largest(mine[mine["data"] == name]) for name in across)))
+        each = (mine[mine["data"] == name] for name in across)
+        body.append((Entry(arm), *(_largest(found, "{:.2g}".format) for found in each)))
     drawn = sorted(set(rows.groupby(["arm", "data"])["seed"].count()))
     seeds = " to ".join(str(n) for n in dict.fromkeys((drawn[0], drawn[-1])))
-    note = f"{rows['what'].iloc[0]}; of {seeds} seeds, with the smallest where it differs; {DRAWN}"
+    note = f"{rows['what'].iloc[0]}; of {seeds} seeds, the least below it; {DRAWN}"
     return table(BY_SHUFFLE[recipe], note, heads, body, origin(store, rows, "properties"))
 
 
@@ -112,9 +115,9 @@ def _rows(store: Store, recipes: tuple[str, ...]) -> pd.DataFrame:
     return pd.concat(chosen) if chosen else rows
 
 
-def _largest(rows: pd.DataFrame) -> Entry:
-    """The largest value over the seeds, the smallest below it where it differs."""
+def _largest(rows: pd.DataFrame, form: Callable[[float], str] = number) -> Entry:
+    """The largest value over the seeds, the least below it where it differs."""
     if rows.empty:
         return Entry(display.MISSING)
-    most, least = number(rows["value"].max()), number(rows["value"].min())
-    return Entry(most, rows["value"].max(), f"smallest {least}" if least != most else "")
+    most, least = form(rows["value"].max()), form(rows["value"].min())
+    return Entry(most, rows["value"].max(), f"least {least}" if least != most else "")
