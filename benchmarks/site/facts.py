@@ -21,18 +21,14 @@ from benchmarks.site import (
     segmentation,
 )
 from benchmarks.site.accuracy import about
-from benchmarks.site.origin import record
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
-
-LATENCY_BACKBONE = "resnet18"
-COST_BACKBONE = "resnet50"
 
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
-    ours = (_rows, *trained, _cost, _latency, _coverage)
+    ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
     parts += (papers.facts, reruns.facts)
     return {key: text for part in parts for key, text in part(store).items()} | _rules() | _recipe()
@@ -244,32 +240,6 @@ def _mechanism(store: Store) -> dict[str, str]:
     return {"mechanism.summary": " ".join([f"{start}.", *words] if start else words)}
 
 
-def _cost(store: Store) -> dict[str, str]:
-    found = {"cost.backbone": COST_BACKBONE}
-    table = tables.cost_table(store, COST_BACKBONE).set_index("arm")
-    for name in MODULES:
-        row = table.loc[name]
-        for key in ("params", "params_added", "macs", "macs_added"):
-            form = display.added if key.endswith("added") else display.whole
-            found[f"cost.{name}.{key}"] = display.measured(form, row[key], row["status"])
-    return found
-
-
-def _latency(store: Store) -> dict[str, str]:
-    found = {f"latency.{name}": display.MISSING for name in MODULES}
-    found |= {"latency.backbone": LATENCY_BACKBONE, "latency.machine": display.MISSING}
-    for setting in tables.latency_settings(store, device="cpu"):
-        machine = record(store, "machines", setting["machine"])
-        if machine:
-            found["latency.machine"] = f"{machine['processor']}, {machine['cores']} cores"
-        if setting["backbone"] != LATENCY_BACKBONE or setting["threads"] != 1:
-            continue
-        for row in tables.records(tables.latency_table(store, setting)):
-            if row.arm in MODULES and display.given(row.status):
-                found[f"latency.{row.arm}"] = ratio(row) if row.status == "ok" else row.status
-    return found
-
-
 def _coverage(store: Store) -> dict[str, str]:
     arms = ("all", *(name for name in MODULES if name != "none"))
     found = {f"coverage.{arm}": display.MISSING for arm in arms}
@@ -281,11 +251,3 @@ def _coverage(store: Store) -> dict[str, str]:
         if row.arm == "all":
             found["coverage.architectures"] = display.whole(row.all)
     return found
-
-
-def ratio(row: Any) -> str:
-    """One arm's time against the bare backbone as a clause."""
-    ends = f"95 % interval {display.ratio(row.ratio_low)} to {display.ratio(row.ratio_high)}"
-    if row.arm == "none":
-        return f"{display.milliseconds(row.latency_ms)} ms"
-    return f"{row.verdict}: {display.ratio(row.ratio)} times the bare backbone ({ends})"
