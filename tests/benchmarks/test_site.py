@@ -9,12 +9,10 @@ import pytest
 import trial
 from rendered import row_of
 
-from benchmarks import display, stats
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import (
     charts,
-    cost,
     facts,
     failures,
     figures,
@@ -296,130 +294,6 @@ def test_the_latency_figure_names_what_it_does_not_draw(store, tmp_path):
     assert "one image" not in figure.caption
     panels = {value["panel"] for value in figure.values}
     assert panels == {"resnet18, batch 1, 224 px", "resnet10_small, batch 32, 28 px"}
-
-
-def test_a_figure_without_values_says_only_why(store, empty):
-    """Its caption would tell of lines and marks that nobody sees."""
-    for figure in figures.figures(empty):
-        known = {"figures": {figure.name: site._about(figure)}}
-        made = macros.figure_html(known, figure.name, "")
-        assert made == '<p class="absent">Not measured yet.</p>\n', figure.name
-    results = Store(empty.root.parent / "noisy")
-    noisy = trial.times(2.0, "noise floor too high")
-    trial.append(results, replace(trial.LATENCY, module="eca"), noisy)
-    known = {"figures": {"latency": site._about(figures.latency(results))}}
-    made = macros.figure_html(known, "latency", "")
-    assert ">Not drawn: eca in resnet18 (noise floor too high).<" in made
-    drawn = {"figures": {"latency": site._about(figures.latency(store))}}
-    assert "<figcaption>Latency of a forward pass" in macros.figure_html(drawn, "latency", "")
-
-
-def test_a_figure_has_a_box_that_scrolls_and_takes_the_keyboard():
-    about = {"caption": "c", "alt": "a", "drawn": True, "gap": ""}
-    made = macros.figure_html({"figures": {"equal-cost": about}}, "equal-cost", "../")
-    tags = Tags()
-    tags.feed(made)
-    assert tags.open == []
-    (box,) = [attributes for tag, attributes in tags.seen if tag == "div"]
-    assert box == {
-        "class": "figure-box",
-        "role": "region",
-        "tabindex": "0",
-        "aria-label": "Figure: equal cost",
-    }
-    assert made.index("</div>") < made.index("<figcaption>")
-    css = (DOCS / "assets" / "site.css").read_text(encoding="utf-8")
-    assert re.search(r"\.figure-box \{\s+overflow-x: auto;", css)
-
-
-def test_a_chart_has_room_for_a_wider_font_and_not_much_more():
-    """Fonts of readers set the verdicts up to a third wider than the one that measures them."""
-    pytest.importorskip("vl_convert")
-
-    def width(verdict: str, padding: object) -> float:
-        values = [{"arm": "se", "module": "se", "difference": 1.0, "verdict": verdict}]
-        layers = [*charts.intervals("difference", "t", 0.0, ["se"]), charts.verdict_words(["se"])]
-        size = {"width": charts.WIDTH, "height": {"step": 26}, "padding": padding}
-        svg = charts.Figure("f", "", "", values, layers, size).svg("light")
-        return float(re.search(r'width="([\d.]+)"', svg)[1])
-
-    words = width(stats.SAME, 0) - width("", 0)
-    assert 100 < words < 200
-    assert 0.3 * words <= charts.PADDING["right"] <= 0.4 * words
-
-
-def test_fewer_multiply_adds_are_called_fewer(tmp_path):
-    results = Store(tmp_path)
-    trial.latency(results)
-    added = {"macs": 9984, "macs_added": -16, "params": 1}
-    trial.append(results, replace(trial.COST, module="se"), added)
-    alt = figures.tradeoff(results).alt
-    assert "se: 0.16 % fewer multiply-adds, 1.250 times" in alt and display.MINUS not in alt
-
-
-def test_resnets_are_the_first_columns_of_costs_and_have_links(tmp_path):
-    results = Store(tmp_path)
-    names = ("convnext_tiny", "resnet18", "mobilenetv2_100", "resnet50")
-    for backbone in names:
-        cell = replace(trial.COST, backbone=backbone, module="se")
-        trial.append(results, cell, {"params": 10, "params_added": 1, "macs": 9, "macs_added": 1})
-    text = cost.cost(results)
-    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)', text)
-    expected = ["resnet18", "resnet50", "convnext_tiny", "mobilenetv2_100"]
-    assert heads[:5] == ["Module", *expected]
-    assert re.findall(r"\[([^\]]*)\]\(#([^)]*)\)", text) == [(name, name) for name in expected]
-    assert re.findall(r"^### (.*)$", text, re.M) == expected
-
-
-def test_the_page_of_costs_has_the_word_that_papers_use():
-    page = (DOCS / "results" / "cost.md").read_text(encoding="utf-8")
-    assert "MACs" in page and "FLOPs" in page
-
-
-def test_what_modules_add_is_of_one_net(tmp_path):
-    results = Store(tmp_path)
-    small, large = ({"backbone": name} for name in ("resnet18", modules.OVERVIEW))
-    for net, ratio, params in ((small, 7.0, 70), (large, 1.25, 30)):
-        trial.append(
-            results,
-            replace(trial.COST, module="se", **net),
-            {"params": 100, "params_added": params, "macs": 100, "macs_added": 20},
-        )
-        for threads in (1, 2):
-            timed = trial.times(ratio if threads == 1 else 9.0, "slower")
-            cell = replace(trial.LATENCY, module="se", threads=threads, **net)
-            trial.append(results, cell, timed)
-    text = modules.overview(results)
-    row = row_of(text, "se")
-    assert ">1.250<" in row and ">[1.240, 1.260]<" in row and ">+30<" in row and ">+20<" in row
-    assert "7.000" not in text and "9.000" not in text and "+70" not in text
-    assert row_of(text, "eca").count("not measured") == 3
-    assert f"adds to {modules.OVERVIEW}<" in text
-    assert "latency: CPU, 1 thread, batch 1 at 224 px; noise floor 1.0 %" in text
-
-
-def test_a_modules_latencies_have_their_batch_and_noise_floor_in_the_caption(tmp_path):
-    results = Store(tmp_path)
-    tiny = {"backbone": "resnet10_small", "image_size": 28}
-    for kind in ({}, tiny):
-        cell = replace(trial.COST, module="se", **kind)
-        trial.append(results, cell, {"params": 9, "params_added": 1, "macs": 9, "macs_added": 1})
-    assert "latency" not in modules.module(results, "se")
-    for kind, high in (({}, 1.01), ({**tiny, "batch_size": 32}, 1.03)):
-        times = {**trial.times(1.25, "slower"), "floor_high": high}
-        trial.append(results, replace(trial.LATENCY, module="se", **kind), times)
-        trial.append(results, replace(trial.LATENCY, module="eca", **kind), trial.times(1.0, ""))
-    text = modules.module(results, "se")
-    assert "<span>latency: CPU, 1 thread, " in text
-    assert "batch 1 at 224 px" in text and "batch 32 at 28 px" in text
-    assert "; noise floor at most 3.0 %</span>" in text
-
-
-def test_each_comparison_of_a_module_begins_with_its_own_standing(fragments):
-    """Ten seeds are a result, two are a preview."""
-    first, second = fragments["accuracy-se"].split("</table>")[:2]
-    assert "Preview" not in first and ">+1.00<" in row_of(first, "se")
-    assert "<span>Preview, not a result: " in second and "Compared on" not in first
 
 
 def test_multiply_adds_are_relative_to_the_bare_backbone(tmp_path):

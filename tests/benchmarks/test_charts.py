@@ -1,0 +1,65 @@
+"""Figures can be read everywhere, and say in words what they draw, or why they draw nothing."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import trial
+
+from benchmarks import display, stats
+from benchmarks.cells import ROOT
+from benchmarks.site import __main__ as site
+from benchmarks.site import charts, figures, macros
+from benchmarks.store import Store
+
+
+def test_a_figure_without_values_says_only_why(tmp_path):
+    """Its caption would tell of lines and marks that nobody sees."""
+    for figure in figures.figures(Store(tmp_path / "empty")):
+        known = {"figures": {figure.name: site._about(figure)}}
+        made = macros.figure_html(known, figure.name, "")
+        assert made == '<p class="absent">Not measured yet.</p>\n', figure.name
+    results = Store(tmp_path)
+    noisy = trial.times(2.0, "noise floor too high")
+    trial.append(results, replace(trial.LATENCY, module="eca"), noisy)
+    known = {"figures": {"latency": site._about(figures.latency(results))}}
+    made = macros.figure_html(known, "latency", "")
+    assert ">Not drawn: eca in resnet18 (noise floor too high).<" in made
+    trial.append(results, replace(trial.LATENCY, module="se"), trial.times(1.25, "slower"))
+    drawn = {"figures": {"latency": site._about(figures.latency(results))}}
+    assert "<figcaption>Latency of a forward pass" in macros.figure_html(drawn, "latency", "")
+
+
+def test_a_figure_has_a_box_that_scrolls_and_takes_the_keyboard():
+    about = {"caption": "c", "alt": "a", "drawn": True, "gap": ""}
+    made = macros.figure_html({"figures": {"equal-cost": about}}, "equal-cost", "../")
+    box = 'class="figure-box" role="region" tabindex="0" aria-label="Figure: equal cost"'
+    assert made.startswith(f"<figure><div {box}><img ")
+    assert made.index("</div>") < made.index("<figcaption>")
+    css = (ROOT / "docs" / "assets" / "site.css").read_text(encoding="utf-8")
+    assert re.search(r"\.figure-box \{\s+overflow-x: auto;", css)
+
+
+def test_a_chart_has_room_for_a_wider_font_and_not_much_more():
+    """Fonts of readers set the verdicts up to a third wider than the one that measures them."""
+    pytest.importorskip("vl_convert")
+
+    def width(verdict: str, padding: object) -> float:
+        values = [{"arm": "se", "module": "se", "difference": 1.0, "verdict": verdict}]
+        layers = [*charts.intervals("difference", "t", 0.0, ["se"]), charts.verdict_words(["se"])]
+        size = {"width": charts.WIDTH, "height": {"step": 26}, "padding": padding}
+        svg = charts.Figure("f", "", "", values, layers, size).svg("light")
+        return float(re.search(r'width="([\d.]+)"', svg)[1])
+
+    words = width(stats.SAME, 0) - width("", 0)
+    assert 100 < words < 200
+    assert 0.3 * words <= charts.PADDING["right"] <= 0.4 * words
+
+
+def test_fewer_multiply_adds_are_called_fewer(tmp_path):
+    results = Store(tmp_path)
+    trial.latency(results)
+    added = {"macs": 9984, "macs_added": -16, "params": 1}
+    trial.append(results, replace(trial.COST, module="se"), added)
+    alt = figures.tradeoff(results).alt
+    assert "se: 0.16 % fewer multiply-adds, 1.250 times" in alt and display.MINUS not in alt
