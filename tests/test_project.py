@@ -96,6 +96,7 @@ def test_what_the_code_imports_is_declared():
         "pynvml": "nvidia-ml-py",
         "sklearn": "scikit-learn",
         "vl_convert": "vl-convert-python",
+        "yaml": "pyyaml",
     }
     groups = PROJECT["dependency-groups"]
     library = PROJECT["project"]["dependencies"]

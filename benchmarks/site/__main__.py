@@ -1,7 +1,7 @@
 """From ``results/`` to what people read: ``python -m benchmarks.site``.
 
-Writes ``docs/_gen/`` (tables, figures, facts, the CSV files) before the site is built. With
-``--readme`` it fills the README's table and figure and ``results/claims.csv`` instead, with
+Writes ``docs/_gen/`` (tables, figures, facts, copies of ``results/``) before the site is built.
+With ``--readme`` it fills the README's table and figure and ``results/claims.csv`` instead, with
 ``--readme --check`` it says whether they are current, and exits with 1 if not.
 """
 
@@ -21,7 +21,9 @@ from benchmarks.site import (
     accuracy,
     attention,
     choices,
+    citing,
     clock,
+    columns,
     cost,
     coverage,
     equal_cost,
@@ -57,6 +59,15 @@ from benchmarks.store import RESULTS, Store, StoreError
 
 SCHEMES = ("light", "dark")
 
+PUBLISHED = (
+    "*.csv",
+    "datapackage.json",
+    "references.bib",
+    "machines/*.json",
+    "environments/*.json",
+)
+"""Files of `results/` that readers can download."""
+
 TABLES: dict[str, Callable[[Store], str]] = {
     "main": accuracy.main_leaderboard,
     "leaderboards": accuracy.leaderboards,
@@ -81,6 +92,10 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "reruns-pairs": reruns.pairs,
     "failures": failures.failures,
     "suites": suites.suites,
+    "columns": columns.columns,
+    "cite": citing.in_words,
+    "cite-bibtex": citing.bibtex,
+    "cite-papers": citing.papers,
     "speed": attention.speed,
     "speed-means": attention.speed_means,
     "position": attention.position,
@@ -138,12 +153,21 @@ def generate(store: Store, folder: Path) -> list[Path]:
         for scheme in SCHEMES if figure.values else ():
             path = folder / "figures" / f"{figure.name}-{scheme}.svg"
             written.append(_write(path, figure.svg(scheme)))
-    for path in sorted(store.root.glob("*.csv")):
-        written.append(Path(shutil.copy(path, folder / "data" / path.name)))
+    written += publish(store, folder / "data")
     about = {"facts": facts.facts(store), "figures": {f.name: _about(f) for f in drawn}}
     about["files"] = [path.relative_to(folder).as_posix() for path in written]
     text = json.dumps(about, indent=1, ensure_ascii=False, sort_keys=True)
     return [*written, _write(folder / "facts.json", text + "\n")]
+
+
+def publish(store: Store, folder: Path) -> list[Path]:
+    """Copy the tables and what describes their rows; returns the copies."""
+    copies = []
+    for path in sorted(path for pattern in PUBLISHED for path in store.root.glob(pattern)):
+        copy = folder / path.relative_to(store.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copies.append(Path(shutil.copy(path, copy)))
+    return copies
 
 
 def _written_before(folder: Path) -> list[Path]:
@@ -153,7 +177,7 @@ def _written_before(folder: Path) -> list[Path]:
         names = json.loads(path.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
         return []
-    kinds = ("tables", "figures", "data")
+    kinds = ("tables", "figures", "data", "data/machines", "data/environments")
     return [folder / n for n in names if Path(n).parent.as_posix() in kinds]
 
 

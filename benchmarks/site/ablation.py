@@ -14,7 +14,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.site.accuracy import _many, _p, difference, how, seeds, smallest, top1
 from benchmarks.site.html import Entry, Head, estimate, table, value
-from benchmarks.site.origin import origin
+from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.papers import METRICS, NAMES
 from benchmarks.site.reruns import accuracy
 from benchmarks.store import Store
@@ -165,10 +165,10 @@ def name_of(arm: str) -> str:
 def family(store: Store, name: str) -> str:
     """A family's arms in every comparison, what the suite would train if there is none; sources."""
     found = ablated.comparisons(store) or [ablated.planned()]
-    return "\n".join([*(_table(store, which, name) for which in found), sources(name)])
+    return "\n".join([*(_table(store, which, name) for which in found), sources(store, name)])
 
 
-def sources(name: str) -> str:
+def sources(store: Store, name: str) -> str:
     """Which printed line stands beside each arm of a family, folded away."""
     heads = [Head(word, number=False) for word in ("Option", "Printed in", "Network", "Line")]
     body = []
@@ -179,7 +179,8 @@ def sources(name: str) -> str:
             place = f"{NAMES[PAPERS[line.paper]]}, {line.table}"
             words = (Entry(place), Entry(line.network), Entry(line.variant or line.module))
         body.append((Entry(name_of(arm)), *words))
-    made = table(f"Printed lines: {FAMILIES[name].title}", "", heads, body, "All: reported.csv.")
+    title = f"Printed lines: {FAMILIES[name].title}"
+    made = table(title, "", heads, body, all_rows(store, "reported"))
     title = "<summary>Where the printed values are</summary>"
     return f'<details class="recipes">{title}\n{made}</details>\n'
 
@@ -221,7 +222,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
     title = f"{chosen.title}, {which.title}"
     old = ablated.left_out(store, which, chosen)
     note = about(rows, which, chosen, old)
-    return table(title, note, heads, body, origin(store, rows, "accuracy.csv and ablation"))
+    return table(title, note, heads, body, origin(store, rows, "accuracy", "ablation"))
 
 
 def standing(store: Store, which: Comparison) -> str:

@@ -13,6 +13,7 @@ from benchmarks.site import (
     ablation,
     attention_facts,
     clock,
+    history,
     mechanism,
     notes,
     notes_alexnet,
@@ -31,7 +32,8 @@ def facts(store: Store) -> dict[str, str]:
     ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
     parts += (papers.facts, reruns.facts)
-    return {key: text for part in parts for key, text in part(store).items()} | _rules() | _recipe()
+    found = {key: text for part in parts for key, text in part(store).items()}
+    return found | _rules() | _recipe() | {"site.commit": history.head()}
 
 
 def _rules() -> dict[str, str]:

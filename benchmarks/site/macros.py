@@ -1,7 +1,8 @@
 """Macros of the pages: what holds a number is read from ``docs/_gen``, never typed.
 
 ``{{ r("key") }}`` is one fact, ``{{ table("name") }}`` a table, ``{{ figure("name") }}`` a figure,
-``{{ download("name") }}`` a link to a table's CSV file. An unknown key fails the build.
+``{{ download("name") }}`` a link to a table's CSV file, and ``{{ download("name.json") }}`` to a
+file that is published beside those. An unknown key fails the build.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from difflib import get_close_matches
 from html import escape
 from pathlib import Path
 from typing import Any
+
+UP = "{up}"
+"""In a fragment: the way from the page that shows it up to the site's root."""
 
 
 class UnknownFact(KeyError):
@@ -42,12 +46,12 @@ def fact(facts: dict[str, Any], key: str) -> str:
     return facts["facts"][key]
 
 
-def table_text(folder: Path, name: str) -> str:
-    """One generated table, HTML with Markdown headings between several."""
+def table_text(folder: Path, name: str, up: str) -> str:
+    """One generated table, HTML with Markdown headings between several, its links from ``up``."""
     path = folder / "tables" / f"{name}.md"
     if not path.exists():
         raise unknown("table", name, sorted(p.stem for p in path.parent.glob("*.md")))
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8").replace(UP, up)
 
 
 def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
@@ -70,11 +74,12 @@ def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
     return f"<figure>{box}<figcaption>{caption}</figcaption></figure>\n"
 
 
-def download_html(folder: Path, name: str, up: str) -> str:
-    """A link to a table's file, or its name where there is none yet."""
-    if not (folder / "data" / f"{name}.csv").exists():
-        return f"<code>{name}.csv</code> (no rows yet)"
-    return f'<a href="{up}_gen/data/{name}.csv" download>{name}.csv</a>'
+def file_html(folder: Path, name: str, up: str, words: str = "") -> str:
+    """A link to the published copy of a file of ``folder``, its name alone if it is not there."""
+    text = escape(words or name)
+    if not (folder / name).exists():
+        return text if words else f"<code>{text}</code> (no rows yet)"
+    return f'<a href="{up}_gen/data/{name}" download>{text}</a>'
 
 
 def define_env(env: Any) -> None:
@@ -91,7 +96,7 @@ def define_env(env: Any) -> None:
 
     @env.macro
     def table(name: str) -> str:
-        return table_text(folder, name)
+        return table_text(folder, name, up())
 
     @env.macro
     def figure(name: str) -> str:
@@ -99,4 +104,4 @@ def define_env(env: Any) -> None:
 
     @env.macro
     def download(name: str) -> str:
-        return download_html(folder, name, up())
+        return file_html(folder / "data", name if "." in name else f"{name}.csv", up())

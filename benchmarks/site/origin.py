@@ -1,4 +1,4 @@
-"""Where rows come from, in words: machine, versions, dates."""
+"""Where rows come from, in words: machine, versions, commit, dates; and links to their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display
+from benchmarks.cells import benchmarks
+from benchmarks.site import history
+from benchmarks.site.macros import UP, file_html
 from benchmarks.store import Store
+
+WHAT_OLDER_IS = f"{UP}measure/#what-a-row-carries"
 
 
 def record(store: Store, kind: str, name: str) -> dict[str, Any]:
@@ -18,11 +23,14 @@ def record(store: Store, kind: str, name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def origin(store: Store, rows: pd.DataFrame, csv: str) -> str:
-    """Where rows come from, as HTML: machine, threads, torch, dates, the file with all of them."""
+def origin(store: Store, rows: pd.DataFrame, *tables: str) -> str:
+    """Where rows come from, as HTML; ``tables`` are those that have them all.
+
+    Machine, threads, torch, commit, dates, how many rows are of older code, the files.
+    """
     rows = rows[rows["machine"].map(display.given).astype(bool)]
     if rows.empty:
-        return f"No row yet in <code>{csv}.csv</code>."
+        return f"No row yet in {' or '.join(f'<code>{name}.csv</code>' for name in tables)}."
     places = []
     for name, mine in rows.groupby("machine"):
         machine = record(store, "machines", str(name))
@@ -31,9 +39,61 @@ def origin(store: Store, rows: pd.DataFrame, csv: str) -> str:
             words.append(f"{machine['cores']} cores")
         if machine.get("gpus") and mine.get("device", pd.Series()).eq("cuda").any():
             words = [escape(machine["gpus"][0])]
-        places.append(f"{', '.join(words)} (record {name}, {len(mine)} rows)")
-    torch = {record(store, "environments", e).get("torch") for e in rows["environment"].unique()}
-    versions = ", ".join(sorted(str(v) for v in torch if v)) or "not recorded"
+        link = _record_link(store, "machines", str(name))
+        places.append(f"{', '.join(words)} (record {link}, {len(mine)} rows)")
     days = sorted({str(day)[:10] for day in rows["measured_at"]})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"Measured on {'; '.join(places)}; torch {versions}; {when}. All rows: {csv}.csv."
+    facts = ["; ".join(places), f"torch {_versions(store, rows)}", f"commit {commits(rows)}", when]
+    return " ".join([f"Measured on {'; '.join(facts)}.", *_older(rows), all_rows(store, *tables)])
+
+
+def _versions(store: Store, rows: pd.DataFrame) -> str:
+    """The versions of torch, each with the records that have the other libraries too."""
+    records: dict[str, list[str]] = {}
+    for name in sorted(map(str, rows["environment"].unique())):
+        torch = record(store, "environments", name).get("torch")
+        if torch:
+            records.setdefault(torch, []).append(_record_link(store, "environments", name))
+    found = [f"{escape(v)} (record {' and '.join(links)})" for v, links in sorted(records.items())]
+    return ", ".join(found) or "not recorded"
+
+
+def _record_link(store: Store, kind: str, name: str) -> str:
+    return file_html(store.root, f"{kind}/{name}.json", UP, name)
+
+
+def commits(rows: pd.DataFrame) -> str:
+    """The commit of the newest row, short, and how many others there are."""
+    newest = rows.sort_values("measured_at", kind="stable").iloc[-1]
+    others = rows["commit"].nunique() - 1
+    words = f"<code>{escape(str(newest['commit'])[: history.SHORT])}</code>"
+    words += " with changes" if newest["dirty"] else ""
+    return f"{words} and {others} other{'s' * (others > 1)}" if others else words
+
+
+def _older(rows: pd.DataFrame) -> list[str]:
+    """How many rows are of code that has changed since, and of how many nobody knows."""
+    known = benchmarks()
+    older = unknown = 0
+    for key, mine in rows.groupby(["benchmark", "module", "commit", "dirty"]):
+        name, module, commit, dirty = key
+        code = (known[str(name)], str(module), str(commit))
+        changed = None if dirty else history.older(*code)
+        older += len(mine) * (changed is True)
+        unknown += len(mine) * (changed is None)
+    found = ((older, "older code"), (unknown, "code that is not here"))
+    return [
+        f'{n} of {len(rows)} rows are of <a href="{WHAT_OLDER_IS}">{what}</a>.'
+        for n, what in found
+        if n
+    ]
+
+
+def all_rows(store: Store, *tables: str) -> str:
+    """Links to the files that have all rows, and to what their columns mean."""
+    links = " and ".join(file_html(store.root, f"{name}.csv", UP) for name in tables)
+    columns = [(f"{UP}results/columns/#{name}", name) for name in tables]
+    if len(columns) == 1:
+        return f'All rows: {links} (<a href="{columns[0][0]}">its columns</a>).'
+    named = " and ".join(f'<a href="{href}">{name}</a>' for href, name in columns)
+    return f"All rows: {links} (columns of {named})."

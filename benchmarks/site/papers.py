@@ -14,7 +14,7 @@ from benchmarks.papers.recipes import recipes
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.papers.verdicts import WORDS
 from benchmarks.site.html import Entry, Head, absent, table
-from benchmarks.site.origin import origin
+from benchmarks.site.origin import all_rows, origin
 from benchmarks.store import Store
 
 NAMES = {
@@ -117,9 +117,9 @@ def _printed_table(
         body.append(entries)
     note = "sizes computed here" if kinds else "reported, not ours"
     note += ", the rest is reported" if kinds and others else ""
-    places = origin(store, measured, "paper") if len(measured) else "All rows: reported.csv."
+    places = origin(store, measured, "paper") if len(measured) else all_rows(store, "reported")
     made = table(name, note, heads, body, places)
-    return made + (_recipes(name, measured, by_line) if len(measured) else "")
+    return made + (_recipes(store, name, measured, by_line) if len(measured) else "")
 
 
 def _reported_head(metric: str) -> tuple[str, str]:
@@ -184,7 +184,7 @@ RECIPE_HEADS = (
 )
 
 
-def _recipes(name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
+def _recipes(store: Store, name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
     """The recipes of a table's sizes, folded away."""
     body = []
     for line, mine in measured.groupby(list(LINE), sort=False):
@@ -205,7 +205,7 @@ def _recipes(name: str, measured: pd.DataFrame, lines: Iterable[Line]) -> str:
                 Entry(display.with_minus("; ".join(why)) or "–"),
             ]
         )
-    made = table(f"Recipes: {name}", "", RECIPE_HEADS, body, "All rows: paper.csv.")
+    made = table(f"Recipes: {name}", "", RECIPE_HEADS, body, all_rows(store, "paper"))
     title = f"<summary>Recipes of {escape(name)}</summary>"
     return f'<details class="recipes">{title}\n{made}</details>\n'
 

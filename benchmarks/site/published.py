@@ -13,7 +13,7 @@ from benchmarks.cells import SUITES
 from benchmarks.pairing import Comparison
 from benchmarks.site.accuracy import difference, seeds, top1
 from benchmarks.site.html import Entry, Head, table
-from benchmarks.site.origin import origin
+from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.reruns import Gain, gains
 from benchmarks.store import Store
 
@@ -60,7 +60,7 @@ def published(store: Store) -> str:
         "reported, beside ours: other code and another recipe, so compare the differences",
     ]
     ours = origin(store, pd.concat(used, ignore_index=True), "accuracy")
-    places = f"Printed: SimAM, Table 2, in reported.csv. Ours: {ours}"
+    places = f"Printed: SimAM, Table 2. {all_rows(store, 'reported')}<br>Ours: {ours}"
     return table(f"{DATA}, printed and ours", "; ".join(words), HEADS, body, places)
 
 

@@ -12,6 +12,7 @@ from math import sqrt
 from benchmarks import display
 from benchmarks.papers.reported import Printed, printed
 from benchmarks.site.html import Entry, Head, table
+from benchmarks.site.origin import all_rows
 from benchmarks.stats import ALPHA
 from benchmarks.store import Store
 
@@ -93,7 +94,8 @@ def trials(store: Store) -> str:
             entries.append(Entry(display.points(g.gain), g.gain, spread, g.verdict))
         body.append(entries)
     note = "reported: means of five trials, and the deviation of a trial"
-    return table("CIFAR, five trials", note, heads, body, "Source: SimAM, Table 2. reported.csv.")
+    places = f"Source: SimAM, Table 2. {all_rows(store, 'reported')}"
+    return table("CIFAR, five trials", note, heads, body, places)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def pairs(store: Store) -> str:
             )
         )
     note = "reported; top-1 of papers that print errors is 100 less the error"
-    return table("One run against one run", note, heads, body, "All rows: reported.csv.")
+    return table("One run against one run", note, heads, body, all_rows(store, "reported"))
 
 
 def _top1(pair: Pair, network: str, module: str, variant: str) -> float:

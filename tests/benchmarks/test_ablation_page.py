@@ -216,11 +216,11 @@ def test_a_line_that_no_paper_prints_is_an_error():
         page.line_top1(line)
 
 
-def test_where_a_value_is_printed_is_said():
-    made = page.sources("eca")
+def test_where_a_value_is_printed_is_said(tmp_path):
+    made = page.sources(Store(tmp_path), "eca")
     assert "not printed" in row_of(made, page.WORDS[SHUFFLED])
     assert "ECA-Net, Figure 4 (kernel size)" in row_of(made, "eca kernel_size=7")
-    assert ">MobileNetV2-1.0<" in row_of(page.sources("coord"), "none")
+    assert ">MobileNetV2-1.0<" in row_of(page.sources(Store(tmp_path), "coord"), "none")
 
 
 def test_the_plan_of_seeds_has_the_families_that_have_rows(store):

@@ -65,7 +65,7 @@ def test_an_unknown_fact_fails_and_names_the_closest(tmp_path):
     with pytest.raises(macros.UnknownFact, match="no generated figure"):
         macros.figure_html(known, "none", "")
     with pytest.raises(macros.UnknownFact, match="no generated table"):
-        macros.table_text(tmp_path, "none")
+        macros.table_text(tmp_path, "none", "")
 
 
 def test_pages_without_generated_facts_say_what_to_run(tmp_path):
@@ -230,7 +230,10 @@ def test_everything_is_written(store, tmp_path):
     for scheme in ("light", "dark"):
         svg = (tmp_path / "_gen" / "figures" / f"accuracy-{scheme}.svg").read_text()
         assert svg.startswith("<svg") and "no measurable difference" in svg
-    assert (tmp_path / "_gen" / "data" / "latency.csv").exists()
+    for name in ("latency.csv", "datapackage.json"):
+        assert (tmp_path / "_gen" / "data" / name).exists()
+    written = macros.table_text(tmp_path / "_gen", "latency", "../../")
+    assert 'href="../../_gen/data/latency.csv"' in written and macros.UP not in written
 
 
 def test_a_damaged_table_is_an_error_with_a_message(tmp_path, capsys):
