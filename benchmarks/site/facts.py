@@ -228,10 +228,12 @@ def comparison(row: Any) -> str:
 
 
 def _mechanism(store: Store) -> dict[str, str]:
-    """The verdicts of the modules on the tasks that are made for them."""
+    """The verdicts of the modules on the tasks that are made for them, together and one by one."""
+    pairs = mechanism.named_pairs(store)
+    made = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in pairs.values()}
     alone = mechanism.against_none(store)
     if not alone:
-        return {"mechanism.summary": f"{display.MISSING.capitalize()}."}
+        return {**made, "mechanism.summary": f"{display.MISSING.capitalize()}."}
     what = "pairs of a task and a module that it is made for, compared with none"
     words = [verdict_counts([found.verdict for found in alone.values()], what)]
     among = mechanism.against_modules(store)
@@ -239,7 +241,27 @@ def _mechanism(store: Store) -> dict[str, str]:
         what = "pairs, compared with the mean of the other modules"
         words.append(verdict_counts([found.verdict for found in among.values()], what))
     start = mechanism.preview(store)
-    return {"mechanism.summary": " ".join([f"{start}.", *words] if start else words)}
+    for title, found in alone.items():
+        task, arm = pairs[title]
+        text = _on_its_task(store, task, arm, found, among.get(title))
+        made[f"mechanism.{task}.{arm}"] = f"{start}: {text}" if start else text
+    return {**made, "mechanism.summary": " ".join([f"{start}.", *words] if start else words)}
+
+
+def _on_its_task(
+    store: Store, task: str, arm: str, alone: stats.Paired, among: stats.Paired | None
+) -> str:
+    """One module on a task that is made for it, against none and against the other modules."""
+    frame = compare.judged(mechanism.task_rows(store, task))
+    row = next(row for row in tables.records(frame) if row.arm == arm)
+
+    def clause(found: stats.Paired) -> str:
+        ends = {"low": found.low, "high": found.high}
+        judged = {"difference": found.mean, "pairs": found.n, "verdict": found.verdict}
+        return comparison(row._replace(**ends, **judged))
+
+    others = display.MISSING if among is None else clause(among)
+    return f"against none {clause(alone)}; against the mean of the other modules {others}"
 
 
 def _coverage(store: Store) -> dict[str, str]:

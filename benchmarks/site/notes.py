@@ -74,7 +74,7 @@ def _claims(found: list[Checked], page: str) -> str:
 def quoted(one: Checked) -> str:
     """A claim in the notes' words and in English, its verdict, and the evidence."""
     claim = one.claim
-    words = [f"> {_plain(claim.quote)}"] if claim.quote else []
+    words = [f"> {_plain(claim.quote)}", '> {: lang="zh" }', ">"] if claim.quote else []
     implied = "" if claim.quote else "not in the notes: "
     words += [f"> *({implied}{_plain(claim.claim)})*", ""]
     words.append(f"**{claim.verdict.capitalize()}.** {claim.precisely} {_evidence(one)}")
@@ -88,7 +88,7 @@ def _evidence(one: Checked) -> str:
         HOLDS: f"*{source}:* {_said(one)}.",
         FAILS: f"**The tables no longer support this verdict:** {_said(one)}.",
         NEVER: f"*No table decides it.* {one.claim.unmeasured}",
-    }.get(one.status, f"*Measured:* {display.MISSING}.")
+    }.get(one.status, f"{display.MISSING.capitalize()} yet.")
 
 
 def _said(one: Checked) -> str:

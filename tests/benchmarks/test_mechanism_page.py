@@ -81,6 +81,27 @@ def test_the_sentence_counts_the_verdicts(store):
     )
 
 
+def test_a_module_has_a_sentence_for_each_task_that_is_made_for_it(store):
+    """The other seven are 1/7 point above none on position; on pair there is one seed."""
+    said = facts.facts(store)
+    assert said["mechanism.position.coord"] == (
+        f"against none higher by 3.00 points (95 % interval +3.00 to +3.00, {SEEDS} paired seeds); "
+        "against the mean of the other modules higher by 2.86 points "
+        f"(95 % interval +2.86 to +2.86, {SEEDS} paired seeds)"
+    )
+    assert said["mechanism.scale.sk"].endswith("against the mean of the other modules not measured")
+    assert "not enough seeds for a verdict (+5.00 points" in said["mechanism.pair.pam"]
+    assert said["mechanism.mark.coord"] == said["mechanism.channels.eca"] == "not measured"
+    assert "mechanism.position.se" not in said
+
+
+def test_a_run_without_a_value_stands_in_the_sentence(store):
+    cell = replace(CELL, data="scale", module="sk", recipe=RECIPE, seed=SEEDS - 1)
+    trial.append(store, cell, None, status="diverged")
+    said = facts.facts(store)["mechanism.scale.sk"]
+    assert f"{SEEDS - 1} paired seeds, 1 more run diverged)" in said
+
+
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
     """Three comparisons: Holm multiplies the smallest p by three."""
     (alone,) = (found for title, found in page.against_none(store).items() if "coord" in title)
@@ -130,4 +151,6 @@ def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
     assert "not measured" in page.tasks(empty) and "not measured" in page.named(empty)
     assert not any(figure.values for figure in page.figures(empty))
-    assert facts.facts(empty)["mechanism.summary"] == "Not measured."
+    said = facts.facts(empty)
+    assert said["mechanism.summary"] == "Not measured."
+    assert said["mechanism.position.coord"] == said["mechanism.pair.danet"] == "not measured"

@@ -194,12 +194,13 @@ CLAIM = Claim("x", "y", "r*k", "k of it", "wrong", "So.", "spiral", "1", "it is 
     [
         (HOLDS, "*Measured:* it is 1."),
         (FAILS, "**The tables no longer support this verdict:** it is 1."),
-        (NOT_YET, "*Measured:* not measured."),
+        (NOT_YET, "Not measured yet."),
     ],
 )
 def test_a_claim_is_quoted_with_its_verdict_and_what_the_tables_say(status, shown):
     text = notes.quoted(Checked(CLAIM, status, "it is 1"))
-    assert text.startswith("> r\\*k\n> *(k of it)*\n\n**Wrong.** So. ") and shown in text
+    quote = '> r\\*k\n> {: lang="zh" }\n>\n> *(k of it)*\n\n'
+    assert text.startswith(f"{quote}**Wrong.** So. ") and shown in text
 
 
 def test_a_minus_of_the_evidence_is_a_minus_on_the_page():
