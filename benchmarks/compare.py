@@ -162,7 +162,6 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     table["cost_backbone"], table["cost_size"] = backbone, tables.pixels(cost)
     table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
     setting = latency_setting(store, which, machine)
-    table["latency_setting"] = tables.setting_words(setting) if setting else ""
     table["latency_backbone"] = setting["backbone"] if setting else which.backbone
     wanted = setting or {"backbone": which.backbone, "device": which.device}
     times = tables.latency_table(store, wanted)

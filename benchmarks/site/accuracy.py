@@ -84,11 +84,6 @@ def _at_equal_cost(row: Any, equal: dict[str, Any]) -> Entry:
     return less_curve(equal[row.arm]) if row.arm in equal else Entry(display.MISSING)
 
 
-def _start(setting: str) -> str:
-    """The first two words of a setting: device and threads, or device and precision."""
-    return ", ".join(setting.split(", ")[:2]) or display.MISSING
-
-
 def leaderboard(store: Store, which: Comparison) -> str:
     """Accuracy, size, operations and time of every arm in one table."""
     frame = compare.leaderboard(store, which)
@@ -96,6 +91,14 @@ def leaderboard(store: Store, which: Comparison) -> str:
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
     size = frame["cost_size"].iloc[0]
     equal = by_arm(equal_cost.table(store, which), "macs")
+    places, clock = origin(store, rows, "accuracy"), display.MISSING
+    setting = compare.latency_setting(store, which)
+    if setting:
+        timed = tables.latency_table(store, setting).assign(device=setting["device"])
+        places += f"<br>Latency: {origin(store, timed, 'latency')}"
+        words = tables.setting_words(setting).split(", ")[:2]
+        words += [f"batch {setting['batch_size']}", f"noise floor {tables.noise_floor(timed)}"]
+        clock = ", ".join(words)
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
@@ -104,7 +107,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         Head("Seeds"),
         Head("Parameters added", which.backbone),
         Head("Multiply-adds added", ", one image of ".join(filter(None, (cost, size)))),
-        Head("Latency, times none [95 %]", f"{times}, {_start(frame['latency_setting'].iloc[0])}"),
+        Head("Latency, times none [95 %]", f"{times}, {clock}"),
     )
     body = [
         (
@@ -119,11 +122,6 @@ def leaderboard(store: Store, which: Comparison) -> str:
         )
         for row in tables.records(frame)
     ]
-    places = origin(store, rows, "accuracy")
-    setting = compare.latency_setting(store, which)
-    if setting:
-        timed = tables.latency_table(store, setting).assign(device=setting["device"])
-        places += f"<br>Latency: {origin(store, timed, 'latency')}"
     return table(which.title, about(store, which), heads, body, places)
 
 

@@ -37,7 +37,6 @@ def test_latencies_of_two_machines_are_never_in_one_table(store):
 def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
     board = compare.leaderboard(store, FULL).set_index("arm")
     assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
-    assert set(board["latency_setting"]) == {"cpu, 1 thread, fp32, nchw, batch 1, 224 px"}
     assert board["macs_added"]["se"] == 87_040
     assert board["ratio"]["se"] == 1.25 and board["latency_verdict"]["se"] == "slower"
     assert board["latency_status"]["sk"] == "failed"
