@@ -1,0 +1,47 @@
+"""Verdicts as clauses and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import display, stats
+
+COUNTED = {
+    "higher": ("is higher", "are higher"),
+    "lower": ("is lower", "are lower"),
+    stats.SAME: ("shows no measurable difference", "show no measurable difference"),
+    stats.TOO_FEW: (
+        "has not enough seeds for a verdict",
+        "have not enough seeds for a verdict",
+    ),
+}
+
+
+def verdict_counts(verdicts: list[str], what: str = "modules") -> str:
+    """``Of 8 modules, 2 are higher, 1 is lower, 5 show no measurable difference.``"""
+    if not verdicts:
+        return f"Accuracy is {display.MISSING}."
+    counts = {word: verdicts.count(word) for word in COUNTED if word in verdicts}
+    words = [f"{n} {COUNTED[word][n > 1]}" for word, n in counts.items()]
+    return f"Of {len(verdicts)} {what}, {', '.join(words)}."
+
+
+def comparison(row: Any) -> str:
+    """One arm against the bare backbone as a clause, with interval, seeds and verdict."""
+    if row.arm == "none":
+        if not display.given(row.top1):
+            return row.no_value
+        return f"{display.percent(row.top1)} % over {row.seeds} seeds"
+    if not display.given(row.difference):
+        return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
+    amount = display.points(row.difference)
+    seeds = f"{row.pairs:.0f} paired seed{'' if row.pairs == 1 else 's'}"
+    if row.failed:
+        seeds += f", {row.failed} more run{'' if row.failed == 1 else 's'} {row.no_value}"
+    if row.verdict == stats.TOO_FEW:
+        return f"not enough seeds for a verdict ({amount} points in the mean of {seeds})"
+    ends = f"95 % interval {display.points(row.low)} to {display.points(row.high)}, {seeds}"
+    if row.verdict in ("higher", "lower"):
+        size = display.percent(abs(row.difference))
+        return f"{row.verdict} by {size} points ({ends})"
+    return f"{row.verdict} ({amount} points, {ends})"
