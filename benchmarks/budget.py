@@ -52,6 +52,8 @@ def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
     for which in pairing.ranked(found):
         yield which.title, pairing.accuracy_rows(store, which), "top1"
     for which in ablated.comparisons(store):
+        if which.preview or pairing.retired(which):
+            continue
         for family in FAMILIES.values():
             rows = ablated.rows(store, which, family)
             if len(ablated.options(rows)):

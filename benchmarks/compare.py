@@ -139,8 +139,8 @@ def _runs(table: pd.DataFrame) -> pd.Series:
     if "seeds" not in table:
         return pd.Series(dtype=int)
     runs = (table["seeds"] + table["failed"])[lambda n: n > 0]
-    ours = runs[table["arm"].isin(MODULES[1:])]
-    return ours if len(ours) else runs
+    ours = runs[table["arm"].isin(MODULES)]
+    return ours if len(ours) > 1 else runs
 
 
 def _range(numbers: pd.Series) -> str:

@@ -57,6 +57,8 @@ def costs(
     setting = compare.latency_setting(store, which, machine) or {"device": which.device}
     own = _of_backbone(store, which.backbone, setting)
     bare = [_of_backbone(store, name, setting).loc[["none"]] for name in WIDTHS]
+    for row in bare:  # a session has one floor; the ratio of another session is to something else
+        row["ratio"] = row["ratio"].where(row["floor"] == own["floor"].get("none"))
     wider = [row.set_axis([name]) for name, row in zip(WIDTHS, bare, strict=True)]
     own.loc["none", "ratio"] = 1.0
     params = tables.ok(trained).groupby("arm")["params"].first().astype("float64")
@@ -73,7 +75,8 @@ def _of_backbone(store: Store, backbone: str, setting: dict[str, Any]) -> pd.Dat
     counted = tables.cost_table(store, backbone).set_index("arm")["macs"]
     times = tables.latency_table(store, {**setting, "backbone": backbone}).set_index("arm")
     times = times[(times["status"] == "ok") & (times["verdict"] != stats.NOISY)]
-    columns = {"macs": counted, "ms": times["latency_ms"], "ratio": times["ratio"]}
+    columns = {"macs": counted, "ms": times["latency_ms"]}
+    columns |= {"ratio": times["ratio"], "floor": times["floor_low"]}
     return pd.DataFrame(columns, index=counted.index).astype("float64")
 
 

@@ -29,9 +29,7 @@ CODE = (
 FEWEST_BUILDS = 4
 """Student's interval over fewer builds is too wide to say anything; the rounds are drawn then."""
 
-Arm = tuple[str, str] | tuple[str, str, str]
-"""A module and its variant, and a backbone where it is not that of the session."""
-
+Arm = tuple[str, str]
 BASELINE: Arm = ("none", "")
 
 

@@ -25,7 +25,6 @@ from benchmarks import evaluation, ratios, stats
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import (
     BASELINE,
-    Arm,
     TimingFailed,
     clock_of,
     evaluate,
@@ -92,8 +91,8 @@ class Latency(Benchmark):
         *ratios.over_builds(
             "time over that of the two copies of the bare backbone in the same session, by the "
             "faster half of the samples; for the bare backbone itself that of its second copy over "
-            "the first, whose truth is 1; the bare trained net at another width is an arm of the "
-            "session of its own width",
+            "the first, whose truth is 1; of the bare trained net at another width, over the two "
+            "copies of the net itself, in its session",
         ),
         *ratios.BUILDS,
         Column("calls", "integer", "", "fewest forward passes in one sample"),
@@ -174,7 +173,7 @@ class Latency(Benchmark):
         return True
 
     def group(self, cell: Cell) -> Cell:
-        """All arms of one setting; the bare trained net at another width is one of its own's."""
+        """All arms of one setting; the bare other widths of a trained net are among its arms."""
         other_width = cell.module == "none" and cell.backbone in WIDTHS
         backbone = BACKBONE if other_width else cell.backbone
         return replace(cell, backbone=backbone, module="", variant="")
@@ -192,7 +191,7 @@ class Latency(Benchmark):
         If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting.
         """
         first = self.group(cells[0])
-        wanted = {_arm(cell, first.backbone): cell for cell in cells}
+        wanted: dict[Any, Cell] = {_arm(cell, first.backbone): cell for cell in cells}
         arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
         session = Session(
             backbone=first.backbone,
@@ -220,7 +219,7 @@ class Latency(Benchmark):
             yield cell, found if isinstance(found, Exception) else {**found, **beside}
 
 
-def _arm(cell: Cell, backbone: str) -> Arm:
+def _arm(cell: Cell, backbone: str) -> tuple[str, ...]:
     """A cell in a session of a backbone."""
     arm = (cell.module, cell.variant)
     return arm if cell.backbone == backbone else (*arm, cell.backbone)

@@ -173,7 +173,7 @@ def time_training(session: Session, seed: int) -> list[Record]:
         steps: list[Forward | str] = [""] * len(session.arms)
         for i in rng.sample(range(len(steps)), len(steps)):  # none always gets the same memory
             try:
-                steps[i] = _step(session.backbone, *session.arms[i][:2], images, layout)
+                steps[i] = _step(session, session.arms[i], images, layout)
             except Exception as error:
                 steps[i] = reason(error)
         records.append(interleave(steps, cpu_timer, session.rounds, rng))
@@ -181,15 +181,13 @@ def time_training(session: Session, seed: int) -> list[Record]:
 
 
 def _step(
-    backbone: str,
-    module: str,
-    variant: str,
-    images: torch.Tensor,
-    layout: torch.memory_format,
+    session: Session, arm: tuple[str, ...], images: torch.Tensor, layout: torch.memory_format
 ) -> Forward:
     import torch
 
-    model = models.create(backbone, module, variant).train().to(memory_format=layout)
+    module, variant, *backbone = arm
+    name = backbone[0] if backbone else session.backbone
+    model = models.create(name, module, variant).train().to(memory_format=layout)
     parameters = list(model.parameters())
 
     def step() -> object:

@@ -20,7 +20,6 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.device import Watch, gpu_look
-from benchmarks.evaluation import Arm
 from benchmarks.fresh import ending, environment
 from benchmarks.timing import (
     WARMUP_S,
@@ -46,7 +45,7 @@ class Session:
     """
 
     backbone: str
-    arms: tuple[Arm, ...]
+    arms: tuple[tuple[str, ...], ...]
     device: str = "cpu"
     precision: str = "fp32"
     layout: str = "nchw"

@@ -28,7 +28,7 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
         words.append(f"{_many(old, 'row')} of older code left out")
     if crossed:
         words.append(f"{_many(crossed, 'pair')} across two machines")
-    if pairing.retired(which):
+    if name == "accuracy" and pairing.retired(which):
         words.append("an earlier recipe, which no suite trains any more")
     preview = compare.preview_words(compare.judged(rows), which)
     return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)

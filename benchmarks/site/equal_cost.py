@@ -128,7 +128,7 @@ def figure(store: Store) -> Figure:
     panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
     fronts = [f"{word}: {', '.join(front(values, word))}" for word in panels]
     if fronts:
-        caption += f" Of no other is the mean higher at a lower cost: {'; '.join(fronts)}."
+        caption += f" Of no other is the mean higher at the same cost or less: {'; '.join(fronts)}."
     alt = "; ".join(_said(v) for v in values if v["module"] != "none")
     size = {
         "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
@@ -141,7 +141,9 @@ def figure(store: Store) -> Figure:
 def _said(value: dict[str, Any]) -> str:
     """A mark of a module in words."""
     if "difference" not in value:
-        return f"{value['arm']} {display.percent(value['top1'])} %, {value['cost']} only"
+        return (
+            f"{value['arm']} {display.percent(value['top1'])} %, no width of equal {value['cost']}"
+        )
     gap = display.points(value["difference"])
     return f"{value['arm']} {gap} points at equal {value['cost']}, {value['verdict']}"
 

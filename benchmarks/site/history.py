@@ -64,7 +64,10 @@ def older(benchmark: Benchmark, module: str, commit: str) -> bool | None:
 def _changed(commit: str) -> frozenset[str] | None:
     """Files of the suite that differ from a commit, as paths in the checkout."""
     listed = git("diff", "--name-only", "--no-renames", "--relative", "-z", commit, "--", *FOLDERS)
-    return None if listed is None else frozenset(listed.decode().split("\0")) - {""}
+    if listed is None:
+        return None
+    new = git("ls-files", "--others", "--exclude-standard", "-z", "--", *FOLDERS) or b""
+    return frozenset((listed + new).decode().split("\0")) - {""}
 
 
 @cache

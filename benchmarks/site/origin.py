@@ -40,7 +40,7 @@ def origin(store: Store, rows: pd.DataFrame, *tables: str) -> str:
         if machine.get("gpus") and mine.get("device", pd.Series()).eq("cuda").any():
             words = [escape(machine["gpus"][0])]
         link = _record_link(store, "machines", str(name))
-        places.append(f"{', '.join(words)} (record {link}, {len(mine)} rows)")
+        places.append(f"{', '.join(words)} (record {link}, {_many(len(mine))})")
     days = sorted({str(day)[:10] for day in rows["measured_at"]})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     facts = ["; ".join(places), f"torch {_versions(store, rows)}", f"commit {commits(rows)}", when]
@@ -81,12 +81,16 @@ def _older(rows: pd.DataFrame) -> list[str]:
         changed = None if dirty else history.older(*code)
         older += len(mine) * (changed is True)
         unknown += len(mine) * (changed is None)
-    found = ((older, "older code"), (unknown, "code that is not here"))
+    found = ((older, "Of older code"), (unknown, "Of code that cannot be compared"))
     return [
-        f'{n} of {len(rows)} rows are of <a href="{WHAT_OLDER_IS}">{what}</a>.'
+        f'<a href="{WHAT_OLDER_IS}">{what}</a>: {n} of {_many(len(rows))}.'
         for n, what in found
         if n
     ]
+
+
+def _many(rows: int) -> str:
+    return f"{rows} row{'' if rows == 1 else 's'}"
 
 
 def all_rows(store: Store, *tables: str) -> str:

@@ -67,7 +67,7 @@ def published(store: Store) -> str:
 def planned(store: Store, backbone: str) -> Comparison:
     """The comparison of a backbone as the suite ``gpu`` plans it, on another device if only that
     has rows."""
-    runs = next(runs for runs in PLANS["gpu"] if backbone in runs.backbones)
+    (runs,) = (r for r in PLANS["gpu"] if r.data == "cifar100" and backbone in r.backbones)
     how = (SUITES["gpu"].device, runs.precision, runs.layout)
     which = Comparison(runs.data, backbone, runs.recipe, *how)
     measured = compare.main_first(store)

@@ -199,3 +199,20 @@ def test_intervals_and_verdicts_of_modules_on_the_curve_are_right_as_often_as_th
     # the arms of a table share their widths, so a table counts once
     spread = 3 * (stats.ALPHA / tables) ** 0.5
     assert covered / (tables * len(arms)) == pytest.approx(stats.CONFIDENCE, abs=spread)
+
+
+def test_a_width_of_another_session_has_no_time(tmp_path):
+    """Its ratio is to another net: only widths with the floor of the net's session count."""
+    made = Store(tmp_path)
+    simulated.train(made, noise=0.0)
+    simulated.count(made)
+    simulated.time(made)
+    assert equal_cost.table(made, simulated.WHICH).query("cost == 'latency_ms'")["times"].any()
+    trained = equal_cost.rows(made, simulated.WHICH)
+    (near,) = (name for name, width in WIDTHS.items() if width == 1.125)
+    spent = equal_cost.costs(made, simulated.WHICH, trained)["latency_ms"]
+    assert spent[near] == pytest.approx(7 * 1.125**2)
+    alone = {**trial.times(1.0, "slower"), "latency_ms": 9.0, "floor_low": 0.97}
+    trial.append(made, replace(simulated.TIME, backbone=near), alone)
+    spent = equal_cost.costs(made, simulated.WHICH, trained)["latency_ms"]
+    assert not display.given(spent[near]) and spent.notna().sum() == len(spent) - 1

@@ -71,24 +71,24 @@ def test_a_row_of_changed_code_says_so(rows, code):
     code["a" * 40] = False
     words = origin(*rows(("a" * 40, "2026-01-01"), dirty=True), "accuracy")
     assert "<code>aaaaaaaaaa</code> with changes;" in words
-    assert "1 of 1 rows are of" in words and ">code that is not here</a>" in words
+    assert ">Of code that cannot be compared</a>: 1 of 1 row." in words
 
 
 def test_rows_of_older_code_are_counted(rows, code):
     code |= {"a" * 40: True, "b" * 40: False}
     days = [(commit * 40, "2026-01-01") for commit in "aaabc"]
     words = unescape(re.sub(r"</?a[^>]*>", "", origin(*rows(*days), "accuracy")))
-    assert "3 of 5 rows are of older code. 1 of 5 rows are of code that is not here." in words
+    assert "Of older code: 3 of 5 rows. Of code that cannot be compared: 1 of 5 rows." in words
     results, table = rows(*days)
     now = table[table["commit"] == "b" * 40]
     assert "older" not in origin(results, now, "accuracy")
-    assert "not here" not in origin(results, now, "accuracy")
+    assert "compared" not in origin(results, now, "accuracy")
 
 
 def test_what_older_code_is_has_a_place(rows, code):
     code["a" * 40] = True
     words = origin(*rows(("a" * 40, "2026-01-01")), "accuracy")
-    assert f'<a href="{macros.UP}measure/#what-a-row-carries">older code</a>' in words
+    assert f'<a href="{macros.UP}measure/#what-a-row-carries">Of older code</a>' in words
     assert "\n## What a row carries\n" in (DOCS / "measure.md").read_text(encoding="utf-8")
 
 
@@ -98,7 +98,7 @@ def test_the_records_and_the_file_are_links(rows, code):
     environment = provenance.digest(provenance.environment())
     data = f"{macros.UP}_gen/data"
     named = f'<a href="{data}/machines/{machine}.json" download>{machine}</a>'
-    assert f"(record {named}, 1 rows)" in words
+    assert f"(record {named}, 1 row)" in words
     named = f'<a href="{data}/environments/{environment}.json" download>{environment}</a>'
     assert f"; torch {provenance.environment()['torch']} (record {named}); " in words
     assert f'All rows: <a href="{data}/accuracy.csv" download>accuracy.csv</a> ' in words
