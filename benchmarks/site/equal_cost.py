@@ -60,7 +60,7 @@ def modules(store: Store) -> str:
         title = f"At equal cost: {which.title}"
         preview = _preview(frame, which)
         note = f"{preview}; {note}" if preview else note
-        parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))
+        parts.append(table(title, note, heads, body, _origins(store, which, rows)))
     return "\n".join(parts) or absent("Modules at equal cost")
 
 
@@ -87,9 +87,24 @@ def widths(store: Store) -> str:
         rows = equal_cost.rows(store, which)
         spent = equal_cost.costs(store, which, rows)
         body = [_width(arm, rows, spent) for arm in sorted(equal_cost.CURVE, key=channels)]
-        places = origin(store, rows[rows["arm"].isin(equal_cost.CURVE)], "accuracy")
+        places = _origins(store, which, rows[rows["arm"].isin(equal_cost.CURVE)])
         parts.append(table(f"Widths: {which.title}", "the bare backbone", heads, body, places))
     return "\n".join(parts) or absent("The bare backbone at other widths")
+
+
+def _origins(store: Store, which: Comparison, rows: pd.DataFrame) -> str:
+    """Where accuracies, multiply-adds and times come from."""
+    places = [origin(store, rows, "accuracy")]
+    counted = store.table("widths")
+    if len(counted):
+        places.append(f"Multiply-adds: {origin(store, counted, 'widths')}")
+    setting = compare.latency_setting(store, which)
+    if setting:
+        nets = [{**setting, "backbone": name} for name in (which.backbone, *WIDTHS)]
+        times = pd.concat([tables.latency_table(store, net) for net in nets])
+        times = times.assign(device=setting["device"])
+        places.append(f"Latency: {origin(store, times, 'latency')}")
+    return "<br>".join(places)
 
 
 def channels(arm: str) -> float:
@@ -141,9 +156,8 @@ def figure(store: Store) -> Figure:
 def _said(value: dict[str, Any]) -> str:
     """A mark of a module in words."""
     if "difference" not in value:
-        return (
-            f"{value['arm']} {display.percent(value['top1'])} %, no width of equal {value['cost']}"
-        )
+        top1 = display.percent(value["top1"])
+        return f"{value['arm']} {top1} %, no width of equal {value['cost']}"
     gap = display.points(value["difference"])
     return f"{value['arm']} {gap} points at equal {value['cost']}, {value['verdict']}"
 
