@@ -23,17 +23,21 @@ FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
     """As `ranked`, but what has all its runs of the modules comes before what has not.
 
-    A run that diverged is a run. Of others the one with most pairs comes first, so that a
-    comparison which has only been begun does not take the place of one that says more.
+    A run that diverged is a run. Of others those with pairs of every module come first, if a suite
+    still trains them, and then the one with most pairs, so that a comparison which has only been
+    begun does not take the place of one that says more.
     """
     family = len(MODULES) - 1
 
-    def place(c: Comparison) -> tuple[bool, int, int]:
+    def place(c: Comparison) -> tuple[bool, int, bool, int]:
         table = judged(pairing.accuracy_rows(store, c, name=name))
         modules = table[table["arm"].isin(MODULES[1:])]
         enough = pairing.planned_seeds(c) or stats.seeds_needed(family)
         done = int((modules["seeds"] + modules["failed"] >= enough).sum())
-        return c.preview, -done, 0 if done == family else -int(modules["pairs"].sum())
+        if done == family:
+            return c.preview, -done, False, 0
+        whole = bool(modules["pairs"].notna().all()) and not pairing.retired(c)
+        return c.preview, -done, not whole, -int(modules["pairs"].sum())
 
     return sorted(pairing.ranked(pairing.comparisons(store, suite, name)), key=place)
 

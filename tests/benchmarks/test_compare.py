@@ -261,3 +261,17 @@ def test_a_table_is_a_preview_until_the_seeds_that_were_planned_are_run(tmp_path
 
 def test_the_recipes_of_no_suite_are_retired(tmp_path):
     assert not pairing.retired(FULL) and pairing.retired(replace(FULL, recipe="short"))
+
+
+def test_an_earlier_recipe_gives_way_to_one_seed_of_every_module(tmp_path):
+    store = Store(tmp_path)
+    trial.accuracy(store, "short", seeds=5)
+    main = PLANS["cpu"][0]
+    how = {"recipe": main.recipe, "precision": main.precision, "layout": main.layout}
+    for module in MODULES:
+        first, *_ = compare.main_first(store)
+        assert first.recipe == "short"
+        cell = replace(trial.ACCURACY, backbone=BACKBONE, module=module, seed=0, **how)
+        trial.append(store, cell, trial.outcome(90.0))
+    first, *_ = compare.main_first(store)
+    assert first.backbone == BACKBONE
