@@ -131,12 +131,12 @@ def figure(store: Store) -> Figure:
     found = equal_cost.comparisons(store)
     values = _points(store, found[0]) if found else []
     title = found[0].title if found else BACKBONE
-    preview = _preview(equal_cost.table(store, found[0]), found[0]) if values else ""
+    preview = _begun(store, found[0], values) if values else ""
     start = f"{preview}. " if preview else ""
     caption = (
-        f"{start}Test accuracy over cost, {title}. The line is the bare backbone at several "
-        "widths, means of the seeds; the marks are modules, with the 95 % interval of their "
-        "distance from the line. Above the line a module buys more than width does. Hollow marks: "
+        f"{start}Test accuracy over cost, {title}, means of the seeds. A line is the bare backbone "
+        "at several widths; the marks are modules, with the 95 % interval of their distance from "
+        "the line. Above the line a module buys more than width does. Hollow marks: "
         f"{stats.SAME}, {stats.TOO_FEW}, or a mean without a line to compare it with. The axis of "
         "the cost is logarithmic."
     )
@@ -151,6 +151,13 @@ def figure(store: Store) -> Figure:
         "spec": {"width": 270, "height": 300, "layer": _layers(values)},
     }
     return Figure("equal-cost", caption, alt, values, [], size)
+
+
+def _begun(store: Store, which: Comparison, values: list[dict[str, Any]]) -> str:
+    """What the figure begins with: the words of its lines, or before there are any of its marks."""
+    if any("difference" in v for v in values):
+        return _preview(equal_cost.table(store, which), which)
+    return compare.preview_words(compare.accuracy_table(store, which), which)
 
 
 def _said(value: dict[str, Any]) -> str:
@@ -219,7 +226,8 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
     x["scale"] = {"type": "log", "nice": False, "padding": 10}
     x["axis"] = {"values": list(TICKS), "format": "~g"}
-    y = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
+    y: dict[str, Any] = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
+    y["axis"] = {"minExtent": 46}  # a reader's font may be wider than the one that was measured
     colour = {**module_scale("color"), "legend": legend}
     return [
         {
