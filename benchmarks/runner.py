@@ -64,10 +64,10 @@ def _module_files(module: str) -> tuple[Path, ...]:
             f"module {module!r} has no source file, so its rows could not say what made them; "
             "define it in a file and name it as my_file:MyGate"
         )
-    return tuple(_with_imports(Path(found)))
+    return tuple(with_imports(Path(found)))
 
 
-def _with_imports(file: Path) -> list[Path]:
+def with_imports(file: Path) -> list[Path]:
     """A file and the files of `attn` that it imports anywhere, and what those import.
 
     Not `attn.arguments`, which refuses bad options and decides no value.

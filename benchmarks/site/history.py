@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import provenance
 from benchmarks.cells import ROOT, Benchmark
-from benchmarks.runner import _with_imports
+from benchmarks.runner import with_imports
 
 SHORT = 10
 """Digits of a commit that pages show."""
@@ -98,7 +98,7 @@ def module_files(module: str) -> tuple[str, ...] | None:
     file = _builtin().get(module)
     if file is None:
         return None
-    found = _with_imports(ROOT / "attn" / f"{file}.py")
+    found = with_imports(ROOT / "attn" / f"{file}.py")
     return tuple(path.relative_to(ROOT).as_posix() for path in found)
 
 

@@ -130,9 +130,9 @@ def test_the_code_of_a_row_is_the_module_s_file_and_what_it_calculates_with(code
         "from torch import nn\nfrom attn.arguments import one_of\nfrom attn.passes import scale\n"
         "class Gate(nn.Identity):\n    pass\n"
     )
-    (found,) = runner._with_imports(inside / "deeper.py")
+    (found,) = runner.with_imports(inside / "deeper.py")
     assert found == inside / "deeper.py"
-    names = [path.name for path in runner._with_imports(tmp_path / "gate_of_mine.py")]
+    names = [path.name for path in runner.with_imports(tmp_path / "gate_of_mine.py")]
     assert names == ["gate_of_mine.py", "passes.py", "deeper.py"]
 
 
@@ -156,14 +156,14 @@ def test_every_form_of_an_import_is_followed(code, tmp_path, text):
     (inside / "deepest.py").write_text("x = 1\n")
     gate = tmp_path / "gate_of_mine.py"
     gate.write_text(text)
-    names = {path.name for path in runner._with_imports(gate)}
+    names = {path.name for path in runner.with_imports(gate)}
     assert names == {"gate_of_mine.py", "passes.py", "deeper.py", "deepest.py"}
 
 
 def test_a_name_that_is_no_file_of_attn_is_not_followed(code, tmp_path):
     gate = tmp_path / "gate_of_mine.py"
     gate.write_text("import attn\nfrom attn import build\nfrom . import passes\nimport torch\n")
-    assert runner._with_imports(gate) == [gate]
+    assert runner.with_imports(gate) == [gate]
 
 
 def test_se_s_rows_depend_on_its_passes_and_sk_s_do_not(trouble):
