@@ -25,6 +25,9 @@ from benchmarks.cells import ROOT, Benchmark, Cell, Diverged
 
 POLL_SECONDS = 0.5
 
+NICENESS = 10
+"""Priority of a worker that times nothing: behind other work, before what is only idle."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -59,18 +62,19 @@ def measure(
 ) -> Generator[Finished, None, None]:
     """Measure groups of cells, ``jobs`` at a time; ``started`` is told what begins.
 
-    Closing the iterator (or an exception in the caller) ends the workers.
+    Workers have a low priority unless the benchmark times something. Closing the iterator (or an
+    exception in the caller) ends them.
     """
     queue = deque(groups)
     workers: list[_Worker] = []
     try:
         for _ in range(min(jobs, len(queue))):
-            workers.append(_start())
+            workers.append(_start(benchmark))
         while queue or any(worker.busy for worker in workers):
             for i, worker in enumerate(workers):
                 if queue and not worker.busy:
                     if not worker.process.is_alive():
-                        worker = workers[i] = _start()
+                        worker = workers[i] = _start(benchmark)
                     _give(worker, benchmark, queue.popleft())
                     started(worker.left)
             ready = wait([w.connection for w in workers if w.busy], timeout=POLL_SECONDS)
@@ -128,19 +132,22 @@ def _lose(worker: _Worker, status: str, reason: str) -> Iterator[Finished]:
         yield Finished(cell, {}, status, reason, time.monotonic() - worker.started)
 
 
-def _start() -> _Worker:
+def _start(benchmark: Benchmark) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=False)
+    niceness = 0 if benchmark.exclusive else NICENESS
+    process = context.Process(target=_serve, args=(theirs, os.getpid(), niceness), daemon=False)
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _serve(connection: Connection, parent: int) -> None:
+def _serve(connection: Connection, parent: int, niceness: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    if niceness:
+        _give_way(niceness)
     try:
         while True:
             benchmark, cells = connection.recv()
@@ -149,6 +156,18 @@ def _serve(connection: Connection, parent: int) -> None:
             connection.send(None)
     except (EOFError, BrokenPipeError):
         return
+
+
+def _give_way(niceness: int) -> None:
+    """Lower this process behind other work, that of other terminals too.
+
+    Linux shares the processor among sessions first (autogroups, sched(7)), so a process gives way
+    to those of other terminals only in a session of its own.
+    """
+    os.nice(niceness)
+    with suppress(OSError):  # no autogroups here
+        os.setsid()
+        Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _leave_with(parent: int) -> None:

@@ -193,6 +193,18 @@ def test_workers_leave_ctrl_c_to_their_parent():
     assert [finished.status for finished in results] == ["ok"]
 
 
+@pytest.mark.parametrize(("benchmark", "niceness"), [(TROUBLE, engine.NICENESS), (Exclusive(), 0)])
+def test_what_is_not_timed_gives_way_to_other_work(benchmark, niceness):
+    results = engine.measure(benchmark, [[cell("ok", 0)], [cell("hang", 1)]], 1, no_note)
+    worker = next(results).values["pid"]
+    assert psutil.Process(worker).nice() == min(psutil.Process().nice() + niceness, 19)
+    group = Path(f"/proc/{worker}/autogroup")
+    if niceness and group.exists():
+        assert group.read_text().endswith(f" nice {niceness}\n")
+        assert group.read_text() != Path("/proc/self/autogroup").read_text()
+    results.close()
+
+
 def test_no_cells_start_no_process():
     assert measured([], jobs=4) == []
 
