@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks plan|run|status|table|cite``."""
+"""The command line: ``python -m benchmarks plan|run|status|verify|table|cite``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from rich.console import Console
 
 from benchmarks import asked, budget, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.holder import holding
+from benchmarks.options import parser
 from benchmarks.progress import Show, duration
-from benchmarks.store import RESULTS, Store, StoreError
+from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
 
@@ -23,11 +25,11 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
     console = Console(width=None if sys.stdout.isatty() else 100)
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
         signal.signal(number, _interrupt)
     try:
-        return options.command(options, console)
+        return COMMANDS[options.command](options, console)
     except KeyboardInterrupt:
         console.print("\nstopped. Finished rows are kept; the same command goes on from there.")
         return INTERRUPTED
@@ -49,82 +51,8 @@ def _data_error() -> type[Exception]:
     return module.DataError if module else StoreError
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Benchmarks of visual attention modules."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, words in (
-        ("plan", _plan, "what a run would measure, and how long it would take"),
-        ("run", _run, "measure what the tables lack and write it to results/"),
-        ("status", _status, "how many cells of a suite are current, stale, missing"),
-    ):
-        sub = commands.add_parser(name, help=words, description=words)
-        _add_selection(sub)
-        sub.set_defaults(command=command)
-        if name != "status":
-            _add_work(sub)
-        if name == "plan":
-            _add_power(sub)
-    table = commands.add_parser("table", help="print a table", description="Print a table.")
-    table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
-    table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
-    table.add_argument("--columns", nargs="+", metavar="COLUMN", help="these columns alone")
-    table.add_argument("--csv", action="store_true", help="as CSV, all columns")
-    _add_results(table)
-    table.set_defaults(command=_table)
-    cite = commands.add_parser("cite", help="how to cite", description="How to cite the tables.")
-    _add_results(cite)
-    cite.set_defaults(command=_cite)
-    return parser
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
-    parser.add_argument("--only", nargs="+", default=[], metavar="BENCHMARK")
-    parser.add_argument(
-        "--module",
-        action="append",
-        metavar="NAME",
-        help="a module, with options if any: eca, 'se reduction=8', my_pkg:MyGate; repeatable",
-    )
-    parser.add_argument("--backbone", action="append", metavar="NAME", help="repeatable")
-    parser.add_argument("--device", help="cpu or cuda; the suite's own unless given")
-    _add_results(parser)
-
-
-def _jobs(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} was asked for; at least 1 is needed")
-    return number
-
-
-def _add_work(parser: argparse.ArgumentParser) -> None:
-    jobs = os.cpu_count() or 1
-    parser.add_argument("--jobs", type=_jobs, default=jobs, help="processes at a time")
-    parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
-    words = "measure cells again whose row has no value"
-    parser.add_argument("--retry", action="store_true", help=words)
-    parser.add_argument("--again", action="store_true", help="measure everything again")
-
-
-def _add_power(parser: argparse.ArgumentParser) -> None:
-    words = "instead: how many seeds the comparisons of accuracies need, and what they cost"
-    parser.add_argument("--power", action="store_true", help=words)
-    words = "points of difference that --power plans for"
-    parser.add_argument("--effect", type=float, default=budget.WANTED, metavar="POINTS", help=words)
-
-
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", default=str(RESULTS), help="folder of the tables")
-
-
 def _selection(options: argparse.Namespace) -> Selection:
-    suite = SUITES[choose(options.suite, list(SUITES), "suite")]
+    suite = SUITES[choose(options.suite or "quick", list(SUITES), "suite")]
     device = choose(options.device or suite.device, ["cpu", "cuda"], "device")
     modules = None
     if options.module:
@@ -167,10 +95,11 @@ def _check_names(want: Selection) -> None:
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
-    want = _selection(options)
     if options.power:
+        _require_no_selection(options)
         print(budget.text(Store(options.results), options.effect), end="")
         return 0
+    want = _selection(options)
     _check_names(want)
     work = _work(options, want, Store(options.results))
     for name, cells in work.todo.items():
@@ -186,6 +115,16 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         f"(--stale), {len(work.failed)} without a value and kept (--retry)"
     )
     return 0
+
+
+def _require_no_selection(options: argparse.Namespace) -> None:
+    narrowing = ("suite", "only", "module", "backbone", "device")
+    given = [f"--{name}" for name in narrowing if getattr(options, name)]
+    if given:
+        raise ValueError(
+            f"plan --power was asked for with {' and '.join(given)}, but it looks at every "
+            "comparison that the tables hold; leave these options out"
+        )
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
@@ -231,6 +170,31 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     return 1 if set(counts) - {"ok"} else 0
 
 
+def _verify(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks import runner, verify
+
+    want = _selection(options)
+    _check_names(want)
+    store = Store(options.results)
+    with holding(store) if options.stale else nullcontext():
+        if options.stale:
+            work = verify.stale(want, store, only=options.only)
+        else:
+            work = verify.spot_check(want, store, options.rows, only=options.only)
+        runner.check(work, want)
+        console.print(
+            f"suite {want.suite}: {len(work.seconds)} rows to measure again; about "
+            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
+        )
+        judge = verify.Judge(store, work, keep=options.stale)
+        with Show(work, options.jobs, console) as show:
+            counts = runner.run(work, store, jobs=options.jobs, show=show, judge=judge)
+    differ = counts.get("differs", 0)
+    equal = sum(counts.values()) - differ
+    console.print(f"{equal} rows with {judge.values} values are equal to the bit, {differ} differ")
+    return 1 if differ else 0
+
+
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
     from benchmarks import snapshot, summary
 
@@ -240,7 +204,10 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
         if status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
     if work.stale:
-        console.print(f"{len(work.stale)} rows are older than the code (--stale measures again)")
+        console.print(
+            f"{len(work.stale)} rows are older than the code (--stale measures them again; "
+            "verify --stale finds out whether a few of them would change)"
+        )
     if work.failed:
         console.print(
             f"{len(work.failed)} rows of an earlier run have no value (--retry measures again)"
@@ -257,6 +224,11 @@ def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     choose(options.suite, list(SUITES), "suite")
     if options.name is None:
+        if options.columns or options.csv:
+            raise ValueError(
+                "--columns and --csv show one table, and none was named: "
+                f"python -m benchmarks table accuracy; there are {', '.join(benchmarks())}"
+            )
         from benchmarks import snapshot, summary
 
         print(summary.text_summary(snapshot.Snapshot(store.root), options.suite))
@@ -264,7 +236,9 @@ def _table(options: argparse.Namespace, console: Console) -> int:
     name = choose(options.name, list(benchmarks()), "table")
     frame = store.table(name)
     if options.csv:
-        frame.to_csv(sys.stdout, index=False)
+        for column in options.columns or ():
+            choose(column, list(frame.columns), "column")
+        frame.to_csv(sys.stdout, index=False, columns=options.columns)
         return 0
     print(listing.listed(frame, options.columns))
     return 0
@@ -278,6 +252,16 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     print(f"# rows of {options.results} measured at: {', '.join(sorted(commits)) or 'no rows'}")
     return 0
+
+
+COMMANDS = {
+    "plan": _plan,
+    "run": _run,
+    "status": _status,
+    "verify": _verify,
+    "table": _table,
+    "cite": _cite,
+}
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Show:
         self.worked += self.estimates[finished.cell]
         count = f"{self.finished}/{self.cells}"
         self.bar.update(self.task, completed=self.worked, count=count, left=self.left())
-        if finished.status != "ok":
+        if finished.status not in ("ok", "equal"):
             self.console.print(
                 f"{finished.status}: {finished.cell}: {finished.reason}", style="red", markup=False
             )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -216,12 +216,20 @@ def groups(benchmark: Benchmark, cells: Iterable[Cell]) -> list[list[Cell]]:
     return list(found.values())
 
 
-def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
+def run(
+    work: Plan,
+    store: Store,
+    *,
+    jobs: int,
+    show: Any,
+    judge: Callable[[dict[str, Any]], tuple[str, str]] | None = None,
+) -> dict[str, int]:
     """Measure what the plan holds and store each row as it comes; returns counts by status.
 
-    ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. The code
-    is fingerprinted before the first measurement. Raises StoreError when it changes later: what a
-    worker then ran is unknown, so that row is not stored.
+    ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. ``judge``
+    gets each row and gives a status and a reason; the row is stored if its status is the same. The
+    code is fingerprinted before the first measurement. Raises StoreError when it changes later:
+    what a worker then ran is unknown, so that row is not stored.
     """
     provenance.commit()  # kept from now on, as the fingerprints are
     provenance.dirty()
@@ -244,17 +252,19 @@ def run(work: Plan, store: Store, *, jobs: int, show: Any) -> dict[str, int]:
                 if unknown:
                     raise KeyError(f"{name} measured {sorted(unknown)}, which are no columns of it")
                 watch.check()
-                store.append(
-                    name,
-                    row(
-                        finished.cell,
-                        finished.values,
-                        prints[finished.cell],
-                        status=finished.status,
-                        reason=finished.reason,
-                        seconds=round(finished.seconds, 3),
-                    ),
+                made = row(
+                    finished.cell,
+                    finished.values,
+                    prints[finished.cell],
+                    status=finished.status,
+                    reason=finished.reason,
+                    seconds=round(finished.seconds, 3),
                 )
+                if judge:
+                    status, reason = judge(made)
+                    finished = replace(finished, status=status, reason=reason)
+                if finished.status == made["status"]:
+                    store.append(name, made)
                 counts[finished.status] = counts.get(finished.status, 0) + 1
                 show.done(finished)
         finally:

@@ -29,13 +29,6 @@ def columns(benchmark: Benchmark) -> tuple[Column, ...]:
     return (*CELL_COLUMNS, *benchmark.columns, *ROW_COLUMNS)
 
 
-def described(column: Column) -> dict[str, str]:
-    """A column as `datapackage.json` describes it."""
-    unit = f" [{column.unit}]" if column.unit else ""
-    field = {"name": column.name, "type": column.type, "description": column.description + unit}
-    return {**field, **({"unit": column.unit} if column.unit else {})}
-
-
 def plain(value: Any) -> Any:
     """A value that JSON and CSV hold: a number out of its array, text with plain line ends."""
     if isinstance(value, str):

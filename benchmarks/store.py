@@ -7,7 +7,6 @@ A finished row goes to a journal at once, so that nothing measured is lost whate
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -20,22 +19,14 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from benchmarks import provenance
+from benchmarks import datapackage, provenance, reproduced
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
-from benchmarks.notes import claimed
-from benchmarks.papers import reported
-from benchmarks.schema import columns, described, plain, require_types, shortest, typed
+from benchmarks.schema import columns, plain, require_types, shortest, typed
 
 RESULTS = ROOT / "results"
 
 AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
-
-BESIDE = (
-    (reported.PATH.name, reported.TITLE, reported.COLUMNS),
-    (claimed.RESULT, claimed.TITLE, claimed.RESULT_COLUMNS),
-)
-"""Tables that no benchmark writes: their files, titles and columns."""
 
 
 class StoreError(RuntimeError):
@@ -76,7 +67,25 @@ class Store:
         return self.root / ".journal" / f"{name}.jsonl"
 
     def table(self, name: str) -> pd.DataFrame:
-        """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates."""
+        """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates.
+
+        ``fingerprint`` is that of the newest code which is known to give the values of a row, see
+        `reproduced`; the file keeps that of the code which measured it.
+        """
+        rows = self._table(name)
+        found = self.reproduced()
+        mine = found[found["benchmark"] == name]
+        prints = pd.Series(reproduced.fingerprints(rows, mine), rows.index, "string")
+        return rows.assign(fingerprint=prints)
+
+    def reproduced(self) -> pd.DataFrame:
+        """The table of `reproduced`."""
+        try:
+            return reproduced.read(self.root)
+        except (ValueError, OSError) as error:
+            raise self._unreadable(self.root / reproduced.FILE, error) from error
+
+    def _table(self, name: str) -> pd.DataFrame:
         schema = columns(benchmarks()[name])
         parts = (self._read_csv(name, schema), self._read_journal(name, schema))
         frames = [frame for frame in parts if len(frame)]
@@ -102,10 +111,13 @@ class Store:
                 raise ValueError(f"row {broken[0] + 1} lacks its key, status or machine")
             return typed(frame, schema)
         except (ValueError, OSError) as error:
-            raise StoreError(
-                f"{path} is not a readable table ({error}); restore it with "
-                f"`git checkout -- {path.name}` in {self.root}, then run again"
-            ) from error
+            raise self._unreadable(path, error) from error
+
+    def _unreadable(self, path: Path, error: Exception) -> StoreError:
+        return StoreError(
+            f"{path} is not a readable table ({error}); restore it with "
+            f"`git checkout -- {path.name}` in {self.root}, then run again"
+        )
 
     def _read_journal(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
         path = self._journal_path(name)
@@ -169,14 +181,14 @@ class Store:
             journal = self._journal_path(name)
             if not journal.exists():
                 continue
-            frame = self.table(name)
+            frame = self._table(name)
             path = self.table_path(name)
             text = frame.to_csv(index=False, lineterminator="\n", float_format=shortest)
             self._replace(path, text)
             journal.unlink()
             written.append(path)
         if any(self.table_path(name).exists() for name in benchmarks()):
-            written += self.write("datapackage.json", self._datapackage())
+            written += self.write(datapackage.NAME, datapackage.text(self.root))
         return written
 
     def write(self, name: str, text: str) -> list[Path]:
@@ -187,6 +199,12 @@ class Store:
         self._replace(path, text)
         return [path]
 
+    def confirm(self, found: dict[str, Any]) -> None:
+        """Add a row to the table of `reproduced`."""
+        frame = pd.concat([self.reproduced().astype(object), pd.DataFrame([found], dtype=object)])
+        frame = typed(frame, reproduced.COLUMNS)
+        self.write(reproduced.FILE, frame.to_csv(index=False, lineterminator="\n"))
+
     def _records(self) -> None:
         """Write down this machine and environment, which the rows of this run name."""
         for folder, record in (
@@ -196,27 +214,6 @@ class Store:
             path = self.root / folder / f"{provenance.digest(record)}.json"
             if not path.exists():
                 self._replace(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
-
-    def _datapackage(self) -> str:
-        key = {"primaryKey": ["key", "machine"]}
-        resources = [
-            _resource(self.table_path(name), benchmark.title, columns(benchmark), key)
-            for name, benchmark in benchmarks().items()
-            if self.table_path(name).exists()
-        ]
-        for name, title, schema in BESIDE:
-            if (self.root / name).exists():
-                resources.append(_resource(self.root / name, title, schema, {}))
-        package = {
-            "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
-            "name": "attn-bench-results",
-            "title": "Measured cost, coverage, latency and accuracy of visual attention modules",
-            "licenses": [
-                {"name": "CC-BY-4.0", "path": "https://creativecommons.org/licenses/by/4.0/"}
-            ],
-            "resources": resources,
-        }
-        return json.dumps(package, indent=2) + "\n"
 
     def _replace(self, path: Path, text: str) -> None:
         part = path.with_name(f".{path.name}.tmp")
@@ -272,24 +269,6 @@ class Store:
                 self.fold()
             finally:
                 lock.release()
-
-
-def _resource(
-    path: Path, title: str, schema: tuple[Column, ...], key: dict[str, Any]
-) -> dict[str, Any]:
-    """A table as `datapackage.json` describes it."""
-    data = path.read_bytes()
-    fields = {"fields": [described(c) for c in schema]}
-    return {
-        "name": path.stem,
-        "title": title,
-        "path": path.name,
-        "format": "csv",
-        "mediatype": "text/csv",
-        "bytes": len(data),
-        "hash": f"sha256:{hashlib.sha256(data).hexdigest()}",
-        "schema": {**fields, **key, "missingValues": [""]},
-    }
 
 
 def _ends_with_newline(path: Path) -> bool:

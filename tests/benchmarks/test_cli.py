@@ -214,6 +214,42 @@ def test_an_unknown_table_is_answered_with_the_known_ones(answer):
     assert "Did you mean cost?" in errors
 
 
+@pytest.mark.parametrize("arguments", [["--csv"], ["--columns", "top1"]])
+def test_options_of_a_table_that_is_not_named_are_refused(answer, arguments):
+    status, _, errors = answer("table", *arguments)
+    assert status == 2
+    assert "none was named" in errors and "accuracy" in errors
+
+
+def test_csv_has_the_columns_that_are_asked_for(answer):
+    status, out, _ = answer("table", "cost", "--csv", "--columns", "module", "macs")
+    assert (status, out) == (0, "module,macs\n")
+    status, _, errors = answer("table", "cost", "--csv", "--columns", "mac")
+    assert status == 2
+    assert "Did you mean macs" in errors
+
+
+def test_power_looks_at_every_comparison_and_says_so(answer):
+    status, _, errors = answer("plan", "--power", "--suite", "cpu", "--only", "accuracy")
+    assert status == 2
+    assert "--suite and --only" in errors and "leave these options out" in errors
+
+
+def test_verify_names_what_it_can_compare(answer, results):
+    status, _, errors = answer("verify", "--only", "latency")
+    assert status == 2
+    assert "it measures times" in errors and "run --only latency" in errors
+    assert no_rows(results)
+
+
+def test_verify_measures_again_and_compares(answer, results):
+    assert answer("run", *ONE, "--module", "se")[0] == 0
+    status, out, _ = answer("verify", *ONE, "--module", "se")
+    assert status == 0, out
+    assert "2 rows to measure again" in out
+    assert "are equal to the bit, 0 differ" in out
+
+
 def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):
     status, out, _ = answer("plan", *ONE, "--module", "eca kernel_size=5")
     assert status == 0

@@ -85,6 +85,19 @@ def test_rows_of_older_code_are_counted(rows, code):
     assert "compared" not in origin(results, now, "accuracy")
 
 
+def test_older_rows_that_the_present_code_gives_again_are_counted_apart(rows, code):
+    code |= {"a" * 40: True, "b" * 40: False, "c" * 40: True}
+    results, table = rows(("a" * 40, "2026-01-01"), ("a" * 40, "2026-01-01"))
+    kind = {**table.iloc[0].to_dict(), "before": "f" * 12, "after": "e" * 12, "values": 3}
+    results.confirm({**kind, "commit": "c" * 40})  # that code has changed since
+    words = origin(results, results.table("accuracy"), "accuracy")
+    assert ">Of older code</a>: 2 of 2 rows." in words
+    results.confirm({**kind, "before": "e" * 12, "after": "d" * 12, "commit": "b" * 40})
+    words = origin(results, results.table("accuracy"), "accuracy")
+    assert ">Of older code that gives the same values</a>: 2 of 2 rows." in words
+    assert "Of older code</a>" not in words
+
+
 def test_what_older_code_is_has_a_place(rows, code):
     code["a" * 40] = True
     words = origin(*rows(("a" * 40, "2026-01-01")), "accuracy")

@@ -1,0 +1,99 @@
+"""The options of the command line, as its help describes them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from benchmarks import budget
+from benchmarks.cells import SUITES
+from benchmarks.store import RESULTS
+
+
+def parser() -> argparse.ArgumentParser:
+    """One subcommand each for plan, run, status, verify, table and cite."""
+    whole = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Benchmarks of visual attention modules."
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, words in (
+        ("plan", "what a run would measure, and how long it would take"),
+        ("run", "measure what the tables lack and write it to results/"),
+        ("status", "how many cells of a suite are current, stale, missing"),
+    ):
+        sub = commands.add_parser(name, help=words, description=words)
+        _add_selection(sub)
+        sub.set_defaults(command=name)
+        if name != "status":
+            _add_work(sub)
+        if name == "plan":
+            _add_power(sub)
+    words = "measure a few rows again and compare them with the tables"
+    again = commands.add_parser("verify", help=words, description=words)
+    _add_selection(again)
+    _add_jobs(again)
+    again.add_argument("--rows", type=_number, default=3, help="rows of each benchmark")
+    words = "trained rows of older code instead; where the values are equal, the others count too"
+    again.add_argument("--stale", action="store_true", help=words)
+    again.set_defaults(command="verify")
+    table = commands.add_parser("table", help="print a table", description="Print a table.")
+    table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
+    table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
+    table.add_argument("--columns", nargs="+", metavar="COLUMN", help="these columns alone")
+    table.add_argument(
+        "--csv", action="store_true", help="as CSV, all columns unless some are named"
+    )
+    _add_results(table)
+    table.set_defaults(command="table")
+    cite = commands.add_parser("cite", help="how to cite", description="How to cite the tables.")
+    _add_results(cite)
+    cite.set_defaults(command="cite")
+    return whole
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", help=f"one of {', '.join(SUITES)}; quick unless given")
+    parser.add_argument("--only", nargs="+", default=[], metavar="BENCHMARK")
+    parser.add_argument(
+        "--module",
+        action="append",
+        metavar="NAME",
+        help="a module, with options if any: eca, 'se reduction=8', my_pkg:MyGate; repeatable",
+    )
+    parser.add_argument("--backbone", action="append", metavar="NAME", help="repeatable")
+    parser.add_argument("--device", help="cpu or cuda; the suite's own unless given")
+    _add_results(parser)
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} was asked for; at least 1 is needed")
+    return number
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    jobs = os.cpu_count() or 1
+    parser.add_argument("--jobs", type=_number, default=jobs, help="processes at a time")
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    _add_jobs(parser)
+    parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
+    words = "measure cells again whose row has no value"
+    parser.add_argument("--retry", action="store_true", help=words)
+    parser.add_argument("--again", action="store_true", help="measure everything again")
+
+
+def _add_power(parser: argparse.ArgumentParser) -> None:
+    words = "instead: how many seeds the comparisons of accuracies need, and what they cost"
+    parser.add_argument("--power", action="store_true", help=words)
+    words = "points of difference that --power plans for"
+    parser.add_argument("--effect", type=float, default=budget.WANTED, metavar="POINTS", help=words)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", default=str(RESULTS), help="folder of the tables")

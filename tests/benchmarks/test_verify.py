@@ -1,0 +1,219 @@
+"""A spot-check changes nothing; a stale row whose values are equal speaks for other seeds."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from trouble import Trouble, cell
+
+from benchmarks import reproduced, runner, schema, verify
+from benchmarks.cells import Selection
+from benchmarks.store import StoreError, row
+
+WANT = Selection()
+
+
+class Silent:
+    def begin(self, cells):
+        pass
+
+    def done(self, finished):
+        self.last = finished
+
+
+@pytest.fixture
+def old(store, trouble, monkeypatch):
+    """Put rows of older code into the store: their seeds, and values unlike those of today."""
+    monkeypatch.setattr(Trouble, "trained", True)
+    timed = [replace(c, unit="s") if c.name == "pid" else c for c in Trouble.columns]
+    monkeypatch.setattr(Trouble, "columns", tuple(timed))
+
+    def put(*seeds, code="a" * 12, **other):
+        trouble.wanted = (*trouble.wanted, *("ok" for _ in seeds))
+        for seed in seeds:
+            values = {"third": seed / 3, "count": 2**60 + seed, "even": seed % 2 == 0, "pid": 1}
+            made = row(cell("ok", seed), {**values, "word": "ok", **other}, code, seconds=0.5)
+            store.append("trouble", made)
+
+    return put
+
+
+def run(store, work=None):
+    """What `verify --stale` does; counts by status, and the cell that came last."""
+    keep = work is None
+    work, show = work or verify.stale(WANT, store), Silent()
+    judge = verify.Judge(store, work, keep=keep)
+    counts = runner.run(work, store, jobs=1, show=show, judge=judge)
+    return counts, show.last
+
+
+def test_one_row_of_each_code_is_planned(store, old):
+    old(0, 1, 2)
+    old(3, 4, code="b" * 12)
+    work = verify.stale(WANT, store)
+    assert [one.seed for one in work.todo["trouble"]] == [0, 3]
+    assert [one.seed for one in work.stale] == [1, 2, 4]
+    assert work.wall_seconds(1) == 1.0
+
+
+def test_equal_values_make_all_rows_of_that_code_current(store, old):
+    old(0, 1, 2)
+    assert runner.plan(WANT, store).current == 0
+    assert run(store)[0] == {"ok": 1}
+    work = runner.plan(WANT, store)
+    assert (work.current, work.stale, work.todo) == (3, [], {})
+    assert store.table("trouble")["fingerprint"].nunique() == 1
+    found = store.reproduced().iloc[0]
+    assert found["before"] == "a" * 12
+    assert found["after"] == store.table("trouble")["fingerprint"][0]
+    assert (found["values"], found["seed"]) == (4, 0)  # the process is no value
+
+
+def test_the_files_keep_what_measured_them(store, old):
+    old(0, 1)
+    run(store)
+    store.fold()
+    kept = pd.read_csv(store.table_path("trouble"))["fingerprint"].tolist()
+    assert kept == [store.reproduced()["after"][0], "a" * 12]
+    package = (store.root / "datapackage.json").read_text()
+    assert '"path": "reproduced.csv"' in package
+
+
+def test_another_value_keeps_rows_stale_and_the_row_as_it_was(store, old):
+    old(0, 1, third=0.25)
+    before = store.table("trouble")
+    counts, last = run(store)
+    assert counts == {"differs": 1}
+    assert last.reason == "third is 0.0, was 0.25"
+    pd.testing.assert_frame_equal(store.table("trouble"), before)
+    assert store.reproduced().empty
+    assert len(runner.plan(WANT, store).stale) == 2
+
+
+def test_a_failure_keeps_the_row_that_is_there(store, old, trouble):
+    old(0)
+    bad = cell("fail", 0)
+    trouble.wanted = ("fail",)
+    made = row(bad, {"third": 0.0}, "a" * 12, seconds=0.5)
+    store.append("trouble", made)
+    counts, last = run(store)
+    assert counts == {"differs": 1}
+    assert last.reason.startswith("RuntimeError: it went wrong")
+    table = store.table("trouble")
+    assert table["status"].tolist() == ["ok", "ok"]
+
+
+def test_only_a_row_of_this_machine_can_be_compared(store, old, other_machine):
+    old(0, 1)
+    other_machine()
+    work = verify.stale(WANT, store)
+    assert work.todo == {}
+    assert len(work.stale) == 2
+
+
+def test_an_empty_value_equals_an_empty_one_and_nothing_else(store, old):
+    old(0, word=None)
+    assert run(store)[1].reason == "word is ok, was "
+    old(1, code="b" * 12, third=None)
+    assert "third is 0.333" in run(store)[1].reason
+
+
+def steps(*pairs):
+    """The table with so many rows of one kind, in time."""
+    rows = [{"benchmark": "trouble", "before": b, "after": a} for b, a in pairs]
+    return schema.typed(pd.DataFrame(rows, dtype=object), reproduced.COLUMNS)
+
+
+def after(*pairs):
+    return {before: newest for (_, before), newest in reproduced.newest(steps(*pairs)).items()}
+
+
+def test_the_newest_code_is_found_over_several_steps():
+    assert after(("a", "b"), ("x", "b"), ("b", "c")) == dict.fromkeys("axb", "c")
+
+
+def test_code_that_returns_to_what_it_was_is_the_newest_again():
+    assert after(("a", "b"), ("b", "a")) == {"a": "a", "b": "a"}
+
+
+def test_a_row_speaks_for_other_seeds_alone(store, old, trouble):
+    old(0, 1)
+    other = cell("ok", 2, group="g")
+    values = {"third": 2 / 3, "count": 2**60 + 2, "even": True, "word": "ok", "pid": 1}
+    store.append("trouble", row(other, values, "a" * 12, seconds=0.5))
+    found = steps(("a" * 12, "b" * 12)).assign(**vars(cell("ok", 5)))
+    store.confirm(found.iloc[0].to_dict())
+    table = store.table("trouble").set_index("seed")["fingerprint"]
+    assert table.to_dict() == {0: "b" * 12, 1: "b" * 12, 2: "a" * 12}
+
+
+def test_a_damaged_table_is_named(store, old):
+    old(0)
+    store.write(reproduced.FILE, "benchmark,key\ntrouble,1\n")
+    with pytest.raises(StoreError, match=r"reproduced\.csv is not a readable table .*before"):
+        store.table("trouble")
+
+
+def test_rows_of_another_benchmark_are_not_touched(store, old):
+    old(0)
+    other = {**vars(cell("ok", 0)), "benchmark": "other"}
+    store.confirm({**other, "before": "a" * 12, "after": "b" * 12, "values": 1})
+    assert store.table("trouble")["fingerprint"].tolist() == ["a" * 12]
+
+
+@pytest.fixture
+def fresh(store, old, trouble):
+    """Rows of present code with their true values."""
+    code = runner.fingerprint(trouble, cell("ok", 0))
+
+    def put(*seeds, **other):
+        old(*seeds, code=code, **other)
+
+    return put
+
+
+def test_a_spot_check_takes_some_rows_and_writes_none(store, fresh):
+    fresh(0, 1, 2, 3)
+    store.fold()
+    before = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    work = verify.spot_check(WANT, store, 3)
+    assert len(work.todo["trouble"]) == 3
+    assert run(store, work)[0] == {"equal": 3}
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_spot_check_takes_the_same_rows_each_time_those_of_here_first(
+    store, fresh, other_machine
+):
+    fresh(0, 1, 2)
+    other_machine()
+    fresh(3)
+    (first, *rest) = verify.spot_check(WANT, store, 2).todo["trouble"]
+    assert first.seed == 3
+    assert rest == [min((cell("ok", seed) for seed in range(3)), key=lambda one: one.key)]
+
+
+def test_a_value_that_came_out_otherwise_elsewhere_says_so(store, fresh, other_machine):
+    fresh(0, third=0.25)
+    assert run(store, verify.spot_check(WANT, store))[1].reason == "third is 0.0, was 0.25"
+    other_machine()
+    counts, last = run(store, verify.spot_check(WANT, store))
+    assert counts == {"differs": 1}
+    assert last.reason.endswith("(it was measured on another machine, which may round otherwise)")
+
+
+def test_stale_rows_and_rows_without_a_value_are_not_spot_checked(store, old, fresh, trouble):
+    old(0)
+    fresh(1)
+    failed = row(cell("fail", 2), {}, "a" * 12, status="failed", seconds=0.5)
+    store.append("trouble", failed)
+    trouble.wanted = ("ok", "ok", "fail")
+    assert [one.seed for one in verify.spot_check(WANT, store).todo["trouble"]] == [1]
+
+
+def test_times_are_not_compared(store, fresh, trouble):
+    fresh(0)
+    trouble.exclusive = True
+    assert verify.spot_check(WANT, store).todo == {}
+    with pytest.raises(ValueError, match=r"'trouble' was asked for, but it measures times"):
+        verify.spot_check(WANT, store, only=["trouble"])
