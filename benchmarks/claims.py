@@ -59,8 +59,11 @@ class Tables:
         }
 
     def rows(self, table: str, /, **where: Any) -> pd.DataFrame:
-        """The rows with those values."""
-        rows = tables.one_machine(tables.ok(self.store.table(table)))
+        """The rows with those values, of the machine that has most of them."""
+        return tables.one_machine(self._anywhere(table, **where))
+
+    def _anywhere(self, table: str, /, **where: Any) -> pd.DataFrame:
+        rows = tables.ok(self.store.table(table))
         for name, value in where.items():
             if name not in rows:
                 raise ValueError(
@@ -99,10 +102,10 @@ class Tables:
 
     def gap(self, table: str, column: str, one: dict, other: dict, /, **where: Any) -> Interval:
         """Mean of ``one`` less ``other``, paired by seed, with its 95 % interval (Student's)."""
-        both = [
-            self.rows(table, **where, **arm).set_index("seed")[column].astype(float)
-            for arm in (one, other)
-        ]
+        found = [self._anywhere(table, **where, **arm) for arm in (one, other)]
+        machine = tables.one_machine(pd.concat(found, ignore_index=True))["machine"].iloc[0]
+        found = [rows[rows["machine"] == machine] for rows in found]
+        both = [rows.set_index("seed")[column].astype(float) for rows in found]
         differences = (both[0] - both[1]).dropna()
         if len(differences) < 2:
             raise Absent(f"fewer than two seeds of {table} have both {one} and {other}")

@@ -3,6 +3,7 @@
 import io
 import operator
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -34,6 +35,19 @@ def test_the_tables_support_what_is_said(claim, results):
     assert found.status != FAILS, f"{claim.id}: {claim.condition}"
     assert found.evidence or found.status == NOT_YET
     assert "{" not in found.evidence
+
+
+def test_rows_are_of_the_machine_that_has_what_is_asked_for(tmp_path):
+    store = trial.everything(tmp_path)
+    for arm, top1 in (("none", 50.0), ("cbam", 60.0)):
+        for seed in range(3):
+            cell = replace(trial.ACCURACY, module=arm, seed=seed)
+            trial.append(store, cell, trial.outcome(top1), machine="elsewhere")
+    found = Tables(store)
+    assert found.mean("latency", "ratio", module="se") == 1.25
+    assert found.mean("latency", "ratio", module="cbam") == 7.0  # measured elsewhere alone
+    arms = {"module": "cbam"}, {"module": "none"}
+    assert found.gap("accuracy", "top1", *arms, recipe="full").value == pytest.approx(1.0)
 
 
 CHANGES = {
