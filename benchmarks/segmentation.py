@@ -108,8 +108,11 @@ class Segmentation(Benchmark):
             threads=None if on_gpu else 1,
         )
         heads = HEADS if want.modules is None else want.arms()
+        backbones = (start.backbone,)
+        if want.backbones:
+            backbones = tuple(filter(dilates, want.backbones))
         for seed in range(seeds):
-            for backbone in want.backbones or (start.backbone,):
+            for backbone in backbones:
                 for module, variant in heads:
                     head = {"backbone": backbone, "module": module, "variant": variant}
                     yield replace(start, **head, seed=seed)
@@ -208,6 +211,16 @@ def layers(backbone: str, module: str, variant: str) -> str:
 
     with torch.device("meta"):
         return repr(head_on(segmenters.dilated(backbone, 1), module, variant, 1))
+
+
+@cache
+def dilates(backbone: str) -> bool:
+    """Whether a head can be put on a backbone of timm: of others the benchmark has no cells."""
+    try:
+        layers(backbone, "none", "")
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
 def _weights(backbone: str, recipe: str) -> None:
