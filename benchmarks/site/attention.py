@@ -227,7 +227,8 @@ def counts(store: Store) -> str:
         )
         for row in tables.records(frame)
     ]
-    rows = tables.one_machine(store.table("latency"))
+    rows = store.table("latency")
+    rows = tables.one_machine(rows[rows["device"] == "cpu"])
     rows = rows[rows["threads"] == 1]
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
     return table("Counts beside times", note, heads, body, origin(store, rows, "latency"))

@@ -171,7 +171,8 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
 
 def _half_width(store: Store) -> str:
     """How wide the intervals of the modules' latencies at one thread are, in words."""
-    rows = tables.ok(tables.one_machine(store.table("latency")))
+    rows = tables.ok(store.table("latency"))
+    rows = tables.one_machine(rows[rows["device"] == "cpu"])
     rows = rows[(rows["clock"] == "thread") & (rows["module"] != "none")]
     if rows.empty:
         return "intervals that are not measured yet"

@@ -14,16 +14,18 @@ from benchmarks.store import Store
 
 
 def memory(store: Store) -> str:
-    """One table a backbone: both modes, the step's tensors and what is more than without module."""
-    rows = store.table("memory")
-    if rows.empty:
-        return absent("Peak memory")
-    rows = tables.with_arm(rows[rows["device"] == rows["device"].iloc[0]])
+    """One table a backbone: both modes, the step's tensors and what is more than without module.
+
+    Each is of one device and one machine.
+    """
+    every = tables.with_arm(store.table("memory"))
     parts = []
-    for backbone in dict.fromkeys(rows["backbone"]):
-        mine = rows[rows["backbone"] == backbone]
-        parts += [f"\n### {backbone}\n", _table(store, backbone, mine)]
-    return "\n".join(parts)
+    for device, where in (("cpu", ""), ("cuda", " on a GPU")):
+        rows = tables.one_machine(every[every["device"] == device])
+        for backbone in dict.fromkeys(rows["backbone"]):
+            mine = rows[rows["backbone"] == backbone]
+            parts += [f"\n### {backbone}{where}\n", _table(store, backbone, mine)]
+    return "\n".join(parts) or absent("Peak memory")
 
 
 def _table(store: Store, backbone: str, rows: pd.DataFrame) -> str:

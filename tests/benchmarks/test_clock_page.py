@@ -65,3 +65,13 @@ def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):
     text = memory.memory(store)
     assert text.count("1.250") == 2 and ">62.5<" in text and ">250.0<" in text
     assert "cpu, batch 8, 224 px" in text
+
+
+def test_memory_of_a_gpu_has_tables_of_its_own(store):
+    for device, mib in (("cpu", 50.0), ("cuda", 70.0)):
+        cell = Cell("memory", "resnet18", recipe="training", device=device, batch_size=8)
+        store.append("memory", row(cell, {"step_mib": mib}, "f" * 12, seconds=1.0))
+    text = memory.memory(store)
+    first, second = text.split("### resnet18 on a GPU")
+    assert ">50.0<" in first and ">70.0<" not in first
+    assert ">70.0<" in second
