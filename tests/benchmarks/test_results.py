@@ -14,43 +14,29 @@ from benchmarks.schema import columns
 from benchmarks.store import Store
 
 STORE = Store(ROOT / "results")
-NAMES = (
-    "cost",
-    "coverage",
-    "latency",
-    "accuracy",
-    "paper",
-    "effects",
-    "speed",
-    "position",
-    "breakdown",
-    "tensors",
-    "softmax",
-    "properties",
-    "trajectories",
-    "counting",
-    "spiral",
-    "alexnet",
-    "depth",
-    "gradients",
-    "optimisers",
-    "calibration",
-    "simulation",
-    "mechanism",
-    "segmentation",
-    "widths",
-    "nets",
-    "networks",
-    "memory",
-)
+NAMES = [name for name in benchmarks() if STORE.table_path(name).exists()]
+EMPTY = {
+    ("activations", "bend"),  # of a line there is none
+    ("clock", "half_width"),  # the other ways of timing give no interval
+    ("clock", "sample_ms"),
+    ("overhead", "plan_s"),  # a row times a run or a store
+    ("overhead", "run_s"),
+    ("overhead", "append_s"),
+    ("overhead", "read_s"),
+    ("throughput", "ratio_low"),  # not interleaved with ours
+    ("throughput", "ratio_high"),
+}
+"""Numbers that some measured rows of a table do not have."""
+
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
 
-def as_committed():
-    """Whether the tables are the published ones: rows of a reader's own may come from edits."""
+def needs_committed_tables():
+    """Skip where they are not the published ones: rows of a reader's own may come from edits."""
     status = ["git", "-C", str(ROOT), "status", "--porcelain", "--", "results"]
     done = subprocess.run(status, capture_output=True, text=True)
-    return done.returncode == 0 and not done.stdout.strip()
+    if done.returncode or done.stdout.strip():
+        pytest.skip("results/ is not as it was committed")
 
 
 def now(name, cell):
@@ -99,6 +85,7 @@ def test_a_row_is_measured_or_says_why_not(name, rows):
     assert set(rows["status"]) <= WORDS
     good, bad = rows[rows["status"] == "ok"], rows[rows["status"] != "ok"]
     numbers = [c.name for c in benchmarks()[name].columns if c.type == "number"]
+    numbers = [number for number in numbers if (name, number) not in EMPTY]
     formula = good["backbone"] == "sawtooth"  # nothing trained: its pieces are whole numbers
     assert good.loc[~formula, numbers].notna().all().all()
     assert name == "depth" or not formula.any()
@@ -106,10 +93,13 @@ def test_a_row_is_measured_or_says_why_not(name, rows):
     assert not rows["reason"].str.contains("/home/|/root/|/Users/").any()
 
 
-def test_a_row_comes_from_a_commit_on_a_known_machine_with_known_versions(rows):
-    if as_committed():
-        assert rows["commit"].str.fullmatch("[0-9a-f]{40}").all()
-        assert not rows["dirty"].any()
+def test_a_row_comes_from_a_commit(rows):
+    needs_committed_tables()
+    assert rows["commit"].str.fullmatch("[0-9a-f]{40}").all()
+    assert not rows["dirty"].any()
+
+
+def test_a_row_comes_from_a_known_machine_with_known_versions(rows):
     for folder, column in (("machines", "machine"), ("environments", "environment")):
         for record in rows[column].unique():
             assert (STORE.root / folder / f"{record}.json").is_file()
@@ -127,16 +117,18 @@ def test_the_data_package_describes_the_files_that_are_there():
 
 def test_trained_arms_are_paired():
     rows = STORE.table("accuracy")
-    for _, mine in rows.groupby(["data", "backbone", "recipe", "device"]):
+    alike = ["data", "backbone", "recipe", "device", "precision", "layout"]
+    for _, mine in rows.groupby(alike):
         bare = set(mine.loc[mine["module"] == "none", "seed"])
-        assert set(mine["seed"]) == bare
+        for arm, seeds in mine.groupby(["module", "variant"])["seed"]:
+            assert set(seeds) <= bare, arm
 
 
 def test_the_readme_shows_these_tables():
-    if as_committed():
-        check = [sys.executable, "-m", "benchmarks.site", "--readme", "--check"]
-        done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    needs_committed_tables()
+    check = [sys.executable, "-m", "benchmarks.site", "--readme", "--check"]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_latency_is_of_the_protocol_that_the_site_describes():
