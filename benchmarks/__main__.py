@@ -14,7 +14,6 @@ from rich.console import Console
 
 from benchmarks import asked, budget, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
-from benchmarks.holder import holding
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
 from benchmarks.store import Store, StoreError
@@ -153,7 +152,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     _check_names(want)
     store = Store(options.results)
     begun = time.monotonic()
-    with holding(store):
+    with store.writing():
         work = _work(options, want, store)
         runner.check(work, want)
         cells = len(work.seconds)
@@ -176,7 +175,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
-    with holding(store) if options.stale else nullcontext():
+    with store.writing() if options.stale else nullcontext():
         if options.stale:
             work = verify.stale(want, store, only=options.only)
         else:

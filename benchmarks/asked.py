@@ -56,8 +56,8 @@ def _advice(benchmark: Benchmark, want: Selection) -> str:
         if names:
             rest = " and leave the other options out" if bare and given else ""
             return f"ask for {' or '.join(names)}{rest}"
-    needs = getattr(benchmark, "needs", "")
-    return f"no suite has any here; {f'{needs}, or ' if needs else ''}leave it out"
+    needs = f"{benchmark.needs}, or " if benchmark.needs else ""
+    return f"no suite has any here; {needs}leave it out"
 
 
 def _in(suite: str, want: Selection, bare: bool) -> Selection:

@@ -161,6 +161,8 @@ class Benchmark:
     """Times something: one process at a time, nothing beside it."""
     plugs: ClassVar[bool] = True
     """A cell whose model can't be built is the user's mistake, not a finding."""
+    needs: ClassVar[str] = ""
+    """What to do where no suite has cells here, in words."""
     default_seconds: ClassVar[float] = 1.0
     """First guess of the time of a cell, until rows tell better (see ``guess``)."""
     limit_seconds: ClassVar[float] = 3600.0

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import ROOT, Benchmark, Cell, Diverged
+from benchmarks.fresh import ending, leave_with
 
 POLL_SECONDS = 0.5
 
@@ -104,7 +105,7 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
         finished: Finished | None = worker.connection.recv()
     except (EOFError, OSError):
         worker.process.join(10)
-        yield from _lose(worker, "crashed", f"its process ended: {_ending(worker.process)}")
+        yield from _lose(worker, "crashed", f"its process {ending(worker.process.exitcode)}")
         return
     if finished is not None:
         worker.left.remove(finished.cell)
@@ -114,13 +115,6 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
     for cell in worker.left:
         seconds = time.monotonic() - worker.started
         yield Finished(cell, {}, "failed", "the measurement gave nothing for this cell", seconds)
-
-
-def _ending(process: BaseProcess) -> str:
-    code = process.exitcode
-    if code is None or code >= 0:
-        return f"exit status {code}"
-    return f"killed by {signal.Signals(-code).name}"
 
 
 def _lose(worker: _Worker, status: str, reason: str) -> Iterator[Finished]:
@@ -145,7 +139,7 @@ def _start(benchmark: Benchmark) -> _Worker:
 def _serve(connection: Connection, parent: int, niceness: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=leave_with, args=(parent,), daemon=True).start()
     if niceness:
         _give_way(niceness)
     try:
@@ -164,16 +158,10 @@ def _give_way(niceness: int) -> None:
     Linux shares the processor among sessions first (autogroups, sched(7)), so a process gives way
     to those of other terminals only in a session of its own.
     """
-    os.nice(niceness)
-    with suppress(OSError):  # no autogroups here
+    with suppress(AttributeError, OSError):  # no priorities, or no autogroups, on this system
+        os.nice(niceness)
         os.setsid()
         Path("/proc/self/autogroup").write_text(str(niceness))
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _measure(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:

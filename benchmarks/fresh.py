@@ -88,7 +88,7 @@ def _serve(
     arguments: tuple[Any, ...],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=leave_with, args=(parent,), daemon=True).start()
     os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     try:
         found = True, function(*arguments)
@@ -97,7 +97,8 @@ def _serve(
     answer.send(found)
 
 
-def _leave_with(parent: int) -> None:
+def leave_with(parent: int) -> None:
+    """End this process as soon as its parent has ended; for a thread of its own."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

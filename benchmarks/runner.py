@@ -150,6 +150,8 @@ def plan(
         if todo and benchmark.exclusive:
             again_too = {benchmark.group(cell) for cell in todo}
             todo = [cell for cell in cells if benchmark.group(cell) in again_too]
+            result.stale = [cell for cell in result.stale if cell not in todo]
+            result.failed = [cell for cell in result.failed if cell not in todo]
         result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
@@ -234,15 +236,19 @@ def run(
     provenance.commit()  # kept from now on, as the fingerprints are
     provenance.dirty()
     counts: dict[str, int] = {}
+    used = {
+        name: {source for cell in cells for source in sources(benchmarks()[name], cell)}
+        for name, cells in work.todo.items()
+    }
+    watch = _Watch(set().union(*used.values()))
     prints = {
         cell: fingerprint(benchmarks()[name], cell)
         for name, cells in work.todo.items()
         for cell in cells
     }
-    watch = _Watch()
     for name, cells in work.todo.items():
         benchmark = benchmarks()[name]
-        watch.add(source for cell in cells for source in sources(benchmark, cell))
+        watch.check(used[name])
         allowed = {c.name for c in columns(benchmark)}
         processes = 1 if benchmark.exclusive else jobs
         results = engine.measure(benchmark, groups(benchmark, cells), processes, show.begin)
@@ -251,7 +257,7 @@ def run(
                 unknown = set(finished.values) - allowed
                 if unknown:
                     raise KeyError(f"{name} measured {sorted(unknown)}, which are no columns of it")
-                watch.check()
+                watch.check(used[name])
                 made = row(
                     finished.cell,
                     finished.values,
@@ -273,26 +279,23 @@ def run(
 
 
 class _Watch:
-    """Notices that code changed while it was measured."""
+    """Notices that code changed since a run began."""
 
-    def __init__(self) -> None:
-        self.seen: dict[str, tuple[int, str]] = {}
-
-    def add(self, sources: Iterable[str]) -> None:
-        for source in set(sources) - set(self.seen):
-            self.seen[source] = self._state(source)
+    def __init__(self, sources: Iterable[str]) -> None:
+        self.seen = {source: self._state(source) for source in sources}
 
     def _state(self, source: str) -> tuple[int, str]:
         return Path(source.partition("::")[0]).stat().st_mtime_ns, provenance.fingerprint([source])
 
-    def check(self) -> None:
-        for source, (written, before) in self.seen.items():
+    def check(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            written, before = self.seen[source]
             if Path(source.partition("::")[0]).stat().st_mtime_ns == written:
                 continue
             provenance.forget()
             self.seen[source] = now = self._state(source)
             if now[1] != before:
                 raise StoreError(
-                    f"{source} changed while it was measured; the rows so far are kept, and the "
+                    f"{source} changed since this run began; the rows so far are kept, and the "
                     "same command measures the rest with the code as it is now"
                 )

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
 from benchmarks.schema import columns, plain, require_types, shortest, typed
 
 RESULTS = ROOT / "results"
+
+NOTE = ".holder.lock"
+"""Holds the number of the process that writes; it lies beside the lock, and git ignores both."""
 
 AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
@@ -242,7 +245,8 @@ class Store:
     def writing(self) -> Iterator[None]:
         """Hold the folder for one run: checks that it can be written, folds at the end.
 
-        Raises StoreError, before any work, if it can't be written or another run holds it.
+        Raises StoreError, before any work, if it can't be written or another run holds it; the
+        message names the process of that.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -256,19 +260,28 @@ class Store:
             lock.acquire(timeout=0)
         except Timeout:
             raise StoreError(
-                f"another run is writing to {self.root}; wait for it, stop it, "
+                f"{self._holder()}another run is writing to {self.root}; wait for it, stop it, "
                 "or choose another folder with --results"
             ) from None
         except OSError as error:
             raise self._unwritable(error) from error
+        note = self.root / NOTE
         try:
+            note.write_text(str(os.getpid()))
             self.fold()
             yield
         finally:
             try:
                 self.fold()
             finally:
+                note.unlink(missing_ok=True)
                 lock.release()
+
+    def _holder(self) -> str:
+        """The process that noted itself; "" where none did."""
+        with suppress(OSError, ValueError):
+            return f"process {int((self.root / NOTE).read_text())} holds the folder: "
+        return ""
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -28,7 +28,7 @@ def train(
 ) -> list[float]:
     """Train in place; the mean training loss of each epoch, taken while the weights change.
 
-    Raises Diverged, with the losses of the epochs before, when one leaves the finite numbers.
+    Raises Diverged when one leaves the finite numbers.
     """
     optimiser = RULES[rule](model.parameters(), lr)
     losses: list[float] = []

@@ -1,4 +1,4 @@
-"""Small networks of the papers that timm lacks: ShuffleNet v1, MobileNeXt, BN-Inception.
+"""Small networks of the papers that timm lacks: ShuffleNet v1 and MobileNeXt.
 
 Each is built from timm's `ConvNormAct`, with its widths as data.
 """

@@ -101,7 +101,7 @@ def test_each_trouble_has_its_status_and_the_rest_goes_on():
     assert found[cells[2]].values == {"third": 0.1, "count": 2}
     assert "SIGSEGV" in found[cells[3]].reason
     assert "None" in found[cells[5]].reason
-    assert "exit status 3" in found[cells[6]].reason
+    assert "its process ended with code 3" in found[cells[6]].reason
 
 
 def test_a_crash_takes_only_the_cells_of_its_group_that_were_not_back():

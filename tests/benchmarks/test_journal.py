@@ -9,8 +9,7 @@ import pytest
 from rows import a_row, in_another_process
 
 from benchmarks import store as store_module
-from benchmarks.holder import NOTE, holding
-from benchmarks.store import Store, StoreError
+from benchmarks.store import NOTE, Store, StoreError
 
 
 def test_a_row_survives_a_kill_between_append_and_fold(store):
@@ -87,18 +86,17 @@ def test_zeros_that_a_power_cut_leaves_in_the_journal_hide_no_row(store):
 
 
 def test_a_second_run_is_told_which_process_holds_the_folder(store):
-    code = "from benchmarks.holder import holding; w = holding(store); w.__enter__(); "
-    code += "print('held', flush=True); sys.stdin.read()"
+    code = "w = store.writing(); w.__enter__(); print('held', flush=True); sys.stdin.read()"
     process = in_another_process(code, store.root)
     try:
         assert process.stdout.readline() == "held\n", process.stderr.read()
         told = rf"^process {process.pid} holds the folder: another run .*--results"
-        with pytest.raises(StoreError, match=told), holding(store):
+        with pytest.raises(StoreError, match=told), store.writing():
             pytest.fail("work began")
     finally:
         process.kill()
         process.communicate()
-    with holding(store):  # a note of a run that was killed does not matter
+    with store.writing():  # a note of a run that was killed does not matter
         assert (store.root / NOTE).read_text() == str(os.getpid())
     assert not (store.root / NOTE).exists()
 

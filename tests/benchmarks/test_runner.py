@@ -3,6 +3,7 @@
 import pytest
 from trouble import Trouble, cell
 
+from benchmarks import cells as benchmark_cells
 from benchmarks import provenance, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.progress import duration
@@ -191,12 +192,36 @@ def test_code_that_changes_during_a_run_stops_it_and_makes_no_row(suite, store, 
         began(self, cells)
 
     monkeypatch.setattr(Quiet, "begin", begin)
-    with pytest.raises(StoreError, match="changed while it was measured"):
+    with pytest.raises(StoreError, match="changed since this run began"):
         suite("ok", "ok")
     monkeypatch.setattr(Quiet, "begin", began)
     assert len(store.table("trouble")) == 0
     code("lr = 0.1  # a comment changes nothing")
     assert suite("ok", "ok") == [0, 1]
+
+
+def test_code_of_a_later_benchmark_that_changes_makes_no_row_either(
+    suite, store, code, tmp_path, monkeypatch
+):
+    class Later(Trouble):
+        name = ""
+        code = ("later.py",)
+        wanted = ("ok",)
+
+    monkeypatch.setattr(Later, "name", "later")
+    monkeypatch.setitem(benchmark_cells._BENCHMARKS, "later", Later())
+    (tmp_path / "later.py").write_text("lr = 0.1")
+    began = Quiet.begin
+
+    def begin(self, cells):
+        (tmp_path / "later.py").write_text("lr = 0.3")
+        began(self, cells)
+
+    monkeypatch.setattr(Quiet, "begin", begin)
+    with pytest.raises(StoreError, match=r"later\.py changed since this run began"):
+        suite("ok")
+    assert len(store.table("trouble")) == 1
+    assert len(store.table("later")) == 0
 
 
 def test_a_comment_that_changes_during_a_run_does_not_stop_it(suite, store, code, monkeypatch):
