@@ -49,9 +49,13 @@ def spot_check(
     for name in only or chosen:
         benchmark = benchmarks()[name]
         found = tables.Rows(benchmark, store.table(name))
-        cells: dict[Cell, Any] = {cell: found.find(cell) for cell in benchmark.cells(want)}
-        good = {c: r for c, r in cells.items() if r is not None and r.status == "ok"}
-        good = {c: r for c, r in good.items() if r.fingerprint == runner.fingerprint(benchmark, c)}
+        good: dict[Cell, Any] = {}
+        for cell in benchmark.cells(want):
+            row = found.find(cell)
+            if row is None or row.status != "ok":
+                continue
+            if row.fingerprint == runner.fingerprint(benchmark, cell):
+                good[cell] = row
         first = sorted(good, key=lambda cell: (good[cell].machine != found.here, cell.key))[:rows]
         if first:
             result.todo[name] = first
@@ -67,9 +71,11 @@ def stale(want: Selection, store: Store, *, only: Sequence[str] = ()) -> Plan:
     seen = set()
     for cell in every.stale:
         row = older.get(cell)
-        kind = (replace(cell, seed=None), getattr(row, "fingerprint", ""))
-        mine = row is not None and row.machine == tables.here() and row.status == "ok"
-        if not mine or kind in seen:
+        if row is None or row.machine != tables.here() or row.status != "ok":
+            result.stale.append(cell)
+            continue
+        kind = (replace(cell, seed=None), row.fingerprint)
+        if kind in seen:
             result.stale.append(cell)
             continue
         seen.add(kind)
