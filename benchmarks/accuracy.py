@@ -63,6 +63,11 @@ convolutions of MobileNetV2, one channel each, were slower in bf16 than in fp32 
 """
 
 
+AIM, AIM_MINUTES = 93.5, 5.0
+"""What the recipe ``full`` was to reach with the bare backbone, in percent of the test images, and
+how long two trainings side by side were to take on two cores."""
+
+
 def asked(want: Selection) -> tuple[Runs, ...]:
     """The plan of a suite, or its main table with the arms and backbones that a user asks for.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks import ablated, compare, pairing, power, stats, tables
+from benchmarks import ablated, compare, mechanism, pairing, power, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
@@ -40,27 +40,31 @@ class Line:
     verdict: str = ""
 
 
-def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
-    """Title, rows and column of every comparison of trained arms that has two pairs or more."""
-    for title, rows, value in _comparisons(store):
-        if max(map(len, compare.paired_differences(rows, value).values()), default=0) > 1:
-            yield title, rows, value
+def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and rows of every comparison of accuracies that has two pairs or more."""
+    for title, rows in _comparisons(store):
+        if max(map(len, compare.paired_differences(rows).values()), default=0) > 1:
+            yield title, rows
 
 
-def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame, str]]:
+def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
     found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
     for which in pairing.ranked(found):
-        yield which.title, pairing.accuracy_rows(store, which), "top1"
+        yield which.title, pairing.accuracy_rows(store, which)
+    for task, about in mechanism.TASKS.items():
+        rows = pairing.task_rows(store, task)
+        if (rows["recipe"] == mechanism.RECIPE).any():
+            yield f"Mechanism, {task}: {about.question}", rows
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue
         for family in FAMILIES.values():
             rows = ablated.rows(store, which, family)
             if len(ablated.options(rows)):
-                yield f"{family.title}, {which.title}", rows, "top1"
+                yield f"{family.title}, {which.title}", rows
 
 
-def lines(rows: pd.DataFrame, value: str, wanted: float) -> list[Line]:
+def lines(rows: pd.DataFrame, wanted: float) -> list[Line]:
     """What each arm takes to show a difference of ``wanted`` points with the chance `power.POWER`.
 
     The bare backbone comes last: every seed of an arm is one of it too. ValueError unless
@@ -68,8 +72,8 @@ def lines(rows: pd.DataFrame, value: str, wanted: float) -> list[Line]:
     """
     if not wanted > 0:
         raise ValueError(f"a difference of {wanted} points was asked for; it must be above 0")
-    found = compare.paired_differences(rows, value)
-    judged = compare.judged(rows, value, ()).set_index("arm")
+    found = compare.paired_differences(rows)
+    judged = compare.judged(rows, expected=()).set_index("arm")
     done = tables.ok(rows)
     hours = done.groupby("arm")["seconds"].median() / 3600
     result = []
@@ -93,8 +97,8 @@ def lines(rows: pd.DataFrame, value: str, wanted: float) -> list[Line]:
 def text(store: Store, wanted: float) -> str:
     """Every comparison, as `plan --power` prints it."""
     parts = []
-    for title, rows, value in comparisons(store):
-        found = lines(rows, value, wanted)
+    for title, rows in comparisons(store):
+        found = lines(rows, wanted)
         arms = len(found) - 1
         width = max(12, *(len(line.arm) + 1 for line in found))
         head = f"{'module':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"

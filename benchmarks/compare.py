@@ -104,19 +104,27 @@ def judged(
             "params": done["params"].iloc[0] if len(done) else None,
         }
         if name in verdicts:
-            paired = verdicts[name]
-            entry |= {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
-            entry |= {"verdict": paired.verdict, "ahead": power.ahead(differences[name])}
-            entry |= {"could_show": power.could_show(differences[name], len(verdicts))}
-            if paired.n >= FEWEST_FOR_INTERVAL:
-                entry |= {"low": paired.low, "high": paired.high}
-                entry |= {"bca_low": paired.bca_low, "bca_high": paired.bca_high}
+            entry |= said(verdicts[name], differences[name], len(verdicts))
         table.append(entry)
     plain = ("arm", "seeds", "failed", "verdict", "gap", "no_value")
     numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "bca_low", "bca_high")
     numbers += ("p_holm", "ahead", "could_show", "params")
     frame = pd.DataFrame(table, columns=[*plain, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def said(paired: stats.Paired, differences: Sequence[float], family: int) -> dict[str, Any]:
+    """What the pairs of one arm say, as the columns of `judged`; ``family`` arms are corrected for.
+
+    There is no interval below `FEWEST_FOR_INTERVAL` pairs.
+    """
+    found = {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
+    found |= {"verdict": paired.verdict, "ahead": power.ahead(differences)}
+    found |= {"could_show": power.could_show(differences, family)}
+    if paired.n >= FEWEST_FOR_INTERVAL:
+        found |= {"low": paired.low, "high": paired.high}
+        found |= {"bca_low": paired.bca_low, "bca_high": paired.bca_high}
+    return found
 
 
 def preview_words(table: pd.DataFrame, which: Comparison) -> str:

@@ -21,7 +21,6 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
-from benchmarks.compare import FEWEST_FOR_INTERVAL
 from benchmarks.pairing import Comparison
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
@@ -156,14 +155,8 @@ def _of_kind(
         line["curve"] = curve.mean()
         pairs[arm] = (both[arm] - curve).tolist()
     judged = compare.verdicts_of(pairs)
-    return [line | _verdict(judged.get(line["arm"])) for line in lines]
-
-
-def _verdict(paired: stats.Paired | None) -> dict[str, Any]:
-    if paired is None:
-        return {}
-    found = {"pairs": paired.n, "difference": paired.mean}
-    found |= {"p_holm": paired.p_holm, "verdict": paired.verdict}
-    if paired.n >= FEWEST_FOR_INTERVAL:
-        found |= {"low": paired.low, "high": paired.high}
-    return found
+    for line in lines:
+        if line["arm"] in judged:
+            arm = line["arm"]
+            line |= compare.said(judged[arm], pairs[arm], len(judged))
+    return lines

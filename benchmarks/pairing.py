@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import tables
+from benchmarks import mechanism, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
@@ -191,6 +191,16 @@ def one_a_seed(
     order = order.sort_values(["_done", "_size", "_here", "measured_at"], kind="stable")
     best = order.drop_duplicates(["arm", "seed"], keep="last").sort_index()
     return best.drop(columns=["_done", "_size", "_here"])
+
+
+def task_rows(store: Store, task: str) -> pd.DataFrame:
+    """The rows of one task of `mechanism`, one an arm and seed: full ones, else a preview's."""
+    rows = tables.with_arm(store.table("mechanism"))
+    rows = rows[rows["data"] == task]
+    full = rows[rows["recipe"] == mechanism.RECIPE]
+    if full.empty:
+        full = tables.one_machine(rows[rows["recipe"] == mechanism.PREVIEW])
+    return one_a_seed(store, current(full), task)
 
 
 def crossed(rows: pd.DataFrame, reference: str = "none") -> int:

@@ -12,7 +12,7 @@ from benchmarks import ablated, compare, display, pairing, power, tables
 from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
-from benchmarks.site.accuracy import _many, _p, difference, how, seeds, smallest, top1
+from benchmarks.site.accuracy import _many, difference, how, seeds, tested, top1
 from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.papers import METRICS, NAMES
@@ -195,7 +195,9 @@ def _table(store: Store, which: Comparison, name: str) -> str:
         Head("Difference to default", "top-1, points [95 %]"),
         Head("Printed difference", "points, no interval"),
         Head("Difference to none", "top-1, points [95 %]"),
+        Head("Bootstrap", "to default, BCa [95 %]"),
         Head("p", "to default, sign-flip, Holm"),
+        Head("Seeds ahead", "of default, P(A > B)"),
         Head("Could show", f"to default, points, {100 * power.POWER:.0f} times in 100"),
         Head("Top-1", "%, mean"),
         Head("Seeds"),
@@ -273,10 +275,8 @@ def _less_default(row: Any, chosen: Family) -> Entry:
     return estimate(display.points, row.difference, row.low, row.high, row.verdict)
 
 
-def _test(row: Any, chosen: Family) -> tuple[Entry, Entry]:
-    if row is None or row.arm == chosen.module:
-        return NOTHING, NOTHING
-    return value(_p, row.p_holm), smallest(row.could_show)
+def _test(row: Any, chosen: Family) -> list[Entry]:
+    return [NOTHING] * 4 if row is None or row.arm == chosen.module else tested(row)
 
 
 def _printed_difference(line: Line | None, arm: str, chosen: Family) -> Entry:

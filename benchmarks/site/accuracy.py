@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import compare, display, equal_cost, pairing, power, tables
+from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site.equal_cost import by_arm, less_curve
@@ -190,9 +191,13 @@ def judged(row: Any) -> list[Entry]:
     """
     if row.arm == "none":
         return [Entry(display.REFERENCE, sort) for sort in (0.0, 0.0, 1.0, 0.5, 0.0)]
+    return [difference(row), *tested(row)]
+
+
+def tested(row: Any) -> list[Entry]:
+    """Of `judged` all but the difference."""
     ends = f"[{display.points(row.bca_low)}, {display.points(row.bca_high)}]"
     return [
-        difference(row),
         Entry(ends, row.bca_low) if display.given(row.bca_low) else Entry("too few seeds"),
         value(_p, row.p_holm),
         value(_share, row.ahead),
@@ -216,6 +221,12 @@ def smallest(effect: Any) -> Entry:
 
 
 def _unmeasured(store: Store) -> list[str]:
-    on_gpu = store.table("accuracy")["device"].ne("cpu").any()
-    missing = [] if on_gpu else ["Training on a GPU"]
+    rows = store.table("accuracy")
+    missing = [
+        f"{backbone} on {runs.data}, {runs.recipe}, {runs.precision}"
+        for runs in PLANS["cpu"]
+        for backbone in runs.backbones
+        if len(runs.arms) > 1 and not (rows["backbone"] == backbone).any()
+    ]
+    missing += [] if rows["device"].ne("cpu").any() else ["Training on a GPU"]
     return missing if len(store.table("imagenet")) else [*missing, "ImageNet"]

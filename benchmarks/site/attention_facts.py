@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks import alone, display, gates, stats, tables
 from benchmarks.site import attention
+from benchmarks.speed import SHAPES
 from benchmarks.store import Store
 
 
@@ -37,7 +38,23 @@ def _speed_facts(store: Store) -> dict[str, str]:
                 f"In {mode} timm's modules take {theirs:.1f} times the bare passes, ours "
                 f"{ours:.1f} times (geometric means over modules, maps and layouts)."
             )
+    found["speed.floor_kept"] = _kept(rows)
     return found
+
+
+def _kept(rows: pd.DataFrame) -> str:
+    """How close SE and ECA come to the floor at inference on the maps that leave the caches."""
+    mine = rows[rows["arm"].isin(["se", "eca"]) & (rows["recipe"] == attention.MODES[0])]
+    large = mine[mine["data"].isin(SHAPES[:2])]
+    if large.empty:
+        return f"SE and ECA on the two larger maps: {display.MISSING}."
+    least, most = (display.ratio(large["floor_ratio"].agg(end)) for end in ("min", "max"))
+    noisy = len(large) - len(gates.quiet(large))
+    words = f"; {noisy} of these {len(large)} settings are too noisy to rank" if noisy else ""
+    return (
+        f"At inference ours of SE and ECA take {least} to {most} times the bare passes on "
+        f"the two larger maps{words}."
+    )
 
 
 def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:

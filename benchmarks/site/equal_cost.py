@@ -143,7 +143,10 @@ def figure(store: Store) -> Figure:
     panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
     fronts = [f"{word}: {', '.join(front(values, word))}" for word in panels]
     if fronts:
-        caption += f" Of no other is the mean higher at the same cost or less: {'; '.join(fronts)}."
+        caption += (
+            " Dashed, the Pareto front: nothing trained has a higher mean at the same cost or less "
+            f"({'; '.join(fronts)})."
+        )
     alt = "; ".join(_said(v) for v in values if v["module"] != "none")
     size = {
         "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
@@ -172,11 +175,11 @@ def _said(value: dict[str, Any]) -> str:
 def front(values: list[dict[str, Any]], cost: str) -> list[str]:
     """The arms of a panel that no other beats, which is as cheap or cheaper and better (Pareto)."""
     panel = [v for v in values if v["cost"] == cost]
-    return [
-        v["arm"]
-        for v in panel
-        if not any(o["times"] <= v["times"] and o["top1"] > v["top1"] for o in panel)
-    ]
+    return [v["arm"] for v in panel if _best(v, panel)]
+
+
+def _best(value: dict[str, Any], panel: list[dict[str, Any]]) -> bool:
+    return not any(o["times"] <= value["times"] and o["top1"] > value["top1"] for o in panel)
 
 
 def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
@@ -197,7 +200,8 @@ def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
         for arm, row in by_arm(judged, kind).items():
             if arm in known:
                 values.append({**_at(word, arm, spent[kind], arm, top1[arm]), **_place(row)})
-    return values
+    panels = {word: [v for v in values if v["cost"] == word] for word in WORDS.values()}
+    return [{**v, "front": _best(v, panels[v["cost"]])} for v in values]
 
 
 def _at(cost: str, name: str, spent: pd.Series, arm: str, top1: float) -> dict[str, Any]:
@@ -220,7 +224,7 @@ def _times(spent: pd.Series, arm: str) -> float:
 
 
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The curve, the intervals of the distances from it, and the marks."""
+    """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
     drawn = {v["module"] for v in values}
     legend = {"title": None, "values": [name for name in MODULES if name in drawn]}
     x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
@@ -230,6 +234,16 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     y["axis"] = {"minExtent": 46}  # a reader's font may be wider than the one that was measured
     colour = {**module_scale("color"), "legend": legend}
     return [
+        {
+            "mark": {
+                "type": "line",
+                "interpolate": "step-after",
+                "strokeDash": [3, 3],
+                "color": "gray",
+            },
+            "transform": [{"filter": "datum.front"}],
+            "encoding": {"x": x, "y": {"field": "top1", **y}},
+        },
         {
             "mark": {"type": "line", "strokeWidth": 2},
             "transform": [{"filter": "datum.module == 'none'"}],

@@ -54,6 +54,30 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     return table(f"Latency of {backbone}", note, heads, body, places)
 
 
+def threads(store: Store) -> str:
+    """Ratios in the reference backbones, a column a backbone and number of threads."""
+    found = tables.latency_settings(store, device="cpu")
+    settings = [s for name in tables.REFERENCE_BACKBONES for s in found if s["backbone"] == name]
+    if not settings:
+        return absent("Times by backbone and threads")
+    frames = [tables.latency_table(store, setting) for setting in settings]
+    heads = [Head("Module", number=False)]
+    for setting, frame in zip(settings, frames, strict=True):
+        words = f"{setting['backbone']}, {_short(setting)}"
+        heads.append(Head(words, f"noise floor {tables.noise_floor(frame)}"))
+    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
+    arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
+    body = [
+        (Entry(arm), *(time(column.get(arm)) for column in columns))
+        for arm in arms
+        if arm != "none"
+    ]
+    rows = pd.concat(frames, ignore_index=True).assign(device="cpu")
+    note = "times the bare backbone [95 %]; one image at inference"
+    places = f"{_load(rows)}{origin(store, rows, 'latency')}"
+    return table("Times by backbone and threads", note, heads, body, places)
+
+
 def _load(rows: pd.DataFrame) -> str:
     """The largest load that the machine had beside the timing."""
     largest = rows["load_average"].max()

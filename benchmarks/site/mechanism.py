@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
-from benchmarks.mechanism import BACKBONE, PREVIEW, RECIPE, TASKS, drawings
+from benchmarks.mechanism import BACKBONE, RECIPE, TASKS, drawings
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
@@ -22,18 +22,9 @@ SIDE = 96
 """Width and height of a drawn scene, px."""
 
 
-def task_rows(store: Store, task: str) -> pd.DataFrame:
-    """One row an arm and seed, by the newest code: of the full recipe, else a preview's."""
-    rows = tables.with_arm(store.table("mechanism"))
-    rows = rows[rows["data"] == task]
-    full = rows[rows["recipe"] == RECIPE]
-    chosen = full if len(full) else tables.one_machine(rows[rows["recipe"] == PREVIEW])
-    return pairing.one_a_seed(store, pairing.current(chosen), task)
-
-
 def tasks(store: Store) -> str:
     """One table a task: every arm against the bare backbone."""
-    made = {task: task_rows(store, task) for task in TASKS}
+    made = {task: pairing.task_rows(store, task) for task in TASKS}
     if all(rows.empty for rows in made.values()):
         return absent("Every module on every task")
     return "\n".join(_task(store, task, rows) for task, rows in made.items())
@@ -77,7 +68,7 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
 def preview(store: Store) -> str:
     """What the comparison of all modules with their tasks has to begin with."""
     pairs = [float(found.n) for found in against_none(store).values()]
-    rows = pd.concat([task_rows(store, task) for task in TASKS])
+    rows = pd.concat([pairing.task_rows(store, task) for task in TASKS])
     return _preview(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
 
 
@@ -104,16 +95,15 @@ def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list
     return (wide[arm] - wide[others].mean(axis=1, skipna=False)).dropna().astype(float).tolist()
 
 
-def named_pairs(store: Store) -> dict[str, tuple[str, str]]:
-    """Task and arm of each line of `named`, by its title."""
-    return {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
+NAMED = {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
+"""Task and arm of each line of `named`, by its title."""
 
 
 def against_none(store: Store) -> dict[str, stats.Paired]:
     """Each module on the tasks that are made for it, less none: one family, by title."""
     gaps = {}
-    for title, (task, arm) in named_pairs(store).items():
-        found = compare.paired_differences(task_rows(store, task), "top1").get(arm)
+    for title, (task, arm) in NAMED.items():
+        found = compare.paired_differences(pairing.task_rows(store, task), "top1").get(arm)
         if found:
             gaps[title] = found
     return stats.paired(gaps) if gaps else {}
@@ -122,8 +112,8 @@ def against_none(store: Store) -> dict[str, stats.Paired]:
 def against_modules(store: Store) -> dict[str, stats.Paired]:
     """The same less the mean of the modules that the task isn't made for."""
     gaps = {}
-    for title, (task, arm) in named_pairs(store).items():
-        found = against_others(task_rows(store, task), arm, TASKS[task].named)
+    for title, (task, arm) in NAMED.items():
+        found = against_others(pairing.task_rows(store, task), arm, TASKS[task].named)
         if found:
             gaps[title] = found
     return stats.paired(gaps) if gaps else {}
@@ -131,7 +121,7 @@ def against_modules(store: Store) -> dict[str, stats.Paired]:
 
 def named(store: Store) -> str:
     """Each module on the tasks that are made for it: against none, and against the others."""
-    made = {task: task_rows(store, task) for task in TASKS}
+    made = {task: pairing.task_rows(store, task) for task in TASKS}
     together = pd.concat(list(made.values()))
     if together.empty:
         return absent("Modules on the tasks made for them")
@@ -145,7 +135,7 @@ def named(store: Store) -> str:
         Head("Accuracy of none", "%, mean"),
     )
     body = []
-    for title, (task, _) in named_pairs(store).items():
+    for title, (task, _) in NAMED.items():
         pairs = among[title].n if title in among else 0
         compared = _paired(alone.get(title)), _paired(among.get(title))
         body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
@@ -175,7 +165,7 @@ def scenes(store: Store) -> Figure:
     """Some test scenes of each task with their labels."""
     values: list[dict[str, Any]] = []
     for task in TASKS:
-        rows = tables.ok(task_rows(store, task))
+        rows = tables.ok(pairing.task_rows(store, task))
         kept = rows[rows["scenes"] != ""]["scenes"].dropna()
         for place, (label, png) in enumerate(drawings(kept.iloc[0]) if len(kept) else ()):
             url = f"data:image/png;base64,{png}"
@@ -215,7 +205,7 @@ def differences(store: Store) -> Figure:
         task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
     }
     for task in TASKS:
-        rows = task_rows(store, task)
+        rows = pairing.task_rows(store, task)
         frame = compare.judged(rows)
         compared = frame[frame["difference"].notna()]
         unfinished |= bool(len(compared) and _preview(frame, rows))

@@ -39,7 +39,7 @@ def budgets(store: Store) -> str:
         Head("Verdict so far", number=False),
     )
     parts = []
-    for title, rows, column in budget.comparisons(store):
+    for title, rows in budget.comparisons(store):
         body = [
             (
                 Entry(line.arm),
@@ -50,7 +50,7 @@ def budgets(store: Store) -> str:
                 value(_tenth, line.hours),
                 Entry(line.verdict or display.REFERENCE),
             )
-            for line in budget.lines(rows, column, budget.WANTED)
+            for line in budget.lines(rows, budget.WANTED)
         ]
         note = f"what is left to run so that a difference of {budget.WANTED} points is found"
         places = origin(store, rows, str(rows["benchmark"].iloc[0]))

@@ -80,13 +80,7 @@ def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
             "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
         }
         if key in verdicts:
-            made = verdicts[key]
-            line |= {"pairs": made.n, "difference": made.mean, "p_holm": made.p_holm}
-            line |= {"verdict": made.verdict, "ahead": power.ahead(found[key])}
-            line |= {"could_show": power.could_show(found[key], len(verdicts))}
-            if made.n >= compare.FEWEST_FOR_INTERVAL:
-                line |= {"low": made.low, "high": made.high}
-                line |= {"bca_low": made.bca_low, "bca_high": made.bca_high}
+            line |= compare.said(verdicts[key], found[key], len(verdicts))
         lines.append(line)
     plain = ("key", "arm", "module", "seeds", "failed", "gap", "verdict")
     numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")

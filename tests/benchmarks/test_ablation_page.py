@@ -224,7 +224,7 @@ def test_where_a_value_is_printed_is_said(tmp_path):
 
 
 def test_the_plan_of_seeds_has_the_families_that_have_rows(store):
-    titles = [title for title, _, _ in budget.comparisons(store)]
+    titles = [title for title, _ in budget.comparisons(store)]
     assert titles == [
         WHICH.title,
         f"SE, reduction, {WHICH.title}",

@@ -7,7 +7,7 @@ import torch
 import trial
 from rendered import row_of
 
-from benchmarks import mechanism, stats
+from benchmarks import budget, mechanism, pairing, stats
 from benchmarks.cells import MODULES, Cell
 from benchmarks.mechanism import PREVIEW, RECIPE, SEEDS
 from benchmarks.site import facts
@@ -116,12 +116,19 @@ def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(st
     assert facts.facts(few)["mechanism.summary"].startswith("Preview, not a result")
 
 
+def test_the_tasks_that_have_pairs_are_in_the_plan_of_seeds(store):
+    titles = [title for title, _ in budget.comparisons(store)]
+    question = mechanism.TASKS["position"].question
+    assert f"Mechanism, position: {question}" in titles
+    assert not any(title.startswith("Mechanism, clutter") for title in titles)
+
+
 def test_a_preview_has_no_place_beside_results(store):
-    rows = page.task_rows(store, "position")
+    rows = pairing.task_rows(store, "position")
     assert len(rows) == SEEDS * len(MODULES)
     cell = replace(CELL, data="position", module="coord", recipe=PREVIEW)
     trial.append(store, cell, {**VALUES, "top1": 1.0})
-    assert len(page.task_rows(store, "position")) == len(rows)
+    assert len(pairing.task_rows(store, "position")) == len(rows)
 
 
 def test_figures_show_differences_and_scenes(store):

@@ -75,8 +75,8 @@ def store(tmp_path_factory):
 
 
 def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
-    (_, rows, value), *_ = budget.comparisons(store)
-    found = {line.arm: line for line in budget.lines(rows, value, 0.2)}
+    (_, rows), *_ = budget.comparisons(store)
+    found = {line.arm: line for line in budget.lines(rows, 0.2)}
     eca, bare = found["eca"], found["none"]
     # eca is half a point above and below in turn; its rows took a second each
     assert eca.deviation == pytest.approx(0.5 * math.sqrt(10 / 9))
@@ -88,11 +88,11 @@ def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
 
 
 def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(store):
-    (_, rows, value), *_ = budget.comparisons(store)
+    (_, rows), *_ = budget.comparisons(store)
     shifted = rows.copy()
     shifted.loc[rows["arm"] == "eca", "top1"] += 2.0
     same, higher = (
-        {line.arm: line for line in budget.lines(r, value, 0.2)}["eca"] for r in (rows, shifted)
+        {line.arm: line for line in budget.lines(r, 0.2)}["eca"] for r in (rows, shifted)
     )
     assert (same.verdict, higher.verdict) == (stats.SAME, "higher")
     assert same.needed == higher.needed and same.more == higher.more > 0

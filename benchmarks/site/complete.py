@@ -1,0 +1,58 @@
+"""How much of what the suite `cpu` trains is there: runs with a row, of those that are planned."""
+
+from __future__ import annotations
+
+from benchmarks import display
+from benchmarks.cells import Cell, Selection, benchmarks
+from benchmarks.site.html import Entry, Head, table, value
+from benchmarks.site.origin import all_rows
+from benchmarks.store import Store
+from benchmarks.widths import WIDTHS
+
+TRAINED = {
+    "accuracy": "Accuracy",
+    "mechanism": "Mechanism tasks",
+    "segmentation": "Segmentation",
+    "ablation": "Ablations",
+    "ladder": "Steps of the recipe",
+}
+"""The benchmarks that compare trained arms, as people call them."""
+
+
+def complete(store: Store) -> str:
+    """A line a benchmark and network."""
+    heads = (
+        Head("What is trained", number=False),
+        Head("Network", number=False),
+        Head("Runs there"),
+        Head("Planned"),
+        Head("There", "%"),
+    )
+    body = []
+    for name, words in TRAINED.items():
+        there = set(store.table(name)["key"])
+        for network, keys in planned(name).items():
+            found = len(keys & there)
+            body.append(
+                (
+                    Entry(words),
+                    Entry(network),
+                    value(display.whole, found),
+                    value(display.whole, len(keys)),
+                    value(display.whole, 100 * found // len(keys)),
+                )
+            )
+    note = "a run that diverged is a run; on a processor"
+    return table("What is complete", note, heads, body, all_rows(store, *TRAINED))
+
+
+def planned(name: str) -> dict[str, set[str]]:
+    """The keys of what the suite has planned, by network; the other widths are one."""
+    found: dict[str, set[str]] = {}
+    for cell in benchmarks()[name].cells(Selection("cpu")):
+        found.setdefault(_network(cell), set()).add(cell.key)
+    return found
+
+
+def _network(cell: Cell) -> str:
+    return f"the first at {len(WIDTHS)} other widths" if cell.backbone in WIDTHS else cell.backbone
