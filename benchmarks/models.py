@@ -22,3 +22,11 @@ def create(backbone: str, module: str = "none", variant: str = "", **settings: A
 
     register()
     return attn.create_model(backbone, module, options=attn.parse_options(variant), **settings)
+
+
+def names() -> list[str]:
+    """Every backbone that `create` knows."""
+    import timm
+
+    register()
+    return timm.list_models()

@@ -175,11 +175,15 @@ def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> d
 
 
 def check(work: Plan, want: Selection) -> None:
-    """Raise, before any work, what can be known to go wrong: device, models, data."""
+    """Raise, before any work, what can be known to go wrong: device, models, data.
+
+    Networks that timm does not have, such as those of the papers, are no matter of a user's module.
+    """
     _check_device(want.device)
     cells = [cell for name in work.todo for cell in work.todo[name] if benchmarks()[name].plugs]
     if want.modules or want.backbones:
-        _check_models(cells)
+        known = set(want.backbones or models.names())
+        _check_models(cell for cell in cells if cell.backbone in known)
     for name, todo in work.todo.items():
         benchmarks()[name].check(todo)
 

@@ -1,5 +1,7 @@
 """The model of a cell is the one that its words name, small nets included."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from benchmarks import __main__, models, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.fresh import in_fresh_process
 from benchmarks.nets import CIFAR, SIZES
+from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
 
 SMALL = ("resnet10_small", "resnet10_small_os8", "resnet10_narrow_os8", *WIDTHS, *SIZES)
@@ -48,3 +51,17 @@ def test_a_chosen_module_is_checked_in_every_small_net():
 def test_what_nobody_knows_is_refused(words):
     with pytest.raises(ValueError, match=words[-1]):
         models.create(*words, device="meta")
+
+
+def test_a_user_s_module_is_tried_in_nets_of_timm_alone(tmp_path):
+    """The papers' nets have printed names; with no row of them yet they must not stop a run."""
+    want = Selection("cpu", modules=(("se", ""),))
+    empty = Store(tmp_path)
+    work = runner.plan(want, empty, only=["paper", "cost"])
+    assert {cell.backbone for cell in work.todo["paper"]} - set(models.names())
+    work.todo["cost"] = [cell for cell in work.todo["cost"] if cell.backbone == "resnet18"]
+    runner.check(work, want)
+    broken = replace(work.todo["cost"][0], module="se", variant="reduction=0")
+    work.todo["cost"].append(broken)
+    with pytest.raises(ValueError, match="reduction"):
+        runner.check(work, want)
