@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[options.command](options, console)
     except KeyboardInterrupt:
-        console.print("\nstopped. Finished rows are kept; the same command goes on from there.")
+        kept = " Finished rows are kept; the same command goes on from there."
+        console.print(f"\nstopped.{kept * (options.command == 'run')}")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
