@@ -19,8 +19,14 @@ def given(value: Any) -> bool:
     return value is not None and value is not pd.NA and value == value and value != ""
 
 
-def _signed(text: str) -> str:
+def signed(text: str) -> str:
+    """The text of one number with a minus for its hyphens."""
     return text.replace("-", MINUS)
+
+
+def many(number: Any, what: str) -> str:
+    """A number of things: ``1 row``, ``2 rows``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def with_minus(text: str) -> str:
@@ -46,8 +52,8 @@ def count(value: Any) -> str:
             scaled = number / scale
             if abs(scaled) >= 1:
                 digits = 2 if abs(scaled) < 100 else 1
-                return _signed(f"{scaled:.{digits}f} {letter}")
-    return _signed(f"{int(number):,}")
+                return signed(f"{scaled:.{digits}f} {letter}")
+    return signed(f"{int(number):,}")
 
 
 def added(value: Any) -> str:
@@ -70,13 +76,13 @@ def cleaned(values: dict[str, Any]) -> dict[str, float]:
 
 def percent(value: Any) -> str:
     """Two decimals, as accuracies in percent are printed."""
-    return _signed(f"{clean(value):.2f}")
+    return signed(f"{clean(value):.2f}")
 
 
 def points(value: Any) -> str:
     """A difference in percentage points with its sign."""
     rounded = round(clean(value), 2)
-    return _signed(f"{rounded:+.2f}") if rounded else "0.00"
+    return signed(f"{rounded:+.2f}") if rounded else "0.00"
 
 
 def ratio(value: Any) -> str:

@@ -6,8 +6,6 @@ Neither torch nor timm is imported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
-from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -106,11 +104,7 @@ def within_backbones(frame: pd.DataFrame, column: str) -> list[float]:
 
 def over_backbones(numbers: Sequence[float]) -> stats.Interval | None:
     """Their mean with Student's interval; None for fewer than two."""
-    n = len(numbers)
-    if n < 2:
-        return None
-    reach = stats.T_975[min(n - 1, len(stats.T_975)) - 1] * stdev(numbers) / sqrt(n)
-    return stats.Interval(fmean(numbers), fmean(numbers) - reach, fmean(numbers) + reach)
+    return stats.student_interval(numbers) if len(numbers) > 1 else None
 
 
 def better_count(frame: pd.DataFrame) -> stats.Interval | None:

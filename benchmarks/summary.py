@@ -110,7 +110,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
     old = pairing.left_out(store, which)
     if old:
-        console.print(f"{old} row{'' if old == 1 else 's'} of older code left out.")
+        console.print(f"{display.many(old, 'row')} of older code left out.")
     console.print()
 
 

@@ -147,7 +147,7 @@ def setting_words(setting: dict[str, Any]) -> str:
     threads = setting["threads"]
     words = [setting["device"]]
     if setting["device"] == "cpu" and pd.notna(threads):
-        words.append(f"{threads} thread{'' if threads == 1 else 's'}")
+        words.append(display.many(threads, "thread"))
     words += [setting["precision"], setting["layout"], f"batch {setting['batch_size']}"]
     return ", ".join([*words, f"{setting['image_size']} px"])
 

@@ -12,7 +12,7 @@ from benchmarks import ablated, compare, display, pairing, power, tables
 from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
-from benchmarks.site.accuracy import _many, difference, how, seeds, tested, top1
+from benchmarks.site.accuracy import difference, how, seeds, tested, top1
 from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.papers import METRICS, NAMES
@@ -255,11 +255,11 @@ def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -
     """
     words = how(rows, which)
     if old:
-        words.append(f"{_many(old, 'row')} of older code left out")
+        words.append(f"{display.many(old, 'row')} of older code left out")
     for reference in ("none", chosen.module):
         others = pairing.crossed(rows, reference)
         if others:
-            words.append(f"{_many(others, 'pair')} with {reference} across two machines")
+            words.append(f"{display.many(others, 'pair')} with {reference} across two machines")
     start = preview(rows, which, chosen)
     return f"{start}; {', '.join(words)}" if start else ", ".join(words)
 

@@ -26,9 +26,9 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
     words = how(rows, which)
     old, crossed = pairing.left_out(store, which, name), pairing.crossed(rows)
     if old:
-        words.append(f"{_many(old, 'row')} of older code left out")
+        words.append(f"{display.many(old, 'row')} of older code left out")
     if crossed:
-        words.append(f"{_many(crossed, 'pair')} across two machines")
+        words.append(f"{display.many(crossed, 'pair')} across two machines")
     if name == "accuracy" and pairing.retired(which):
         words.append("an earlier recipe, which no suite trains any more")
     preview = compare.preview_words(compare.judged(rows), which)
@@ -40,15 +40,11 @@ def how(rows: pd.DataFrame, which: Comparison) -> list[str]:
     done = tables.ok(rows)
     words = [f"recipe {which.recipe}", which.device]
     if which.recipe in RECIPES:
-        words.insert(1, _many(RECIPES[which.recipe].epochs, "epoch"))
+        words.insert(1, display.many(RECIPES[which.recipe].epochs, "epoch"))
     if len(done):
         words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
         words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
     return words
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def difference(row: Any) -> Entry:

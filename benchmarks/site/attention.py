@@ -236,4 +236,4 @@ def counts(store: Store) -> str:
 
 def percent(number: Any) -> str:
     """A share with its sign and two decimals."""
-    return f"{number:+.2f}".replace("-", display.MINUS)
+    return display.signed(f"{number:+.2f}")

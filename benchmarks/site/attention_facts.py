@@ -118,7 +118,7 @@ def _better_count(frame: pd.DataFrame) -> str:
 
 
 def _signed(number: float) -> str:
-    return f"{number:.2f}".replace("-", display.MINUS)
+    return display.signed(f"{number:.2f}")
 
 
 def _rank(frame: pd.DataFrame, column: str) -> str:
@@ -142,7 +142,7 @@ def _count_facts(store: Store) -> dict[str, str]:
         found[f"counts.{arm}"] = f"{arm}: {display.MISSING}"
         for row in tables.records(mine):
             time = attention.percent(100 * (row.ratio - 1))
-            share = f"{row.macs_share:+.3f}".replace("-", display.MINUS)
+            share = display.signed(f"{row.macs_share:+.3f}")
             moved = attention.percent(row.bytes_share)
             found[f"counts.{arm}"] = (
                 f"{arm}: {share} % multiply-adds, {moved} % bytes moved, {time} % time "

@@ -134,7 +134,7 @@ def _main(store: Store) -> dict[str, str]:
         short = AIM - bare["top1"].mean()
         met = "reached" if short <= 0 else f"missed by {display.percent(short)} points"
         found["recipe.aim_met"] = met
-        runs = f"{len(bare)} run{'' if len(bare) == 1 else 's'}"
+        runs = display.many(len(bare), "run")
         found["recipe.top1"] = f"{display.percent(bare['top1'].mean())} % (mean of {runs})"
         found["recipe.minutes"] = f"{bare['seconds'].median() / 60:.1f} minutes"
     return found

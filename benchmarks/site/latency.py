@@ -89,7 +89,7 @@ def _load(rows: pd.DataFrame) -> str:
 def _short(setting: dict[str, Any]) -> str:
     if setting["device"] == "cpu":
         threads = setting["threads"]
-        return f"{threads} thread{'' if threads == 1 else 's'}"
+        return display.many(threads, "thread")
     return f"{setting['precision']} {setting['layout']}"
 
 

@@ -82,7 +82,7 @@ def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
         words.append(f"guessing gives {display.percent(100 / one['classes'])} %")
         words.append(f"{display.whole(one['train_images'])} training scenes")
         words.append(f"{display.whole(one['test_images'])} test scenes")
-        words.append(f"{one['epochs']} epoch{'' if one['epochs'] == 1 else 's'}")
+        words.append(display.many(one["epochs"], "epoch"))
     return f"{', '.join(words)}; {paired.ADJUSTED}" if words else ""
 
 

@@ -135,7 +135,7 @@ def ends(rows: pd.DataFrame) -> tuple[Entry, ...]:
 def number(found: float) -> str:
     """Four digits, a tenth from a thousand up; what is nothing but rounding is a power."""
     digits = 4 if abs(found) < 1000 else 6
-    return f"{float(found):.{digits}g}".replace("-", display.MINUS)
+    return display.signed(f"{float(found):.{digits}g}")
 
 
 def facts(store: Store) -> dict[str, str]:

@@ -47,7 +47,7 @@ def of(rows: pd.DataFrame, variant: str, depth: int) -> pd.DataFrame:
 
 def small(found: Any) -> str:
     """Two digits, also of what is nearly nothing."""
-    return f"{float(found):.1e}".replace("-", display.MINUS) if found < 1e-3 else f"{found:.2g}"
+    return display.signed(f"{float(found):.1e}") if found < 1e-3 else f"{found:.2g}"
 
 
 def reading(ratio: float, changes: list[float]) -> str:

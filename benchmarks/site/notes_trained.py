@@ -146,7 +146,7 @@ def activations(store: Store) -> str:
     body = []
     for name in depth.ACTIVATIONS:
         for layers in depth.DEPTHS:
-            recipe = f"{layers} hidden layer{'s' * (layers > 1)}"
+            recipe = display.many(layers, "hidden layer")
             mine = rows[(rows["variant"] == name) & (rows["recipe"] == recipe)]
             if mine.empty:
                 continue

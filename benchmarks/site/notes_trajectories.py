@@ -92,7 +92,7 @@ def _steps(found: Any) -> Entry:
 
 
 def _power(found: Any) -> str:
-    return f"{float(found):.2g}".replace("-", display.MINUS)
+    return display.signed(f"{float(found):.2g}")
 
 
 def figures(store: Store) -> list[Figure]:

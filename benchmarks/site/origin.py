@@ -41,7 +41,7 @@ def origin(store: Store, rows: pd.DataFrame, *tables: str) -> str:
         if machine.get("gpus") and mine.get("device", pd.Series()).eq("cuda").any():
             words = [escape(machine["gpus"][0])]
         link = _record_link(store, "machines", str(name))
-        places.append(f"{', '.join(words)} (record {link}, {_many(len(mine))})")
+        places.append(f"{', '.join(words)} (record {link}, {display.many(len(mine), 'row')})")
     days = sorted({str(day)[:10] for day in rows["measured_at"]})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     facts = ["; ".join(places), f"torch {_versions(store, rows)}", f"commit {commits(rows)}", when]
@@ -71,7 +71,7 @@ def commits(rows: pd.DataFrame) -> str:
     others = rows["commit"].nunique() - 1
     words = f"<code>{escape(str(newest['commit'])[: history.SHORT])}</code>"
     words += " with changes" if newest["dirty"] else ""
-    return f"{words} and {others} other{'s' * (others > 1)}" if others else words
+    return f"{words} and {display.many(others, 'other')}" if others else words
 
 
 def _older(store: Store, rows: pd.DataFrame) -> list[str]:
@@ -97,14 +97,10 @@ def _older(store: Store, rows: pd.DataFrame) -> list[str]:
         (equal, "Of older code that gives the same values"),
     )
     return [
-        f'<a href="{WHAT_OLDER_IS}">{what}</a>: {n} of {_many(len(rows))}.'
+        f'<a href="{WHAT_OLDER_IS}">{what}</a>: {n} of {display.many(len(rows), "row")}.'
         for n, what in found
         if n
     ]
-
-
-def _many(rows: int) -> str:
-    return f"{rows} row{'' if rows == 1 else 's'}"
 
 
 def all_rows(store: Store, *tables: str) -> str:

@@ -43,7 +43,7 @@ def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
 
 def power(number: float) -> str:
     """A power of ten with its sign: ``+0.3``."""
-    return f"{display.clean(number):+.1f}".replace("-", display.MINUS)
+    return display.signed(f"{display.clean(number):+.1f}")
 
 
 def ends(found: list[float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ SEEDS = (5, 6, 8, 10, 12, 15, 20, 30, 50)
 def planned(store: Store) -> str:
     """The smallest difference that so many seeds show, in deviations of the differences."""
     heads = [Head("Paired seeds")]
-    heads += [Head(f"{arms} arm{'s' * (arms > 1)}", "in the table") for arms in ARMS]
+    heads += [Head(display.many(arms, "arm"), "in the table") for arms in ARMS]
     body = [
         [Entry(str(n), n), *(smallest(power.smallest_effect(n, arms)) for arms in ARMS)]
         for n in SEEDS

@@ -10,7 +10,7 @@ from benchmarks import compare, display, pairing, power, scenery, stats, tables
 from benchmarks.pairing import Comparison
 from benchmarks.segmentation import TWO
 from benchmarks.site import paired
-from benchmarks.site.accuracy import _many, judged
+from benchmarks.site.accuracy import judged
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
@@ -95,7 +95,7 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
     done = tables.ok(rows)
     if len(done):
         first = done.iloc[0]
-        words.insert(1, _many(int(first["epochs"]), "epoch"))
+        words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images"]
     preview = compare.preview_words(judge(rows), which)
@@ -169,7 +169,7 @@ def weight(gammas: pd.Series, name: str) -> Entry:
     if not found:
         return Entry("none" if len(gammas) else display.MISSING)
     mean = sum(found) / len(found)
-    return Entry(f"{mean:.3f}".replace("-", display.MINUS), mean)
+    return Entry(display.signed(f"{mean:.3f}"), mean)
 
 
 def classes(store: Store) -> str:

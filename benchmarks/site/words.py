@@ -35,9 +35,9 @@ def comparison(row: Any) -> str:
     if not display.given(row.difference):
         return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
     amount = display.points(row.difference)
-    seeds = f"{row.pairs:.0f} paired seed{'' if row.pairs == 1 else 's'}"
+    seeds = display.many(int(row.pairs), "paired seed")
     if row.failed:
-        seeds += f", {row.failed} more run{'' if row.failed == 1 else 's'} {row.no_value}"
+        seeds += f", {display.many(row.failed, 'more run')} {row.no_value}"
     if row.verdict == stats.TOO_FEW:
         return f"not enough seeds for a verdict ({amount} points in the mean of {seeds})"
     ends = f"95 % interval {display.points(row.low)} to {display.points(row.high)}, {seeds}"
