@@ -123,9 +123,13 @@ def leaderboard(store: Store, which: Comparison) -> str:
 
 
 def leaderboards(store: Store) -> str:
-    """One leaderboard a comparison, results first."""
+    """One a comparison that a suite still trains and that is no preview of a few epochs.
+
+    Where there is none, the first of the others stands in.
+    """
     found = compare.main_first(store)
-    return "\n".join(leaderboard(store, c) for c in found) or absent("Accuracy")
+    kept = [c for c in found if not (c.preview or pairing.retired(c))]
+    return "\n".join(leaderboard(store, c) for c in kept or found[:1]) or absent("Accuracy")
 
 
 def main_leaderboard(store: Store) -> str:

@@ -153,7 +153,8 @@ def test_the_leaderboard_shows_differences_failures_and_gaps(fragments):
     assert "not enough seeds" in row_of(board, "cbam")
     assert row_of(board, "danet").count("not measured") == 6
     assert "60,000 training images" in board and "Preview" not in board
-    assert "Preview, not a result" in fragments["leaderboards"]
+    assert fragments["leaderboards"] == board  # a preview beside a result is on another page
+    assert "Preview, not a result" in fragments["accuracy"]
 
 
 def test_every_failed_row_is_on_a_page(fragments):
