@@ -12,7 +12,7 @@ from contextlib import nullcontext
 
 from rich.console import Console
 
-from benchmarks import asked, budget, listing
+from benchmarks import asked, budget, display, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[options.command](options, console)
     except KeyboardInterrupt:
         kept = " Finished rows are kept; the same command goes on from there."
-        console.print(f"\nstopped.{kept * (options.command == 'run')}")
+        console.print(f"\nstopped.{kept * (options.command != 'plan')}")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -173,6 +173,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 def _verify(options: argparse.Namespace, console: Console) -> int:
     from benchmarks import runner, verify
 
+    if options.stale and options.rows:
+        raise ValueError(
+            "--rows was asked for with --stale, which takes one row of each arm; leave one out"
+        )
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
@@ -186,12 +190,19 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
             f"suite {want.suite}: {len(work.seconds)} rows to measure again; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
         )
+        if not work.todo:
+            what = "is stale, trained and of this machine" if options.stale else "is current"
+            console.print(f"nothing to compare: no row of the selection {what}")
         judge = verify.Judge(store, work, keep=options.stale)
         with Show(work, options.jobs, console) as show:
             counts = runner.run(work, store, jobs=options.jobs, show=show, judge=judge)
     differ = counts.get("differs", 0)
     equal = sum(counts.values()) - differ
-    console.print(f"{equal} rows with {judge.values} values are equal to the bit, {differ} differ")
+    rows, values = display.many(equal, "row"), display.many(judge.values, "equal value")
+    console.print(f"{rows} with {values}, to the bit; {differ} differ")
+    if options.stale:
+        left = len(runner.plan(want, store, only=options.only).stale)
+        console.print(f"{left} trained rows are stale (run --stale measures them again)")
     return 1 if differ else 0
 
 

@@ -59,8 +59,9 @@ class Tables:
         }
 
     def rows(self, table: str, /, **where: Any) -> pd.DataFrame:
-        """The rows with those values, of the machine that has most of them."""
-        return tables.one_machine(self._anywhere(table, **where))
+        """The rows with those values, of the table's main machine or else of another."""
+        main = tables.one_machine(tables.ok(self.store.table(table)))["machine"]
+        return tables.one_machine(self._anywhere(table, **where), next(iter(main), None))
 
     def _anywhere(self, table: str, /, **where: Any) -> pd.DataFrame:
         rows = tables.ok(self.store.table(table))
@@ -102,11 +103,14 @@ class Tables:
 
     def gap(self, table: str, column: str, one: dict, other: dict, /, **where: Any) -> Interval:
         """Mean of ``one`` less ``other``, paired by seed, with its 95 % interval (Student's)."""
-        found = [self._anywhere(table, **where, **arm) for arm in (one, other)]
-        machine = tables.one_machine(pd.concat(found, ignore_index=True))["machine"].iloc[0]
-        found = [rows[rows["machine"] == machine] for rows in found]
-        both = [rows.set_index("seed")[column].astype(float) for rows in found]
-        differences = (both[0] - both[1]).dropna()
+        both = [
+            self._anywhere(table, **where, **arm).set_index(["machine", "seed"])[column]
+            for arm in (one, other)
+        ]
+        differences = (both[0].astype(float) - both[1].astype(float)).dropna()
+        machines = differences.index.get_level_values("machine")
+        if len(machines):
+            differences = differences[machines == machines.value_counts().index[0]]
         if len(differences) < 2:
             raise Absent(f"fewer than two seeds of {table} have both {one} and {other}")
         return stats.student_interval(differences.tolist())

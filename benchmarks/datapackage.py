@@ -48,7 +48,7 @@ def _resource(
     path: Path, title: str, schema: tuple[Column, ...], key: dict[str, Any]
 ) -> dict[str, Any]:
     data = path.read_bytes()
-    fields = {"fields": [_described(c) for c in schema]}
+    fields = {"fields": [described(c) for c in schema]}
     return {
         "name": path.stem,
         "title": title,
@@ -61,7 +61,8 @@ def _resource(
     }
 
 
-def _described(column: Column) -> dict[str, str]:
+def described(column: Column) -> dict[str, str]:
+    """A column as the package describes it."""
     unit = f" [{column.unit}]" if column.unit else ""
     field = {"name": column.name, "type": column.type, "description": column.description + unit}
     return {**field, **({"unit": column.unit} if column.unit else {})}

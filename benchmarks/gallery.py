@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.io import write_png
 
 from benchmarks import canvas
 from benchmarks.cells import ROOT
@@ -30,10 +30,10 @@ assert len(COLOURS) == len(CLOTHES)
 
 
 def picture(scenes: Tensor, labels: Tensor) -> Tensor:
-    """Scenes (N, 1, H, W) and labels (N, H, W), both uint8, as one picture (3, h, w), uint8."""
+    """Scenes (N, 1, H, W) and labels (N, H, W), both uint8, as one picture (h, w, 3), uint8."""
     palette = torch.tensor([list(bytes.fromhex(colour)) for colour in COLOURS], dtype=torch.uint8)
     lines = scenes.expand(-1, 3, -1, -1), palette[labels.long()].permute(0, 3, 1, 2)
-    return torch.cat([_framed(line) for line in lines], 1)
+    return torch.cat([_framed(line) for line in lines], 1).permute(1, 2, 0)
 
 
 def _framed(images: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def main() -> None:
     """Draw the first test scenes."""
     made = canvas.load("clothes-preview")  # its scenes are the first of `clothes`
     PATH.parent.mkdir(parents=True, exist_ok=True)
-    write_png(picture(made.test_x[:SHOWN], made.test_y[:SHOWN]), str(PATH))
+    Image.fromarray(picture(made.test_x[:SHOWN], made.test_y[:SHOWN]).numpy()).save(PATH)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ class ImageNet(Accuracy):
     default_seconds = 900.0
     limit_seconds = 30 * 24 * 3600.0
     needs = f"set {VARIABLE} to the folder that holds train and val, and ask for --suite gpu"
-    """What gives it cells, for whoever asks where it has none."""
     code = (
         "benchmarks/accuracy.py::as_text",
         "benchmarks/accuracy.py::build",

@@ -8,6 +8,7 @@ import os
 from benchmarks import budget
 from benchmarks.cells import SUITES
 from benchmarks.store import RESULTS
+from benchmarks.verify import ROWS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     again = commands.add_parser("verify", help=words, description=words)
     _add_selection(again)
     _add_jobs(again)
-    again.add_argument("--rows", type=_number, default=3, help="rows of each benchmark")
+    again.add_argument("--rows", type=_number, help=f"rows of each benchmark; {ROWS} unless given")
     words = "trained rows of older code instead; where the values are equal, the others count too"
     again.add_argument("--stale", action="store_true", help=words)
     again.set_defaults(command="verify")

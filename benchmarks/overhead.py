@@ -75,13 +75,18 @@ class OverheadBenchmark(Benchmark):
     title = "What the suite costs"
     code = (
         "benchmarks/cells.py",
+        "benchmarks/datapackage.py",
         "benchmarks/engine.py",
+        "benchmarks/fresh.py::leave_with",
         "benchmarks/overhead.py",
         "benchmarks/progress.py",
         "benchmarks/provenance.py",
+        "benchmarks/reproduced.py",
         "benchmarks/runner.py",
         "benchmarks/schema.py",
         "benchmarks/store.py",
+        "benchmarks/tables.py::Rows",
+        "benchmarks/watch.py",
     )
     exclusive = True
     plugs = False

@@ -115,8 +115,11 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
 
 
 def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
-    """The rows of a comparison, those of older code and of every machine included."""
-    rows = tables.with_arm(store.table(name))
+    """The rows of a comparison, those of older code and of every machine included.
+
+    Code that is known to give the same values has one ``fingerprint``.
+    """
+    rows = tables.with_arm(store.codes(name).named(store.table(name)))
     for field in FIELDS:
         value = getattr(which, field)
         rows = rows[rows[field].isna() if value is None else (rows[field] == value).fillna(False)]
@@ -195,7 +198,7 @@ def one_a_seed(
 
 def task_rows(store: Store, task: str) -> pd.DataFrame:
     """The rows of one task of `mechanism`, one an arm and seed: full ones, else a preview's."""
-    rows = tables.with_arm(store.table("mechanism"))
+    rows = tables.with_arm(store.codes("mechanism").named(store.table("mechanism")))
     rows = rows[rows["data"] == task]
     full = rows[rows["recipe"] == mechanism.RECIPE]
     if full.empty:

@@ -1,13 +1,14 @@
-"""Which code gives the same values as older code: what `run --reproduce` has found.
+"""Which code gives the same values as other code: what `verify --stale` has found.
 
 The table lies beside those of the benchmarks. A row of it says that a stale row was measured again
 and that every value came out equal, to the bit. It stands for the rows that differ from that one by
-their seed alone and were measured by the same code.
+their seed alone and were measured by the same code on the same machine.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +31,10 @@ COLUMNS = (
     Column("environment", "string", "", "record in environments/; of the second measurement"),
 )
 
-_ALIKE = [column.name for column in CELL_COLUMNS if column.name != "seed"]
+_ALIKE = [*(column.name for column in CELL_COLUMNS if column.name != "seed"), "machine"]
+
+Kind = tuple[str, ...]
+"""What a row is of and where it was measured, its seed apart."""
 
 
 def read(root: Path) -> pd.DataFrame:
@@ -48,31 +52,47 @@ def read(root: Path) -> pd.DataFrame:
     return typed(frame, COLUMNS)
 
 
-def kinds(rows: pd.DataFrame) -> list[tuple[str, ...]]:
-    """What each row is of, its seed apart."""
-    words = rows[_ALIKE].astype("string").fillna("")
-    return list(words.itertuples(index=False, name=None))
+class Codes:
+    """Fingerprints of code that is known to give equal values, by the kind of what it measured."""
+
+    def __init__(self, found: pd.DataFrame) -> None:
+        self._names: dict[tuple[Kind, str], str] = {}
+        self._commits: dict[tuple[Kind, str], list[str]] = {}
+        rows = list(found.itertuples())
+        for row in rows:
+            kind = _kind(row)
+            kept, other = (self.name(kind, one) for one in (row.before, row.after))
+            self._names[kind, row.before] = self._names[kind, row.after] = kept
+            for (where, code), name in self._names.items():
+                if where == kind and name == other:
+                    self._names[where, code] = kept
+        for row in rows:
+            if pd.notna(row.dirty) and not row.dirty:
+                name = self.name(_kind(row), row.after)
+                self._commits.setdefault((_kind(row), name), []).append(row.commit)
+
+    def name(self, kind: Kind, fingerprint: str) -> str:
+        """One fingerprint for all that are equal to this one."""
+        return self._names.get((kind, fingerprint), fingerprint)
+
+    def gives(self, row: Any, fingerprint: str) -> bool:
+        """Whether the code of a fingerprint is that of a row, or known to give its values."""
+        kind = _kind(row) if self._names else ()
+        return self.name(kind, row.fingerprint) == self.name(kind, fingerprint)
+
+    def named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows with equal fingerprints where their code is known to give equal values."""
+        if not self._names or rows.empty:
+            return rows
+        names = [self.name(_kind(row), row.fingerprint) for row in rows.itertuples()]
+        return rows.assign(fingerprint=pd.Series(names, rows.index, "string"))
+
+    def commits(self, row: Any) -> list[str]:
+        """The commits at which the values of a row, or of its other seeds, came out again."""
+        kind = _kind(row) if self._names else ()
+        return self._commits.get((kind, self.name(kind, row.fingerprint)), [])
 
 
-def newest(found: pd.DataFrame) -> dict[tuple[tuple[str, ...], str], str]:
-    """For kinds and older fingerprints the newest fingerprint of equal values, by this table.
-
-    Code may also return to what it was: then the older one is the newest again.
-    """
-    steps = zip(kinds(found), found["before"], found["after"], strict=True)
-    result: dict[tuple[tuple[str, ...], str], str] = {}
-    for kind, before, after in steps:
-        for older, newer in list(result.items()):
-            if older[0] == kind and newer == before:
-                result[older] = after
-        result[kind, before] = after
-    return result
-
-
-def fingerprints(rows: pd.DataFrame, found: pd.DataFrame) -> list[str]:
-    """The fingerprint of the newest code that is known to give the values of each row."""
-    if found.empty:
-        return list(rows["fingerprint"])
-    known = newest(found)
-    pairs = zip(kinds(rows), rows["fingerprint"], strict=True)
-    return [known.get(pair, pair[1]) for pair in pairs]
+def _kind(row: Any) -> Kind:
+    values = (getattr(row, name) for name in _ALIKE)
+    return tuple("" if pd.isna(value) else str(value) for value in values)

@@ -20,7 +20,8 @@ import pandas as pd
 from benchmarks import engine, models, provenance, tables
 from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.schema import columns
-from benchmarks.store import Store, StoreError, row
+from benchmarks.store import Store, row
+from benchmarks.watch import Watch
 
 
 @dataclass
@@ -131,8 +132,7 @@ def plan(
     for name, benchmark in known.items():
         if only and name not in only:
             continue
-        table = store.table(name)
-        rows = tables.Rows(benchmark, table)
+        rows = tables.Rows(benchmark, store)
         cells = list(dict.fromkeys(benchmark.cells(want)))
         todo: list[Cell] = []
         current: set[Cell] = set()
@@ -140,7 +140,7 @@ def plan(
             found = rows.find(cell)
             if again or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
-            elif found.fingerprint != fingerprint(benchmark, cell):
+            elif not rows.codes.gives(found, fingerprint(benchmark, cell)):
                 redo = stale or not benchmark.trained
                 (todo if redo else result.stale).append(cell)
             elif found.status != "ok":
@@ -155,7 +155,7 @@ def plan(
         result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
-            result.seconds.update(_estimates(benchmark, todo, table))
+            result.seconds.update(_estimates(benchmark, todo, rows.table))
     return result
 
 
@@ -237,6 +237,7 @@ def run(
     code is fingerprinted before the first measurement. Raises StoreError when it changes later:
     what a worker then ran is unknown, so that row is not stored.
     """
+    provenance.forget()  # the code of now: workers import it
     provenance.commit()  # kept from now on, as the fingerprints are
     provenance.dirty()
     counts: dict[str, int] = {}
@@ -244,7 +245,7 @@ def run(
         name: {source for cell in cells for source in sources(benchmarks()[name], cell)}
         for name, cells in work.todo.items()
     }
-    watch = _Watch(set().union(*used.values()))
+    watch = Watch(set().union(*used.values()))
     prints = {
         cell: fingerprint(benchmarks()[name], cell)
         for name, cells in work.todo.items()
@@ -262,14 +263,7 @@ def run(
                 if unknown:
                     raise KeyError(f"{name} measured {sorted(unknown)}, which are no columns of it")
                 watch.check(used[name])
-                made = row(
-                    finished.cell,
-                    finished.values,
-                    prints[finished.cell],
-                    status=finished.status,
-                    reason=finished.reason,
-                    seconds=round(finished.seconds, 3),
-                )
+                made = _row(finished, prints[finished.cell])
                 if judge:
                     status, reason = judge(made)
                     finished = replace(finished, status=status, reason=reason)
@@ -282,24 +276,7 @@ def run(
     return counts
 
 
-class _Watch:
-    """Notices that code changed since a run began."""
-
-    def __init__(self, sources: Iterable[str]) -> None:
-        self.seen = {source: self._state(source) for source in sources}
-
-    def _state(self, source: str) -> tuple[int, str]:
-        return Path(source.partition("::")[0]).stat().st_mtime_ns, provenance.fingerprint([source])
-
-    def check(self, sources: Iterable[str]) -> None:
-        for source in sources:
-            written, before = self.seen[source]
-            if Path(source.partition("::")[0]).stat().st_mtime_ns == written:
-                continue
-            provenance.forget()
-            self.seen[source] = now = self._state(source)
-            if now[1] != before:
-                raise StoreError(
-                    f"{source} changed since this run began; the rows so far are kept, and the "
-                    "same command measures the rest with the code as it is now"
-                )
+def _row(finished: engine.Finished, code: str) -> dict[str, Any]:
+    how = {"status": finished.status, "reason": finished.reason}
+    seconds = round(finished.seconds, 3)
+    return row(finished.cell, finished.values, code, **how, seconds=seconds)

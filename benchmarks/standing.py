@@ -49,35 +49,35 @@ class Standing:
 
 def standing(benchmark: Benchmark, want: Selection, store: Store) -> Standing:
     """Compare the rows of a benchmark with a selection and with the code."""
-    rows = tables.Rows(benchmark, store.table(benchmark.name))
+    rows = tables.Rows(benchmark, store)
     others = dict(rows.by_place)
     counts: Counter[str] = Counter()
     for cell in dict.fromkeys(benchmark.cells(want)):
         row = rows.find(cell)
         if row is not None:
             others.pop((row.key, row.machine), None)
-        counts[_state(benchmark, cell, row)] += 1
-    return Standing(**counts) + _others(benchmark, others.values())
+        counts[_state(rows, cell, row)] += 1
+    return Standing(**counts) + _others(rows, others.values())
 
 
-def _state(benchmark: Benchmark, cell: Cell, row: Any) -> str:
+def _state(rows: tables.Rows, cell: Cell, row: Any) -> str:
     if row is None:
         return "missing"
-    if row.fingerprint != runner.fingerprint(benchmark, cell):
+    if not rows.codes.gives(row, runner.fingerprint(rows.benchmark, cell)):
         return "stale"
     return "current" if row.status == "ok" else "valueless"
 
 
-def _others(benchmark: Benchmark, rows: Iterable[Any]) -> Standing:
+def _others(rows: tables.Rows, others: Iterable[Any]) -> Standing:
     """Rows of another suite, another machine or a user's own modules."""
     found = stale = unknown = 0
-    for row in rows:
+    for row in others:
         found += 1
         if ":" in row.module:  # a user's own file: what a table names is not run for a count
             unknown += 1
             continue
         try:
-            stale += _state(benchmark, _cell(row), row) == "stale"
+            stale += _state(rows, _cell(row), row) == "stale"
         except Exception:  # whatever a module or recipe that is gone raises, by its benchmark
             unknown += 1
     return Standing(others=found, others_stale=stale, others_unknown=unknown)

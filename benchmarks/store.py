@@ -69,17 +69,10 @@ class Store:
     def _journal_path(self, name: str) -> Path:
         return self.root / ".journal" / f"{name}.jsonl"
 
-    def table(self, name: str) -> pd.DataFrame:
-        """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates.
-
-        ``fingerprint`` is that of the newest code which is known to give the values of a row, see
-        `reproduced`; the file keeps that of the code which measured it.
-        """
-        rows = self._table(name)
+    def codes(self, name: str) -> reproduced.Codes:
+        """Which code of a benchmark is known to give the same values as other code."""
         found = self.reproduced()
-        mine = found[found["benchmark"] == name]
-        prints = pd.Series(reproduced.fingerprints(rows, mine), rows.index, "string")
-        return rows.assign(fingerprint=prints)
+        return reproduced.Codes(found[found["benchmark"] == name])
 
     def reproduced(self) -> pd.DataFrame:
         """The table of `reproduced`."""
@@ -88,7 +81,8 @@ class Store:
         except (ValueError, OSError) as error:
             raise self._unreadable(self.root / reproduced.FILE, error) from error
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> pd.DataFrame:
+        """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates."""
         schema = columns(benchmarks()[name])
         parts = (self._read_csv(name, schema), self._read_journal(name, schema))
         frames = [frame for frame in parts if len(frame)]
@@ -184,7 +178,7 @@ class Store:
             journal = self._journal_path(name)
             if not journal.exists():
                 continue
-            frame = self._table(name)
+            frame = self.table(name)
             path = self.table_path(name)
             text = frame.to_csv(index=False, lineterminator="\n", float_format=shortest)
             self._replace(path, text)

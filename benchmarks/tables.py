@@ -74,10 +74,12 @@ def here() -> str:
 class Rows:
     """The rows of a benchmark's table by cell."""
 
-    def __init__(self, benchmark: Benchmark, table: pd.DataFrame) -> None:
+    def __init__(self, benchmark: Benchmark, store: Store) -> None:
         self.benchmark = benchmark
+        self.table = store.table(benchmark.name)
+        self.codes = store.codes(benchmark.name)
         self.here = here()
-        self.by_place = {(r.key, r.machine): r for r in records(table)}
+        self.by_place = {(r.key, r.machine): r for r in records(self.table)}
         self.by_key = {key: row for (key, _), row in self.by_place.items()}
 
     def find(self, cell: Cell) -> Any:
@@ -221,6 +223,6 @@ def _by_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     order = in_order([*MODULES, *rows["arm"]])
     latest = rows.sort_values("measured_at", kind="stable").drop_duplicates("arm", keep="last")
     kept = ["benchmark", "backbone", "module", *columns, "status", "reason", "measured_at"]
-    kept += ["commit", "dirty", "machine", "environment", "fingerprint"]
+    kept += ["commit", "dirty", "machine", "environment"]
     table = latest.set_index("arm").reindex(order)[kept]
     return table.rename_axis("arm").reset_index()

@@ -22,17 +22,17 @@ from benchmarks.cells import Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.runner import Plan
 from benchmarks.store import Store
 
-VARYING = ("s", "ms", "images/s", "MiB")
-"""Units of what no two measurements have in common."""
+VARYING = ("images_per_second", "resident_mib", "malloc")
+"""Columns that two measurements need not have in common."""
 
 ROWS = 3
 """Rows of a benchmark that a spot-check takes, unless the reader asks for more."""
 
 
 def spot_check(
-    want: Selection, store: Store, rows: int = ROWS, *, only: Sequence[str] = ()
+    want: Selection, store: Store, rows: int | None = None, *, only: Sequence[str] = ()
 ) -> Plan:
-    """So many rows of each benchmark, those of this machine first; the keys, hashes, choose.
+    """So many rows of each benchmark (`ROWS`), those of this machine first; keys, hashes, choose.
 
     Raises ValueError for an unknown benchmark and for one that times what it measures.
     """
@@ -48,15 +48,17 @@ def spot_check(
     result = Plan()
     for name in only or chosen:
         benchmark = benchmarks()[name]
-        found = tables.Rows(benchmark, store.table(name))
+        found = tables.Rows(benchmark, store)
         good: dict[Cell, Any] = {}
         for cell in benchmark.cells(want):
             row = found.find(cell)
             if row is None or row.status != "ok":
                 continue
-            if row.fingerprint == runner.fingerprint(benchmark, cell):
+            if found.codes.gives(row, runner.fingerprint(benchmark, cell)):
                 good[cell] = row
-        first = sorted(good, key=lambda cell: (good[cell].machine != found.here, cell.key))[:rows]
+        first = sorted(good, key=lambda cell: (good[cell].machine != found.here, cell.key))[
+            : rows or ROWS
+        ]
         if first:
             result.todo[name] = first
             result.seconds |= {cell: good[cell].seconds for cell in first}
@@ -64,14 +66,18 @@ def spot_check(
 
 
 def stale(want: Selection, store: Store, *, only: Sequence[str] = ()) -> Plan:
-    """Of stale trained cells the first of each kind and older code that this machine measured."""
+    """Of stale trained cells the first of each kind and older code that this machine measured.
+
+    Not of those that a time decides, such as the steps of so many seconds: they come out otherwise.
+    """
     every = runner.plan(want, store, only=only)
     result = Plan(current=every.current)
     older = _rows(store, every.stale)
     seen = set()
     for cell in every.stale:
-        row = older.get(cell)
-        if row is None or row.machine != tables.here() or row.status != "ok":
+        benchmark, row = benchmarks()[cell.benchmark], older.get(cell)
+        timed = benchmark.exclusive and benchmark.same_machine(cell)
+        if timed or row is None or row.machine != tables.here() or row.status != "ok":
             result.stale.append(cell)
             continue
         kind = (replace(cell, seed=None), row.fingerprint)
@@ -91,7 +97,7 @@ def _rows(store: Store, cells: Iterable[Cell]) -> dict[Cell, Any]:
     for cell in cells:
         name = cell.benchmark
         if name not in read:
-            read[name] = tables.Rows(benchmarks()[name], store.table(name))
+            read[name] = tables.Rows(benchmarks()[name], store)
         found[cell] = read[name].find(cell)
     return {cell: row for cell, row in found.items() if row is not None}
 
@@ -119,7 +125,7 @@ class Judge:
         if new["status"] != "ok":
             return "differs", new["reason"]
         benchmark, old = benchmarks()[new["benchmark"]], self._older[new["key"]]
-        names = [column.name for column in benchmark.columns if column.unit not in VARYING]
+        names = [column.name for column in benchmark.columns if column.name not in VARYING]
         now = _typed(benchmark, new)
         differ = [name for name in names if not _equal(getattr(old, name), getattr(now, name))]
         if differ:
@@ -141,7 +147,9 @@ def _typed(benchmark: Benchmark, values: dict[str, Any]) -> Any:
 
 
 def _equal(old: Any, new: Any) -> bool:
-    return bool(pd.isna(old) and pd.isna(new)) or bool(pd.notna(old) and old == new)
+    if pd.isna(old) or pd.isna(new):
+        return bool(pd.isna(old) and pd.isna(new))
+    return bool(old == new)
 
 
 def _difference(name: str, old: Any, new: Any) -> str:

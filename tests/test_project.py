@@ -93,6 +93,7 @@ def test_reading_tables_installs_neither_torch_nor_timm():
 
 def test_what_the_code_imports_is_declared():
     distributions = {
+        "PIL": "pillow",
         "pynvml": "nvidia-ml-py",
         "sklearn": "scikit-learn",
         "vl_convert": "vl-convert-python",

@@ -226,7 +226,8 @@ def _unmeasured(store: Store) -> list[str]:
         f"{backbone} on {runs.data}, {runs.recipe}, {runs.precision}"
         for runs in PLANS["cpu"]
         for backbone in runs.backbones
-        if len(runs.arms) > 1 and not (rows["backbone"] == backbone).any()
+        if len(runs.arms) > 1
+        and not ((rows["backbone"] == backbone) & (rows["recipe"] == runs.recipe)).any()
     ]
     missing += [] if rows["device"].ne("cpu").any() else ["Training on a GPU"]
     return missing if len(store.table("imagenet")) else [*missing, "ImageNet"]

@@ -42,7 +42,7 @@ def complete(store: Store) -> str:
                     value(display.whole, 100 * found // len(keys)),
                 )
             )
-    note = "a run that diverged is a run; on a processor"
+    note = "a run that diverged is a run, and so is one of older code; on a processor"
     return table("What is complete", note, heads, body, all_rows(store, *TRAINED))
 
 

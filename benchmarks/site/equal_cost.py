@@ -173,12 +173,12 @@ def _said(value: dict[str, Any]) -> str:
 
 
 def front(values: list[dict[str, Any]], cost: str) -> list[str]:
-    """The arms of a panel that no other beats, which is as cheap or cheaper and better (Pareto)."""
-    panel = [v for v in values if v["cost"] == cost]
-    return [v["arm"] for v in panel if _best(v, panel)]
+    """The arms on the Pareto front of a panel."""
+    return [v["arm"] for v in values if v["cost"] == cost and v["front"]]
 
 
 def _best(value: dict[str, Any], panel: list[dict[str, Any]]) -> bool:
+    """Whether nothing is as cheap or cheaper and better."""
     return not any(o["times"] <= value["times"] and o["top1"] > value["top1"] for o in panel)
 
 

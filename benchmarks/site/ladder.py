@@ -62,7 +62,7 @@ def _step(store: Store, step: Step, rows: pd.DataFrame, title: str) -> pd.DataFr
         & (rows["layout"] == step.layout)
         & (rows["precision"] == step.precision)
     ]
-    found = pairing.current(tables.with_arm(mine))
+    found = pairing.current(tables.with_arm(store.codes("ladder").named(mine)))
     return pairing.one_a_seed(store, found, title)
 
 

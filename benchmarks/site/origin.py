@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -80,17 +81,24 @@ def _older(store: Store, rows: pd.DataFrame) -> list[str]:
     Rows that the present code is known to give again (`verify`) are counted apart.
     """
     known = benchmarks()
-    again = {row.after: row.commit for row in records(store.reproduced()) if not row.dirty}
+    codes = {str(name): store.codes(str(name)) for name in rows["benchmark"].unique()}
+
+    @cache
+    def since(name: str, module: str, commit: str) -> bool | None:
+        return history.older(known[name], module, commit)
+
     older = unknown = equal = 0
-    for key, mine in rows.groupby(["benchmark", "module", "commit", "dirty", "fingerprint"]):
-        name, module, commit, dirty, code = key
-        of = known[str(name)], str(module)
-        changed = None if dirty else history.older(*of, str(commit))
-        if changed is not False and code in again and history.older(*of, again[code]) is False:
-            equal += len(mine)
+    for row in records(rows):
+        of = row.benchmark, row.module
+        changed = None if row.dirty else since(*of, row.commit)
+        if changed is False:
             continue
-        older += len(mine) * (changed is True)
-        unknown += len(mine) * (changed is None)
+        if any(since(*of, commit) is False for commit in codes[row.benchmark].commits(row)):
+            equal += 1
+        elif changed:
+            older += 1
+        else:
+            unknown += 1
     found = (
         (older, "Of older code"),
         (unknown, "Of code that cannot be compared"),

@@ -152,7 +152,7 @@ def test_reading_tables_needs_neither_torch_nor_timm():
 
 def test_units_stand_apart_from_descriptions():
     column = Column("seconds", "number", "s", "time")
-    from benchmarks.schema import described
+    from benchmarks.datapackage import described
 
     assert described(column) == {
         "name": "seconds",

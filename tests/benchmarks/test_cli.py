@@ -247,7 +247,16 @@ def test_verify_measures_again_and_compares(answer, results):
     status, out, _ = answer("verify", *ONE, "--module", "se")
     assert status == 0, out
     assert "2 rows to measure again" in out
-    assert "are equal to the bit, 0 differ" in out
+    assert "2 rows with " in out and "equal values, to the bit; 0 differ" in out
+
+
+def test_a_spot_check_of_nothing_says_so(answer):
+    status, out, _ = answer("verify", *ONE)
+    assert status == 0
+    assert "nothing to compare: no row of the selection is current" in out
+    status, _, errors = answer("verify", "--stale", "--rows", "2")
+    assert status == 2
+    assert "one row of each arm" in errors
 
 
 def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):

@@ -1,16 +1,18 @@
 """A spot-check changes nothing; a stale row whose values are equal speaks for other seeds."""
 
-from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from trouble import Trouble, cell
 
-from benchmarks import reproduced, runner, schema, verify
+from benchmarks import __main__ as command_line
+from benchmarks import reproduced, runner, schema, tables, verify
 from benchmarks.cells import Selection
 from benchmarks.store import StoreError, row
 
 WANT = Selection()
+HERE = tables.here()
 
 
 class Silent:
@@ -25,8 +27,7 @@ class Silent:
 def old(store, trouble, monkeypatch):
     """Put rows of older code into the store: their seeds, and values unlike those of today."""
     monkeypatch.setattr(Trouble, "trained", True)
-    timed = [replace(c, unit="s") if c.name == "pid" else c for c in Trouble.columns]
-    monkeypatch.setattr(Trouble, "columns", tuple(timed))
+    monkeypatch.setattr(verify, "VARYING", ("pid",))
 
     def put(*seeds, code="a" * 12, **other):
         trouble.wanted = (*trouble.wanted, *("ok" for _ in seeds))
@@ -62,10 +63,12 @@ def test_equal_values_make_all_rows_of_that_code_current(store, old):
     assert run(store)[0] == {"ok": 1}
     work = runner.plan(WANT, store)
     assert (work.current, work.stale, work.todo) == (3, [], {})
-    assert store.table("trouble")["fingerprint"].nunique() == 1
+    rows = store.codes("trouble").named(store.table("trouble"))
+    assert rows["fingerprint"].nunique() == 1
     found = store.reproduced().iloc[0]
     assert found["before"] == "a" * 12
     assert found["after"] == store.table("trouble")["fingerprint"][0]
+    assert store.table("trouble")["fingerprint"].tolist()[1:] == ["a" * 12] * 2
     assert (found["values"], found["seed"]) == (4, 0)  # the process is no value
 
 
@@ -111,6 +114,12 @@ def test_only_a_row_of_this_machine_can_be_compared(store, old, other_machine):
     assert len(work.stale) == 2
 
 
+def test_a_value_that_is_there_differs_from_one_that_is_not():
+    assert not verify._equal(pd.NA, 1)
+    assert not verify._equal(1, pd.NA)
+    assert verify._equal(pd.NA, pd.NA)
+
+
 def test_an_empty_value_equals_an_empty_one_and_nothing_else(store, old):
     old(0, word=None)
     assert run(store)[1].reason == "word is ok, was "
@@ -118,47 +127,73 @@ def test_an_empty_value_equals_an_empty_one_and_nothing_else(store, old):
     assert "third is 0.333" in run(store)[1].reason
 
 
-def steps(*pairs):
+def steps(*pairs, **other):
     """The table with so many rows of one kind, in time."""
-    rows = [{"benchmark": "trouble", "before": b, "after": a} for b, a in pairs]
+    kind = {**vars(cell("ok", 5)), "machine": HERE, "commit": "c", "dirty": False}
+    rows = [{**kind, "before": before, "after": after, **other} for before, after in pairs]
     return schema.typed(pd.DataFrame(rows, dtype=object), reproduced.COLUMNS)
 
 
-def after(*pairs):
-    return {before: newest for (_, before), newest in reproduced.newest(steps(*pairs)).items()}
+def of(code, seed=0, machine=HERE, **other):
+    """A row of older code as a table has it."""
+    fields = {**vars(cell("ok", seed)), "machine": machine, "fingerprint": code, **other}
+    return SimpleNamespace(**fields)
 
 
-def test_the_newest_code_is_found_over_several_steps():
-    assert after(("a", "b"), ("x", "b"), ("b", "c")) == dict.fromkeys("axb", "c")
+def test_codes_that_give_the_same_values_are_equal_over_several_steps():
+    codes = reproduced.Codes(steps(("a", "b"), ("x", "y"), ("y", "b"), ("b", "c")))
+    assert all(codes.gives(of(one), other) for one in "abcxy" for other in "abcxy")
+    assert not codes.gives(of("a"), "d")
+    assert codes.gives(of("d"), "d")
 
 
-def test_code_that_returns_to_what_it_was_is_the_newest_again():
-    assert after(("a", "b"), ("b", "a")) == {"a": "a", "b": "a"}
+def test_code_that_returns_to_what_it_was_has_its_rows_again():
+    codes = reproduced.Codes(steps(("a", "b")))
+    assert codes.gives(of("a"), "a") and codes.gives(of("a"), "b") and codes.gives(of("b"), "a")
 
 
-def test_a_row_speaks_for_other_seeds_alone(store, old, trouble):
-    old(0, 1)
-    other = cell("ok", 2, group="g")
-    values = {"third": 2 / 3, "count": 2**60 + 2, "even": True, "word": "ok", "pid": 1}
-    store.append("trouble", row(other, values, "a" * 12, seconds=0.5))
-    found = steps(("a" * 12, "b" * 12)).assign(**vars(cell("ok", 5)))
-    store.confirm(found.iloc[0].to_dict())
-    table = store.table("trouble").set_index("seed")["fingerprint"]
-    assert table.to_dict() == {0: "b" * 12, 1: "b" * 12, 2: "a" * 12}
+def test_a_row_speaks_for_other_seeds_alone():
+    codes = reproduced.Codes(steps(("a", "b")))
+    assert codes.gives(of("a", seed=7), "b")
+    assert not codes.gives(of("a", machine="elsewhere"), "b")
+    assert not codes.gives(of("a", data="g"), "b")
+
+
+def test_the_commits_are_those_of_what_is_in_git():
+    made = pd.concat([steps(("a", "b")), steps(("b", "c"), commit="d", dirty=True)])
+    codes = reproduced.Codes(made)
+    assert codes.commits(of("c")) == ["c"]
+    assert codes.commits(of("z")) == []
 
 
 def test_a_damaged_table_is_named(store, old):
     old(0)
     store.write(reproduced.FILE, "benchmark,key\ntrouble,1\n")
     with pytest.raises(StoreError, match=r"reproduced\.csv is not a readable table .*before"):
-        store.table("trouble")
+        store.codes("trouble")
 
 
 def test_rows_of_another_benchmark_are_not_touched(store, old):
     old(0)
-    other = {**vars(cell("ok", 0)), "benchmark": "other"}
+    other = {**vars(cell("ok", 0)), "benchmark": "other", "machine": HERE}
     store.confirm({**other, "before": "a" * 12, "after": "b" * 12, "values": 1})
-    assert store.table("trouble")["fingerprint"].tolist() == ["a" * 12]
+    assert not store.codes("trouble").gives(of("a" * 12), "b" * 12)
+    assert store.codes("other").gives(of("a" * 12, benchmark="other"), "b" * 12)
+
+
+def test_the_command_keeps_what_is_equal_and_says_what_is_left(store, old, capsys):
+    command = ["verify", "--stale", "--results", str(store.root)]
+    old(0, 1)
+    assert command_line.main(command) == 0
+    said = capsys.readouterr().out
+    assert "1 row with 4 equal values, to the bit; 0 differ" in said
+    assert "0 trained rows are stale" in said
+    assert not store._journal_path("trouble").exists()
+    old(2, 3, code="b" * 12, third=9.0)
+    assert command_line.main(command) == 1
+    said = capsys.readouterr().out
+    assert "0 rows with 0 equal values, to the bit; 1 differ" in said
+    assert "third is 0.6" in said and "2 trained rows are stale" in said
 
 
 @pytest.fixture
