@@ -86,6 +86,8 @@ class OverheadBenchmark(Benchmark):
         "benchmarks/schema.py",
         "benchmarks/store.py",
         "benchmarks/tables.py::Rows",
+        "benchmarks/tables.py::here",
+        "benchmarks/tables.py::records",
         "benchmarks/watch.py",
     )
     exclusive = True

@@ -58,7 +58,7 @@ class Codes:
     def __init__(self, found: pd.DataFrame) -> None:
         self._names: dict[tuple[Kind, str], str] = {}
         self._commits: dict[tuple[Kind, str], list[str]] = {}
-        rows = list(found.itertuples())
+        rows = _records(found)
         for row in rows:
             kind = _kind(row)
             kept, other = (self.name(kind, one) for one in (row.before, row.after))
@@ -84,13 +84,19 @@ class Codes:
         """The rows with equal fingerprints where their code is known to give equal values."""
         if not self._names or rows.empty:
             return rows
-        names = [self.name(_kind(row), row.fingerprint) for row in rows.itertuples()]
+        names = [self.name(_kind(row), row.fingerprint) for row in _records(rows)]
         return rows.assign(fingerprint=pd.Series(names, rows.index, "string"))
 
     def commits(self, row: Any) -> list[str]:
         """The commits at which the values of a row, or of its other seeds, came out again."""
-        kind = _kind(row) if self._names else ()
+        if not self._commits:
+            return []
+        kind = _kind(row)
         return self._commits.get((kind, self.name(kind, row.fingerprint)), [])
+
+
+def _records(rows: pd.DataFrame) -> list[Any]:
+    return list(rows.itertuples())
 
 
 def _kind(row: Any) -> Kind:

@@ -112,10 +112,14 @@ def _older(store: Store, rows: pd.DataFrame) -> list[str]:
 
 
 def all_rows(store: Store, *tables: str) -> str:
-    """Links to the files that have all rows, and to what their columns mean."""
+    """Links to the files that have all rows, and to what their columns mean.
+
+    The columns of a file beside others are only linked where there is one.
+    """
     links = " and ".join(file_html(store.root, f"{name}.csv", UP) for name in tables)
-    columns = [(f"{UP}results/columns/#{name}", name) for name in tables]
-    if len(columns) == 1:
+    there = [name for name in tables if len(tables) == 1 or store.table_path(name).exists()]
+    columns = [(f"{UP}results/columns/#{name}", name) for name in there]
+    if len(tables) == 1:
         return f'All rows: {links} (<a href="{columns[0][0]}">its columns</a>).'
     named = " and ".join(f'<a href="{href}">{name}</a>' for href, name in columns)
-    return f"All rows: {links} (columns of {named})."
+    return f"All rows: {links} (columns of {named})." if named else f"All rows: {links}."
