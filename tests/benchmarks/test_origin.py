@@ -131,6 +131,10 @@ def test_a_version_is_named_once_with_all_its_records(rows, code, tmp_path):
 def test_rows_of_two_tables_name_both_files(rows, code):
     words = origin(*rows(("a" * 40, "2026-01-01")), "accuracy", "ablation")
     assert ">accuracy.csv</a> and <code>ablation.csv</code> (no rows yet)" in words
+    assert '/columns/#accuracy">accuracy</a>)' in words  # of a file that is not there are none
+    (results, table) = rows(("a" * 40, "2026-01-01"))
+    results.write("ablation.csv", results.table_path("accuracy").read_text())
+    words = origin(results, table, "accuracy", "ablation")
     assert '/columns/#accuracy">accuracy</a> and ' in words
     assert '/columns/#ablation">ablation</a>)' in words
 
