@@ -16,6 +16,12 @@ def trouble(monkeypatch):
 
 
 @pytest.fixture
+def results(tmp_path):
+    """A folder for tables that is not there yet."""
+    return tmp_path / "results"
+
+
+@pytest.fixture
 def store(tmp_path, trouble):
     return Store(tmp_path / "results")
 
