@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks import alone
+from benchmarks import alone, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.fresh import keep_memory
 from benchmarks.latency import one_timing_job
@@ -85,6 +85,7 @@ class Breakdown(Benchmark):
             for kind, words in WORDS.items()
         ),
         Column("operations", "string", "", "share of each operator (in %) and its calls, by time"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -116,9 +117,10 @@ class Breakdown(Benchmark):
         torch.set_num_threads(cell.threads or 1)
         torch.manual_seed(0)
         with one_timing_job(), torch.inference_mode(cell.recipe == "inference"):
+            beside = surroundings.of_processor()
             module = build(cell)
             call = alone.call(module, list(module.parameters()), *alone.maps(cell))
-            return summed(own_times(call))
+            return summed(own_times(call)) | beside
 
 
 def build(cell: Cell) -> nn.Module:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from benchmarks import models
+from benchmarks import models, surroundings
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Selection
 from benchmarks.latency import one_timing_job
 from benchmarks.paper import MODULE_FILES
@@ -78,6 +78,7 @@ class CountingBenchmark(Benchmark):
         Column("equal_macs", "integer", "", "rows with equal MACs of conv, linear and matmul"),
         Column("differences", "string", "", "rows whose MACs differ, and why"),
         Column("cores", "integer", "", "threads that torch took for fvcore's forward pass"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -97,6 +98,7 @@ class CountingBenchmark(Benchmark):
     def measure(self, cell: Cell) -> dict[str, Any]:
         import torch
 
+        beside = surroundings.of_processor()
         rows = _rows(cell.data)
         _warm_up()
         begin = time.perf_counter()
@@ -113,6 +115,7 @@ class CountingBenchmark(Benchmark):
             "ratio": round(seconds_fvcore / seconds, 2),
             "cores": torch.get_num_threads(),
             **compared({row: on_meta(row) for row in rows}, theirs),
+            **beside,
         }
 
 

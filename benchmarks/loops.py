@@ -19,9 +19,8 @@ from typing import Any
 from benchmarks import models
 from benchmarks.fresh import environment
 
-RECIPE = "short"
-AVERAGE = 0.99
-"""The recipe of both loops, and the decay of the average that the suite's keeps beside it."""
+RECIPE = "full"
+"""The recipe of both loops, that of the main table."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Setup:
     backbone: str
     data: str = "fashion-mnist"
     layout: str = "nchw"
+    precision: str = "fp32"
     threads: int = 1
     batches: int = 16
     seed: int = 0
@@ -43,7 +43,8 @@ class LoopFailed(RuntimeError):
 def loops(setup: Setup) -> dict[str, Callable[[], float]]:
     """Seconds of one epoch of each loop; ``copy`` is the bare loop on a second copy of the model.
 
-    Models and images are equal; the bare loop's batches are cut, shifted and laid out beforehand.
+    Models and images are equal; the bare loop's batches are cut and laid out beforehand, and of
+    the recipe it has the optimiser, the loss and what is changed in a fresh model.
     """
     import torch
 
@@ -51,7 +52,7 @@ def loops(setup: Setup) -> dict[str, Callable[[], float]]:
     from benchmarks.recipes import RECIPES
 
     torch.set_num_threads(setup.threads)
-    recipe = replace(RECIPES[RECIPE], epochs=1, average=AVERAGE)
+    recipe = replace(RECIPES[RECIPE], epochs=1)
     images = data.load(setup.data)
     n = setup.batches * recipe.batch_size
     images = replace(
@@ -67,17 +68,21 @@ def loops(setup: Setup) -> dict[str, Callable[[], float]]:
         torch.manual_seed(setup.seed)
         channels = images.train_x.shape[1]
         model = models.create(setup.backbone, num_classes=images.num_classes, in_chans=channels)
+        training.prepare(model, images.normalised()[0], recipe)
         return model.to(memory_format=memory_format).train()
 
     mine = build()
 
     def suite() -> float:
-        outcome = training.train(mine, images, recipe, seed=setup.seed, layout=setup.layout)
+        outcome = training.train(
+            mine, images, recipe, seed=setup.seed, precision=setup.precision, layout=setup.layout
+        )
         return n / outcome.images_per_second
 
     parts = [x.contiguous() for x in images.normalised()[0].split(recipe.batch_size)]
     parts = [x.contiguous(memory_format=memory_format) for x in parts]
     batches = list(zip(parts, images.train_y.split(recipe.batch_size), strict=True))
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=setup.precision == "bf16")
 
     def bare(model: Any) -> Callable[[], float]:
         optimizer = training._optimizer(model, recipe)
@@ -87,9 +92,10 @@ def loops(setup: Setup) -> dict[str, Callable[[], float]]:
         def epoch() -> float:
             start = time.perf_counter()
             for x, y in batches:
-                loss = torch.nn.functional.cross_entropy(
-                    model(x), y, label_smoothing=recipe.label_smoothing
-                )
+                with autocast:
+                    loss = torch.nn.functional.cross_entropy(
+                        model(x), y, label_smoothing=recipe.label_smoothing
+                    )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

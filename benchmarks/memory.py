@@ -40,6 +40,7 @@ class MemoryBenchmark(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/memory.py",
         "benchmarks/models.py::create",
+        "benchmarks/position.py::_status",
         "benchmarks/position.py::peak_bytes",
         "benchmarks/position.py::resident_growth",
     )

@@ -37,7 +37,7 @@ SETTINGS = (
 
 ROUNDS = {"inference": 4, "training": 3}
 BUILDS = 2
-PROCESSES = 2
+PROCESSES = 3
 IMAGE_SIZE = 224
 
 

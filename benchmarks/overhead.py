@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks import cells
+from benchmarks import cells, surroundings
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Selection
 from benchmarks.latency import one_timing_job
 
@@ -107,6 +107,7 @@ class OverheadBenchmark(Benchmark):
         Column("read_s", "number", "s", "reading the sorted table"),
         Column("total_s", "number", "s", "all of these"),
         Column("ms_each", "number", "ms", "total_s for each cell or row"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -121,13 +122,14 @@ class OverheadBenchmark(Benchmark):
 
     @one_timing_job()
     def measure(self, cell: Cell) -> dict[str, Any]:
+        beside = surroundings.of_processor()
         count = int(cell.data.partition(" ")[0])
         seconds = ROW_S.get(cell.recipe)
         parts = time_run(count) if seconds is None else time_store(count, seconds)
         total = sum(parts.values())
         rounded = {name: round(seconds, 4) for name, seconds in parts.items()}
         each = round(1000 * total / count, 4)
-        return {"count": count, **rounded, "total_s": round(total, 4), "ms_each": each}
+        return {"count": count, **rounded, "total_s": round(total, 4), "ms_each": each} | beside
 
 
 _UNITS = {"run": "cells", "store": "rows", "synced store": "rows"}

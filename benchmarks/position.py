@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHAPES = ("2x512x32x32", "2x512x64x64")
-ROUNDS = {"inference": 10, "training": 6}
-PROCESSES = 2
+ROUNDS = {"inference": 10, "training": 10}
+PROCESSES = 3
 ARMS = ("ours", "copy", "materialised")
 MIB = 2**20
 

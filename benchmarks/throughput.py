@@ -14,15 +14,17 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any
 
-from benchmarks import loops, timm_script
+from benchmarks import loops, surroundings, timm_script
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.latency import cores, one_timing_job
 from benchmarks.loops import LoopFailed, Process, Setup
 from benchmarks.provenance import versions
 from benchmarks.recipes import RECIPES
 from benchmarks.stats import Interval, build_interval, fastest, geometric_mean, ratio_interval
+from benchmarks.widths import BACKBONE
 
 LOOP, BARE = "loop", "bare loop"
 SUITE, SCRIPT, SCRIPT_PLAIN = "suite", "timm script", "timm script, no augmentation"
@@ -32,6 +34,8 @@ PROCESSES, ROUNDS, BATCHES = 2, 6, 16
 EPOCH, ALTERNATIONS = 40, 3
 """Of the comparison with timm's script: batches in a sample, and samples of the suite and of the
 script's fastest form, by turns. Its other forms have one sample."""
+SETTINGS = (("nchw", "fp32"), ("nhwc", "fp32"), ("nhwc", "bf16"))
+"""Layout and precision; the last is how the main table is trained."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,11 @@ class Throughput(Benchmark):
         "benchmarks/throughput.py",
         "benchmarks/timm_script.py",
         "benchmarks/training.py",
+        "benchmarks/stats.py::_same_rounds",
         "benchmarks/stats.py::build_interval",
+        "benchmarks/stats.py::faster_half",
         "benchmarks/stats.py::fastest",
+        "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::ratio_interval",
     )
     columns = (
@@ -127,6 +134,7 @@ class Throughput(Benchmark):
         Column("command", "string", "", "command line of timm's script, without its folders"),
         Column("script", "string", "", "release of timm that the training script is from"),
         Column("timm", "string", "", "release of timm that was installed, which builds the model"),
+        *surroundings.COLUMNS,
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -141,14 +149,13 @@ class Throughput(Benchmark):
             batch_size=RECIPES[loops.RECIPE].batch_size,
         )
         every = cores()
-        for backbone in want.backbones or ("resnet10_small",):
-            mine = replace(common, backbone=backbone)
-            for layout, threads in dict.fromkeys([("nchw", 1), ("nchw", every), ("nhwc", 1)]):
-                for recipe in (BARE, LOOP):
-                    yield replace(mine, layout=layout, threads=threads, recipe=recipe)
-            for layout in ("nchw", "nhwc"):
-                for form in forms(layout):
-                    yield replace(mine, layout=layout, threads=form.threads, recipe=form.recipe)
+        for backbone, (layout, precision) in product(want.backbones or (BACKBONE,), SETTINGS):
+            mine = replace(common, backbone=backbone, layout=layout, precision=precision)
+            counts = [1, every] if (layout, precision) == SETTINGS[0] else [1]
+            for threads, recipe in product(dict.fromkeys(counts), (BARE, LOOP)):
+                yield replace(mine, threads=threads, recipe=recipe)
+            for form in forms(layout):
+                yield replace(mine, threads=form.threads, recipe=form.recipe)
 
     def same_machine(self, cell: Cell) -> bool:
         """A rate of another machine says nothing here."""
@@ -162,10 +169,10 @@ class Throughput(Benchmark):
         return layers(cell.backbone, "none", ""), recipe, versions("torch", "timm")
 
     def group(self, cell: Cell) -> Hashable:
-        """The two loops of a setting; all forms of one comparison with one layout."""
+        """The two loops of a setting; all forms of one comparison, layout and precision."""
         if cell.recipe in (LOOP, BARE):
             return replace(cell, recipe="")
-        return cell.backbone, cell.layout, form_of(cell).comparison
+        return cell.backbone, cell.layout, cell.precision, form_of(cell).comparison
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Load the images: DataError before any work if they are missing."""
@@ -180,13 +187,16 @@ class Throughput(Benchmark):
         """The values of each cell of a session, or the exception that says why it has none."""
         side_by_side = cells[0].recipe in (LOOP, BARE)
         with one_timing_job():
+            beside = surroundings.of_processor()
             found = beside_bare(cells) if side_by_side else fill_machine(cells)
-        yield from found.items()
+        for cell, values in found.items():
+            yield cell, values if isinstance(values, Exception) else values | beside
 
 
 def setup(cell: Cell, **changed: Any) -> Setup:
     """What a process of this cell trains."""
-    return Setup(cell.backbone, cell.data, cell.layout, cell.threads or 1, **changed)
+    threads = cell.threads or 1
+    return Setup(cell.backbone, cell.data, cell.layout, cell.precision, threads, **changed)
 
 
 def beside_bare(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception]:
@@ -325,6 +335,7 @@ def _words(cell: Cell) -> list[str]:
     return timm_script.options(
         cell.backbone,
         cell.layout,
+        cell.precision,
         form.program == SCRIPT,
         batch_size=cell.batch_size or 1,
         workers=form.workers,

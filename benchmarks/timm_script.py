@@ -62,7 +62,14 @@ def _compare(content: bytes, what: str) -> None:
 
 
 def options(
-    backbone: str, layout: str, augmentation: bool, *, batch_size: int, workers: int, copies: int
+    backbone: str,
+    layout: str,
+    precision: str,
+    augmentation: bool,
+    *,
+    batch_size: int,
+    workers: int,
+    copies: int,
 ) -> list[str]:
     """What a user gives the script for this model and these images, without the folders.
 
@@ -73,8 +80,9 @@ def options(
     words = "--device cpu --device-modules benchmarks.backbones --dataset torch/fashion_mnist"
     words += f" --model {backbone} --num-classes 10 --input-size 1 28 28 --input-img-mode L"
     words += f" --mean 0.286 --std 0.353 --batch-size {batch_size} --workers {workers}"
-    words += f" --epochs {epochs} --opt sgd --lr 0.2 --weight-decay 5e-4 --smoothing 0.05"
+    words += f" --epochs {epochs} --opt sgd --lr 0.2 --weight-decay 5e-4 --smoothing 0.1"
     words += " --channels-last" if layout == "nhwc" else ""
+    words += " --amp --amp-dtype bfloat16" if precision == "bf16" else ""
     words += "" if augmentation else " --no-aug"
     return words.split()
 

@@ -51,8 +51,9 @@ def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         Head("Images a second"),
         Head("Threads"),
         Head("Layout", number=False),
+        Head("Precision", number=False),
     )
-    order = rows.sort_values(["layout", "threads", "recipe"], kind="stable")
+    order = rows.sort_values(["layout", "precision", "threads", "recipe"], kind="stable")
     body = [
         (
             Entry(NAMES[row.recipe]),
@@ -60,6 +61,7 @@ def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
             value(display.whole, row.images_per_second, row.status),
             value(display.whole, row.threads),
             Entry(row.layout),
+            Entry(row.precision),
         )
         for row in tables.records(order)
     ]
@@ -72,14 +74,17 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     (title,) = {words for name, words in TITLES.items() if f", {name}" in rows["recipe"].iloc[0]}
     heads = (
         Head("Program", number=False),
-        Head("Rate over the script's", "fastest of its layout [95 %]"),
+        Head("Rate over the script's", "fastest of its setting [95 %]"),
         Head("Images a second", "all processes"),
         Head("Processes"),
         Head("Threads", "in each"),
         Head("Loaders", "processes for each"),
         Head("Layout", number=False),
+        Head("Precision", number=False),
     )
-    order = rows.sort_values(["layout", "ratio"], ascending=[True, False], kind="stable")
+    order = rows.sort_values(
+        ["layout", "precision", "ratio"], ascending=[True, True, False], kind="stable"
+    )
     body = [
         (
             Entry(_program(row.recipe)),
@@ -89,6 +94,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
             value(display.whole, row.threads),
             value(display.whole, row.workers, row.status),
             Entry(row.layout),
+            Entry(row.precision),
         )
         for row in tables.records(order)
     ]
@@ -110,7 +116,8 @@ def _ratio(row: Any, word: str) -> Entry:
 
 def _commands(rows: pd.DataFrame) -> str:
     """The command lines that ran, as a reader may run them."""
-    ran = rows[rows["command"] != ""].sort_values(["layout", "threads"], kind="stable")
+    order = ["layout", "precision", "threads"]
+    ran = rows[rows["command"] != ""].sort_values(order, kind="stable")
     if ran.empty:
         return ""
     lines = [

@@ -31,12 +31,8 @@ KNOWN = {
     ("calibration", "data.py", "_idx"),
     ("depth", "data.py", "_idx"),
     ("gradients", "data.py", "_idx"),
-    ("memory", "position.py", "_status"),
     ("optimisers", "data.py", "_idx"),
     ("simulation", "stats.py", "seeds_needed"),
-    ("throughput", "stats.py", "_same_rounds"),
-    ("throughput", "stats.py", "faster_half"),
-    ("throughput", "stats.py", "geometric_mean"),
 }
 """Gaps to be filled when the benchmark is measured anyway: naming them makes its rows stale."""
 

@@ -27,7 +27,7 @@ from benchmarks.throughput import (
 from benchmarks.timm_script import ScriptFailed, by_epoch, first
 
 THROUGHPUT = Throughput()
-SMALL = Setup("resnet10_small", data="digits", batches=2)
+SMALL = Setup("resnet10_small", data="digits", precision="bf16", batches=2)
 
 LOG = """\
 Scheduled epochs: 2 (epochs + cooldown_epochs). Warmup within epochs when warmup_prefix=False.
@@ -89,7 +89,7 @@ def test_like_is_compared_with_like(cells):
     groups = {}
     for cell in script_cells(cells):
         groups.setdefault(THROUGHPUT.group(cell), []).append(form_of(cell))
-    assert len(groups) == 4
+    assert len(groups) == 6
     for found in groups.values():
         assert len({form.comparison for form in found}) == 1
         assert [form.program for form in found].count(SUITE) == 1
@@ -272,13 +272,15 @@ def test_a_script_that_is_nowhere_says_where_to_put_it(monkeypatch, tmp_path):
         timm_script.script()
 
 
-def test_augmentation_and_layout_are_in_the_command():
+def test_augmentation_layout_and_precision_are_in_the_command():
     words = timm_script.options(
-        "resnet10_small", "nhwc", False, batch_size=128, workers=2, copies=1
+        "resnet10_small", "nhwc", "bf16", False, batch_size=128, workers=2, copies=1
     )
-    assert {"--channels-last", "--no-aug"} <= set(words)
-    words = timm_script.options("resnet10_small", "nchw", True, batch_size=64, workers=0, copies=2)
-    assert not {"--channels-last", "--no-aug"} & set(words)
+    assert {"--channels-last", "--no-aug", "--amp", "bfloat16"} <= set(words)
+    words = timm_script.options(
+        "resnet10_small", "nchw", "fp32", True, batch_size=64, workers=0, copies=2
+    )
+    assert not {"--channels-last", "--no-aug", "--amp"} & set(words)
     assert words[words.index("--batch-size") + 1] == "64"
     assert words[words.index("--workers") + 1] == "0"
     assert words[words.index("--epochs") + 1] == "3"  # one that is ahead keeps its core busy
