@@ -80,7 +80,8 @@ def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
     """
     python, marker = env_python(env), env / "installed.txt"
     version = answer(python, VERSION)
-    made_for, *installed = marker.read_text().splitlines() if marker.exists() else [""]
+    text = marker.read_text() if marker.exists() else ""
+    made_for, *installed = text.splitlines() or [""]
     if version and made_for == version and installed == wanted:
         return
     try:

@@ -207,12 +207,14 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
-    from benchmarks import snapshot, summary
+    from benchmarks import engine, snapshot, summary
 
     console.print()
     print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, options.only))
     for status, n in counts.items():
-        if status != "ok":
+        if status == engine.BUSY:
+            console.print(f"{n} cells not measured; the same command measures them", style="red")
+        elif status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
     if work.stale:
         console.print(

@@ -55,6 +55,9 @@ def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():
             yield f"Mechanism, {task}: {about.question}", rows
+    for task in mechanism.LONG_TASKS:
+        rows = pairing.task_rows(store, task, mechanism.LONG)
+        yield f"Mechanism, {task}, a longer training", rows
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue

@@ -141,6 +141,10 @@ class Diverged(RuntimeError):
         self.values = values or {}
 
 
+class Busy(RuntimeError):
+    """The machine can't measure now. It says nothing of a cell, so no row is stored of it."""
+
+
 class Benchmark:
     """What to measure and how. Subclass it in a file of its own and name the file in ``FILES``.
 

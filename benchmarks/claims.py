@@ -76,11 +76,18 @@ class Tables:
         return rows
 
     def values(self, table: str, column: str, /, **where: Any) -> np.ndarray:
-        """The numbers of a column."""
-        found = self.rows(table, **where)[column].dropna().to_numpy(float)
+        """The numbers of a column; with ``column.name`` those after a name in its texts.
+
+        Such a text has several: ``position 0.5; channel 1.2``.
+        """
+        column, _, name = column.partition(".")
+        found = self.rows(table, **where)[column].dropna()
+        if name:
+            pattern = rf"(?:^|; ){re.escape(name)} ([^;]+)"
+            found = found.str.extract(pattern, expand=False).dropna()
         if not len(found):
-            raise Absent(f"no {column} in {table} with {where}")
-        return found
+            raise Absent(f"no {column} {name} in {table} with {where}")
+        return found.to_numpy(float)
 
     def mean(self, table: str, column: str, /, **where: Any) -> float:
         """Their mean."""
@@ -93,6 +100,10 @@ class Tables:
     def highest(self, table: str, column: str, /, **where: Any) -> float:
         """The largest of them."""
         return float(self.values(table, column, **where).max())
+
+    def size(self, table: str, column: str, /, **where: Any) -> float:
+        """The mean of their sizes, whatever their signs."""
+        return float(np.abs(self.values(table, column, **where)).mean())
 
     def interval(self, table: str, column: str, /, **where: Any) -> Interval:
         """Their mean with its 95 % interval (Student's)."""
@@ -155,8 +166,8 @@ class Tables:
 
 
 _FUNCTIONS = (
-    *("values", "mean", "lowest", "highest", "interval", "gap", "text", "count", "has", "printed"),
-    *("best", "near"),
+    *("values", "mean", "lowest", "highest", "size", "interval", "gap", "text", "count", "has"),
+    *("printed", "best", "near"),
 )
 
 

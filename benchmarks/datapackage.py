@@ -48,7 +48,8 @@ def _resource(
     path: Path, title: str, schema: tuple[Column, ...], key: dict[str, Any]
 ) -> dict[str, Any]:
     data = path.read_bytes()
-    fields = {"fields": [described(c) for c in schema]}
+    header = data.partition(b"\n")[0].decode().split(",")
+    fields = {"fields": [described(c) for c in schema if c.name in header]}
     return {
         "name": path.stem,
         "title": title,

@@ -22,10 +22,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import ROOT, Benchmark, Cell, Diverged
+from benchmarks.cells import ROOT, Benchmark, Busy, Cell, Diverged
 from benchmarks.fresh import ending, leave_with
 
 POLL_SECONDS = 0.5
+
+BUSY = "busy"
+"""Status of what the machine could not measure now; no row has it."""
 
 NICENESS = 10
 """Priority of a worker that times nothing: behind other work, before what is only idle."""
@@ -193,6 +196,8 @@ def _one_by_one(benchmark: Benchmark, cells: list[Cell]) -> Iterator[Finished]:
 
 
 def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) -> Finished:
+    if isinstance(result, Busy):
+        return Finished(cell, {}, BUSY, str(result), seconds)
     if isinstance(result, Diverged):
         return Finished(cell, result.values, "diverged", str(result), seconds)
     if not isinstance(result, dict):

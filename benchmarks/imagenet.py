@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import Accuracy, as_text, build, run_seed
+from benchmarks.accuracy import Accuracy, as_text, build, check_compiler, compiled, run_seed
 from benchmarks.cells import Cell, Column, Diverged, Selection
 from benchmarks.recipes import RECIPES
 
@@ -36,6 +36,7 @@ class ImageNet(Accuracy):
     code = (
         "benchmarks/accuracy.py::as_text",
         "benchmarks/accuracy.py::build",
+        "benchmarks/accuracy.py::compiled",
         "benchmarks/accuracy.py::run_seed",
         "benchmarks/folders.py",
         "benchmarks/imagenet.py::train_arm",
@@ -73,6 +74,7 @@ class ImageNet(Accuracy):
 
         if cells:
             folders.load(place())
+            check_compiler(cells)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
@@ -95,6 +97,7 @@ def train_arm(cell: Cell) -> dict[str, Any]:
         "params": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "train_images": len(images.train),
         "test_images": len(images.test),
+        **compiled(model, cell.device),
     }
     how = folders.How(
         cell.image_size or IMAGE_SIZE,

@@ -22,7 +22,7 @@ from zlib import crc32
 from filelock import FileLock, Timeout
 
 from benchmarks import evaluation, ratios, stats
-from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.cells import Benchmark, Busy, Cell, Column, Selection, choose
 from benchmarks.evaluation import (
     BASELINE,
     TimingFailed,
@@ -59,7 +59,7 @@ SMALL_IMAGES = {
 """Image size and batch size on a processor of nets that are not for one image of 224 pixels."""
 
 
-class TimingBusy(RuntimeError):
+class TimingBusy(Busy):
     """Another timing job holds this machine."""
 
 

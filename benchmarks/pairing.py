@@ -74,6 +74,8 @@ def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") 
 
 def planned_seeds(which: Comparison) -> int | None:
     """How many seeds of each arm the suites plan; None of a comparison that no suite trains."""
+    if which.backbone == mechanism.BACKBONE and which.recipe in (mechanism.RECIPE, mechanism.LONG):
+        return mechanism.SEEDS
     for runs in (runs for plan in PLANS.values() for runs in plan):
         for backbone in runs.backbones:
             line = (runs.data, backbone, runs.recipe, runs.precision, runs.layout)
@@ -196,12 +198,15 @@ def one_a_seed(
     return best.drop(columns=["_done", "_size", "_here"])
 
 
-def task_rows(store: Store, task: str) -> pd.DataFrame:
-    """The rows of one task of `mechanism`, one an arm and seed: full ones, else a preview's."""
+def task_rows(store: Store, task: str, recipe: str = mechanism.RECIPE) -> pd.DataFrame:
+    """The rows of one task of `mechanism`, one an arm and seed; if there are none, a preview's.
+
+    There is a preview of `mechanism.RECIPE` alone.
+    """
     rows = tables.with_arm(store.codes("mechanism").named(store.table("mechanism")))
     rows = rows[rows["data"] == task]
-    full = rows[rows["recipe"] == mechanism.RECIPE]
-    if full.empty:
+    full = rows[rows["recipe"] == recipe]
+    if full.empty and recipe == mechanism.RECIPE:
         full = tables.one_machine(rows[rows["recipe"] == mechanism.PREVIEW])
     return one_a_seed(store, current(full), task)
 

@@ -82,6 +82,7 @@ RECIPES = {
         Recipe("cifar", 160, 128, 0.1, 5e-4, label_smoothing=0.0, crop=4, flip=True),
         Recipe("imagenet", 100, 256, 0.1, 1e-4, warmup=0.05, label_smoothing=0.1, flip=True),
         Recipe("mechanism", 6, 64, 0.2, 5e-4, last_gain=0.5),
+        Recipe("mechanism-long", 24, 64, 0.2, 5e-4, last_gain=0.5),
         Recipe("mechanism-preview", 1, 64, 0.2, 5e-4, last_gain=0.5),
         Recipe("smoke", 2, 64, 0.1, 5e-4),
     )

@@ -61,7 +61,7 @@ class Codes:
         rows = _records(found)
         for row in rows:
             kind = _kind(row)
-            kept, other = (self.name(kind, one) for one in (row.before, row.after))
+            kept, other = (self.name(kind, one) for one in (row.after, row.before))
             self._names[kind, row.before] = self._names[kind, row.after] = kept
             for (where, code), name in self._names.items():
                 if where == kind and name == other:
@@ -72,8 +72,12 @@ class Codes:
                 self._commits.setdefault((_kind(row), name), []).append(row.commit)
 
     def name(self, kind: Kind, fingerprint: str) -> str:
-        """One fingerprint for all that are equal to this one."""
+        """One fingerprint for all that are equal to this one: that of the newest code."""
         return self._names.get((kind, fingerprint), fingerprint)
+
+    def code(self, row: Any) -> str:
+        """One fingerprint for all code that is known to give the values of a row."""
+        return self.name(_kind(row), row.fingerprint) if self._names else row.fingerprint
 
     def gives(self, row: Any, fingerprint: str) -> bool:
         """Whether the code of a fingerprint is that of a row, or known to give its values."""
@@ -84,7 +88,7 @@ class Codes:
         """The rows with equal fingerprints where their code is known to give equal values."""
         if not self._names or rows.empty:
             return rows
-        names = [self.name(_kind(row), row.fingerprint) for row in _records(rows)]
+        names = [self.code(row) for row in _records(rows)]
         return rows.assign(fingerprint=pd.Series(names, rows.index, "string"))
 
     def commits(self, row: Any) -> list[str]:

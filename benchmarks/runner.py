@@ -42,8 +42,14 @@ class Plan:
         total = 0.0
         for name, cells in self.todo.items():
             work = sum(self.seconds[cell] for cell in cells)
-            total += work if benchmarks()[name].exclusive else work / jobs
+            total += work / processes(benchmarks()[name], cells, jobs)
         return total
+
+
+def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int) -> int:
+    """How many of ``jobs`` processes measure at a time: one for times, and one for a GPU."""
+    on_gpu = any(cell.device.startswith("cuda") for cell in cells)
+    return 1 if benchmark.exclusive or on_gpu else jobs
 
 
 @cache
@@ -233,9 +239,10 @@ def run(
     """Measure what the plan holds and store each row as it comes; returns counts by status.
 
     ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. ``judge``
-    gets each row and gives a status and a reason; the row is stored if its status is the same. The
-    code is fingerprinted before the first measurement. Raises StoreError when it changes later:
-    what a worker then ran is unknown, so that row is not stored.
+    gets each row and gives a status and a reason; the row is stored if its status is the same.
+    Nothing is stored of what found the machine busy. The code is fingerprinted before the first
+    measurement. Raises StoreError when it changes later: what a worker then ran is unknown, so that
+    row is not stored.
     """
     provenance.forget()  # the code of now: workers import it
     provenance.commit()  # kept from now on, as the fingerprints are
@@ -255,8 +262,8 @@ def run(
         benchmark = benchmarks()[name]
         watch.check(used[name])
         allowed = {c.name for c in columns(benchmark)}
-        processes = 1 if benchmark.exclusive else jobs
-        results = engine.measure(benchmark, groups(benchmark, cells), processes, show.begin)
+        at_a_time = processes(benchmark, cells, jobs)
+        results = engine.measure(benchmark, groups(benchmark, cells), at_a_time, show.begin)
         try:
             for finished in results:
                 unknown = set(finished.values) - allowed
@@ -267,7 +274,7 @@ def run(
                 if judge:
                     status, reason = judge(made)
                     finished = replace(finished, status=status, reason=reason)
-                if finished.status == made["status"]:
+                if finished.status == made["status"] != engine.BUSY:
                     store.append(name, made)
                 counts[finished.status] = counts.get(finished.status, 0) + 1
                 show.done(finished)

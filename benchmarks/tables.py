@@ -80,10 +80,14 @@ class Rows:
         self.codes = store.codes(benchmark.name)
         self.here = here()
         self.by_place = {(r.key, r.machine): r for r in records(self.table)}
-        self.by_key = {key: row for (key, _), row in self.by_place.items()}
+        best = sorted(self.by_place.values(), key=lambda r: (r.status == "ok", str(r.measured_at)))
+        self.by_key = {row.key: row for row in best}
 
     def find(self, cell: Cell) -> Any:
-        """The row of this machine, or of any where only values of this one do not count; None."""
+        """The row of this machine, or of any where only values of this one do not count; None.
+
+        Of other machines the newest row with a value comes first.
+        """
         row = self.by_place.get((cell.key, self.here))
         if row is None and not self.benchmark.same_machine(cell):
             row = self.by_key.get(cell.key)

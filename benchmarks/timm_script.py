@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.fresh import environment
+from benchmarks.recipes import Recipe
 
 RELEASE = "1.0.28"
 SHA256 = "1fb02d26fe16536bc7de2c987980644353117c2b2b8046532261464093cd1ac6"
@@ -67,11 +68,11 @@ def options(
     precision: str,
     augmentation: bool,
     *,
-    batch_size: int,
+    recipe: Recipe,
     workers: int,
     copies: int,
 ) -> list[str]:
-    """What a user gives the script for this model and these images, without the folders.
+    """What a user gives the script for this model, recipe and images, without the folders.
 
     Of several copies, one that is ahead trains another epoch, so that its core stays busy while
     the others are timed.
@@ -79,8 +80,9 @@ def options(
     epochs = TIMED + (1 if copies == 1 else 2)
     words = "--device cpu --device-modules benchmarks.backbones --dataset torch/fashion_mnist"
     words += f" --model {backbone} --num-classes 10 --input-size 1 28 28 --input-img-mode L"
-    words += f" --mean 0.286 --std 0.353 --batch-size {batch_size} --workers {workers}"
-    words += f" --epochs {epochs} --opt sgd --lr 0.2 --weight-decay 5e-4 --smoothing 0.1"
+    words += f" --mean 0.286 --std 0.353 --batch-size {recipe.batch_size} --workers {workers}"
+    words += f" --epochs {epochs} --opt {recipe.optimizer} --lr {recipe.lr:g}"
+    words += f" --weight-decay {recipe.weight_decay:g} --smoothing {recipe.label_smoothing:g}"
     words += " --channels-last" if layout == "nhwc" else ""
     words += " --amp --amp-dtype bfloat16" if precision == "bf16" else ""
     words += "" if augmentation else " --no-aug"

@@ -73,6 +73,7 @@ def stale(want: Selection, store: Store, *, only: Sequence[str] = ()) -> Plan:
     every = runner.plan(want, store, only=only)
     result = Plan(current=every.current)
     older = _rows(store, every.stale)
+    codes = {name: store.codes(name) for name in {cell.benchmark for cell in every.stale}}
     seen = set()
     for cell in every.stale:
         benchmark, row = benchmarks()[cell.benchmark], older.get(cell)
@@ -80,7 +81,7 @@ def stale(want: Selection, store: Store, *, only: Sequence[str] = ()) -> Plan:
         if timed or row is None or row.machine != tables.here() or row.status != "ok":
             result.stale.append(cell)
             continue
-        kind = (replace(cell, seed=None), row.fingerprint)
+        kind = (replace(cell, seed=None), codes[cell.benchmark].code(row))
         if kind in seen:
             result.stale.append(cell)
             continue

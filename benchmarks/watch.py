@@ -22,10 +22,13 @@ class Watch:
         """Raise StoreError if one of these sources does something else now."""
         for source in sources:
             written, before = self.seen[source]
-            if Path(source.partition("::")[0]).stat().st_mtime_ns == written:
-                continue
-            provenance.forget()
-            self.seen[source] = now = self._state(source)
+            try:
+                if Path(source.partition("::")[0]).stat().st_mtime_ns == written:
+                    continue
+                provenance.forget()
+                self.seen[source] = now = self._state(source)
+            except (OSError, SyntaxError, ValueError):
+                now = 0, ""  # gone, or half written
             if now[1] != before:
                 raise StoreError(
                     f"{source} changed since this run began; what it has stored is kept, and the "

@@ -12,6 +12,7 @@ from benchmarks.site import (
     attention_facts,
     clock,
     history,
+    longer,
     mechanism,
     notes,
     notes_alexnet,
@@ -30,7 +31,7 @@ def facts(store: Store) -> dict[str, str]:
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
-    parts += (papers.facts, reruns.facts)
+    parts += (longer.facts, papers.facts, reruns.facts)
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
 

@@ -135,8 +135,8 @@ def heads(store: Store) -> str:
         Head("mIoU", "%, mean [95 %]"),
         Head("Pixel accuracy", "%, mean [95 %]"),
         Head("Training loss", "last epoch"),
-        Head("Weight of PAM", "mean"),
-        Head("Weight of CAM", "mean"),
+        Head("Weight of PAM", "mean size [from, to]"),
+        Head("Weight of CAM", "mean size [from, to]"),
         Head("Parameters", "with the backbone"),
         Head("Seeds"),
     )
@@ -159,7 +159,10 @@ def heads(store: Store) -> str:
 
 
 def weight(gammas: pd.Series, name: str) -> Entry:
-    """The mean over the seeds of one attention's weight; a dash for a head that has none."""
+    """Mean size of one attention's weight over the seeds, with the lowest and the highest.
+
+    Its sign says nothing: what is weighed can have either. A word for a head that has none.
+    """
     found = [
         float(part.removeprefix(f"{name} "))
         for text in gammas
@@ -168,8 +171,9 @@ def weight(gammas: pd.Series, name: str) -> Entry:
     ]
     if not found:
         return Entry("none" if len(gammas) else display.MISSING)
-    mean = sum(found) / len(found)
-    return Entry(display.signed(f"{mean:.3f}"), mean)
+    mean = sum(map(abs, found)) / len(found)
+    ends = (display.signed(f"{end:+.3f}") for end in (min(found), max(found)))
+    return Entry(f"{mean:.3f}", mean, f"[{', '.join(ends)}]")
 
 
 def classes(store: Store) -> str:

@@ -1,7 +1,9 @@
 """Arms are paired: equal shared weights, equal seeds, one recipe; nothing is tuned on the test."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -24,6 +26,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def dynamo():
+    """What training on a GPU sets for its process is put back."""
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=False):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -174,6 +183,46 @@ def test_a_step_of_every_net_as_the_gpu_takes_it(backbone, monkeypatch):
     for module in ("none", "se", "pam"):
         found = ACCURACY.measure(replace(CELL, backbone=backbone, module=module, **how))
         assert found["train_images"] == 8 and found["train_loss"] > 0
+
+
+def test_only_a_gpu_trains_what_torch_has_compiled(dynamo):
+    model = Mock()
+    assert accuracy.compiled(model, "cpu") == {"compiled": None} and not model.compile.called
+    assert accuracy.compiled(model, "cuda:1") == {"compiled": True}
+    model.compile.assert_called_once_with(backend="inductor")
+
+
+def test_every_arm_that_one_process_trains_is_compiled(monkeypatch, dynamo):
+    """As a GPU trains it, but by a compiler that takes note of the graphs, and needs no GPU.
+
+    There are more graphs than the cache holds, in which all models of a process share a place.
+    """
+    graphs = []
+
+    def compiler(graph, inputs):
+        graphs.append(torch.is_grad_enabled())
+        return graph.forward
+
+    for_gpu = partial(accuracy.compiled, device="cuda", backend=compiler)
+    monkeypatch.setattr(accuracy, "compiled", lambda model, _: for_gpu(model))
+    few = replace(RECIPES["smoke"], name="few", epochs=1)
+    monkeypatch.setitem(RECIPES, "few", few)
+    for module in ("none", "se", "cbam", "eca", "coord", "pam"):
+        graphs.clear()
+        found = ACCURACY.measure(replace(CELL, module=module, recipe="few"))
+        assert {True, False} <= set(graphs), "it was trained and tested as it is"
+        assert found["compiled"] and set(found) == {column.name for column in ACCURACY.columns}
+
+
+def test_a_gpu_that_cannot_compile_is_refused_before_any_training(monkeypatch):
+    def nothing(model):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch.nn, "Linear", lambda *sizes, device: Mock())
+    monkeypatch.setattr(torch, "compile", nothing)
+    accuracy.check_compiler([CELL])
+    with pytest.raises(ValueError, match=r"cuda.*RuntimeError: no compiler.*choose --device cpu"):
+        accuracy.check_compiler([CELL, replace(CELL, device="cuda")])
 
 
 def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():

@@ -1,6 +1,7 @@
 """Images in folders: views that a number decides, two steps on generated ones, clear errors."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -104,6 +105,16 @@ def test_an_arm_is_trained_and_says_what_it_used(place, how):
     right = accuracy.correct_images(found["correct"], 4)
     assert found["top1"] == 100 * right.sum() / 4
     assert len(found["losses"].split()) == 2
+
+
+def test_what_torch_has_compiled_is_trained(place, monkeypatch):
+    torch._dynamo.utils.counters.clear()
+    for_gpu = partial(accuracy.compiled, device="cuda", backend="aot_eager")
+    monkeypatch.setattr(imagenet, "compiled", lambda model, _: for_gpu(model))
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=False):  # put back
+        found = BENCH.measure(replace(CELL, precision="bf16", layout="nhwc"))
+    assert found["compiled"] and found["top5"] == 100
+    assert torch._dynamo.utils.counters["frames"]["ok"]
 
 
 def test_an_arm_measured_again_gives_the_same(place):

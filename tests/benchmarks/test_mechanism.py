@@ -16,7 +16,16 @@ from benchmarks import mechanism, narrow, scenes  # noqa: F401  narrow registers
 from benchmarks.accuracy import run_seed
 from benchmarks.cells import MODULES, Cell, Diverged, Selection
 from benchmarks.data import Images
-from benchmarks.mechanism import PREVIEW, RECIPE, SEEDS, TASKS, Mechanism, composed
+from benchmarks.mechanism import (
+    LONG,
+    LONG_TASKS,
+    PREVIEW,
+    RECIPE,
+    SEEDS,
+    TASKS,
+    Mechanism,
+    composed,
+)
 from benchmarks.recipes import RECIPES
 
 BENCH = Mechanism()
@@ -43,13 +52,23 @@ def small(monkeypatch):
 
 
 def test_a_suite_has_all_arms_of_all_tasks_seed_by_seed():
-    assert len(CPU) == len(TASKS) * len(MODULES) * SEEDS
-    for (seed, task), cells in groupby(CPU, key=lambda c: (c.seed, c.data)):
+    short, long = (len(tasks) * len(MODULES) * SEEDS for tasks in (TASKS, LONG_TASKS))
+    assert [c.recipe for c in CPU] == [RECIPE] * short + [LONG] * long
+    for (recipe, seed, task), cells in groupby(CPU, key=lambda c: (c.recipe, c.seed, c.data)):
         cells = list(cells)
         assert tuple(cell.module for cell in cells) == MODULES
         assert len({run_seed(cell) for cell in cells}) == 1
-        assert {(cell.seed, cell.data) for cell in cells} == {(seed, task)}
-    assert len({run_seed(cell) for cell in CPU}) == len(TASKS) * SEEDS
+        assert {(c.recipe, c.seed, c.data) for c in cells} == {(recipe, seed, task)}
+    assert len({run_seed(cell) for cell in CPU}) == (len(TASKS) + len(LONG_TASKS)) * SEEDS
+
+
+def test_the_longer_training_differs_by_its_epochs_alone():
+    short, long = RECIPES[RECIPE], RECIPES[LONG]
+    assert replace(long, name=short.name, epochs=short.epochs) == short
+    assert long.epochs == 4 * short.epochs
+    assert mechanism.SIZES[LONG] == mechanism.SIZES[RECIPE]
+    (cell,) = [c for c in CPU if (c.recipe, c.module, c.seed, c.data) == (LONG, "se", 0, "pair")]
+    assert BENCH.guess(cell) == 4 * BENCH.guess(replace(cell, recipe=RECIPE))
 
 
 def test_a_preview_has_the_arms_that_a_task_is_made_for_and_a_reader_chooses_others():

@@ -9,8 +9,8 @@ from rendered import row_of
 
 from benchmarks import budget, mechanism, pairing, stats
 from benchmarks.cells import MODULES, Cell
-from benchmarks.mechanism import PREVIEW, RECIPE, SEEDS
-from benchmarks.site import facts
+from benchmarks.mechanism import LONG, PREVIEW, RECIPE, SEEDS
+from benchmarks.site import facts, longer
 from benchmarks.site import mechanism as page
 from benchmarks.store import Store
 
@@ -154,8 +154,42 @@ def test_figures_can_be_drawn(store):
         assert figure.svg("dark").startswith("<svg")
 
 
+def test_a_longer_training_stands_beside_the_short_one(store):
+    """After four times the epochs coord is 2 points below none, SE as far above as before."""
+    assert "position and pair with 24 epochs: not measured" in longer.longer(store)
+    for module in MODULES:
+        train(store, "position", module, {"coord": -2, "se": 1}.get(module, 0), recipe=LONG)
+    text = longer.longer(store)
+    assert "guessing gives 2.78 %, and a loss of 3.58 nat" in text
+    assert "adjusted for all lines of its column<" in text
+    assert "Pair, 6 and 24 epochs: are two distant objects alike?: not measured" in text
+    coord = row_of(text, "coord")
+    assert coord.index(">+3.00<") < coord.index(">\N{MINUS SIGN}2.00<")
+    assert ">higher<" in coord and ">lower<" in coord and ">84.12<" in coord and ">79.12<" in coord
+    assert row_of(text, "se").count(">+1.00<") == 2
+    assert row_of(text, "none").count(">reference<") == 2
+    said = facts.facts(store)
+    assert said["mechanism.longer.position"].startswith("coord: lower by 2.00 points")
+    assert said["mechanism.longer.pair"] == "not measured"
+    short = row_of(page.tasks(store), "coord")
+    assert ">+3.00<" in short, "the longer rows have no place in the table of the short ones"
+    titles = [title for title, _ in budget.comparisons(store)]
+    assert "Mechanism, position, a longer training" in titles
+    assert "Mechanism, pair, a longer training" not in titles
+
+
+def test_a_longer_training_of_few_seeds_is_a_preview(store):
+    for module in ("none", "coord"):
+        train(store, "position", module, 0, seeds=2, recipe=LONG)
+    few = f"Preview, not a result: 2 of {SEEDS} planned seeds"
+    assert few in longer.longer(store)
+    said = facts.facts(store)["mechanism.longer.position"]
+    assert said.startswith(f"{few}: coord: not enough seeds")
+
+
 def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
+    assert "not measured" in longer.longer(empty)
     assert "not measured" in page.tasks(empty) and "not measured" in page.named(empty)
     assert not any(figure.values for figure in page.figures(empty))
     said = facts.facts(empty)

@@ -112,7 +112,9 @@ def test_the_data_package_describes_the_files_that_are_there():
         data = (STORE.root / resource["path"]).read_bytes()
         assert resource["bytes"] == len(data)
         assert resource["hash"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert all(field["description"] for field in resource["schema"]["fields"])
+        fields = resource["schema"]["fields"]
+        assert all(field["description"] for field in fields)
+        assert [field["name"] for field in fields] == data.decode().partition("\n")[0].split(",")
 
 
 def test_trained_arms_are_paired():

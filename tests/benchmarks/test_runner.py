@@ -1,5 +1,7 @@
 """What is measured is not measured twice, what has changed is known, failures stay visible."""
 
+from dataclasses import replace
+
 import pytest
 from trouble import Trouble, cell
 
@@ -247,6 +249,35 @@ def test_a_row_of_another_machine_counts_unless_it_must_be_this_one(
     assert suite() == [0]
     assert store.table("trouble")["machine"].nunique() == 2
     assert suite() == []
+
+
+def test_of_other_machines_the_newest_row_with_a_value_counts(suite, store, trouble, other_machine):
+    suite("ok")
+    (good,) = store.table("trouble").to_dict("records")
+    for name, status in (("a" * 12, "failed"), ("f" * 12, "failed")):
+        store.append("trouble", {**good, "machine": name, "status": status, "reason": "no"})
+    other_machine()
+    assert suite() == [] and not runner.plan(WANT, store).failed
+
+
+def test_what_found_the_machine_busy_leaves_the_row_that_is_there(suite, store, trouble):
+    suite("ok", "ok")
+    before = store.table("trouble")
+    trouble.wanted = ("busy", "ok")
+    store.append("trouble", row(cell("busy"), {"third": 0.0}, "a" * 12, seconds=0.5))
+    work, show = runner.plan(WANT, store, again=True), Quiet()
+    assert runner.run(work, store, jobs=1, show=show) == {"busy": 1, "ok": 1}
+    assert show.finished[0].reason == "another job holds the machine"
+    kept = store.table("trouble")
+    assert kept["status"].tolist() == ["ok"] * 3 and len(before) == 2
+
+
+@pytest.mark.parametrize(("device", "jobs"), [("cpu", 3), ("cuda", 1), ("cuda:1", 1)])
+def test_one_process_at_a_time_uses_a_gpu(trouble, device, jobs):
+    cells = [replace(cell("ok", seed), device=device) for seed in range(6)]
+    assert runner.processes(trouble, cells, 3) == jobs
+    work = runner.Plan({"trouble": cells}, dict.fromkeys(cells, 1.0))
+    assert work.wall_seconds(3) == 6 / jobs
 
 
 def test_cells_of_a_group_are_handed_over_together_in_their_order():

@@ -57,6 +57,18 @@ def test_one_row_of_each_code_is_planned(store, old):
     assert work.wall_seconds(1) == 1.0
 
 
+def test_after_a_second_change_of_code_one_row_speaks_for_all_that_were_equal(store, old):
+    """Rows of two codes that gave the same values take one run, not two."""
+    old(0, 1)
+    old(2, code="b" * 12)
+    found = {**vars(cell("ok", 0)), "before": "a" * 12, "after": "b" * 12, "values": 4}
+    store.confirm({**row(cell("ok", 0), {}, "b" * 12, seconds=0.5), **found})
+    work = verify.stale(WANT, store)
+    assert [one.seed for one in work.todo["trouble"]] == [0]
+    assert run(store)[0] == {"ok": 1}
+    assert runner.plan(WANT, store).current == 3
+
+
 def test_equal_values_make_all_rows_of_that_code_current(store, old):
     old(0, 1, 2)
     assert runner.plan(WANT, store).current == 0
@@ -145,6 +157,14 @@ def test_codes_that_give_the_same_values_are_equal_over_several_steps():
     assert all(codes.gives(of(one), other) for one in "abcxy" for other in "abcxy")
     assert not codes.gives(of("a"), "d")
     assert codes.gives(of("d"), "d")
+
+
+def test_equal_codes_have_the_name_of_the_newest():
+    """Or rows of another machine, which measured with it, would be of another code."""
+    codes = reproduced.Codes(steps(("a", "b"), ("b", "c"), ("z", "c")))
+    assert {codes.code(of(one)) for one in "abcz"} == {"c"}
+    assert codes.code(of("c", machine="elsewhere")) == "c"
+    assert codes.code(of("a", machine="elsewhere")) == "a"
 
 
 def test_code_that_returns_to_what_it_was_has_its_rows_again():

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks import cells
-from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
+from benchmarks.cells import Benchmark, Busy, Cell, Column, Diverged, Selection
 
 
 def cell(recipe: str, seed: int = 0, group: str = "") -> Cell:
@@ -53,6 +53,8 @@ class Trouble(Benchmark):
             raise RuntimeError("it went\nwrong, 'badly', \"twice\"")
         if cell.recipe == "diverge":
             raise Diverged("the loss is nan\rin epoch 2", {"third": 0.1, "count": 2})
+        if cell.recipe == "busy":
+            raise Busy("another job holds the machine")
         if cell.recipe == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if cell.recipe == "exit":

@@ -1,0 +1,92 @@
+"""The tasks of `mechanism` that are trained for longer too: what becomes of the differences."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from benchmarks import compare, display, pairing, tables
+from benchmarks.cells import MODULES
+from benchmarks.mechanism import BACKBONE, LONG, LONG_TASKS, RECIPE, TASKS
+from benchmarks.pairing import Comparison
+from benchmarks.recipes import RECIPES
+from benchmarks.site import paired
+from benchmarks.site.accuracy import difference, seeds, top1
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.origin import origin
+from benchmarks.site.words import comparison
+from benchmarks.store import Store
+
+EPOCHS = RECIPES[RECIPE].epochs, RECIPES[LONG].epochs
+"""Of the short and the long training."""
+
+
+def longer(store: Store) -> str:
+    """A table a task: every arm against none, after the short and the long training."""
+    made = {task: pairing.task_rows(store, task, LONG) for task in LONG_TASKS}
+    if all(rows.empty for rows in made.values()):
+        return absent(f"The tasks {' and '.join(LONG_TASKS)} with {EPOCHS[1]} epochs")
+    return "\n".join(_task(store, task, rows) for task, rows in made.items())
+
+
+def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
+    title = f"{task.capitalize()}, {EPOCHS[0]} and {EPOCHS[1]} epochs: {TASKS[task].question}"
+    if rows.empty:
+        return absent(title)
+    short = pairing.task_rows(store, task)
+    short = short[short["recipe"] == RECIPE]
+    arms = tables.in_order([*MODULES, *short["arm"], *rows["arm"]])
+    before, frame = (compare.judged(part, expected=arms) for part in (short, rows))
+    first = {row.arm: row for row in tables.records(before)}
+    heads = (
+        Head("Module", number=False),
+        Head("Made for it", number=False),
+        *(Head("Difference to none", f"{n} epochs, points [95 %]") for n in EPOCHS),
+        *(Head("Accuracy", f"{n} epochs, %") for n in EPOCHS),
+        *(Head("Training loss", f"{n} epochs, nat") for n in EPOCHS),
+        Head("Seeds", f"{EPOCHS[1]} epochs"),
+    )
+    body = [
+        (
+            Entry(row.arm),
+            Entry("yes" if row.arm in TASKS[task].named else "no"),
+            difference(first[row.arm]),
+            difference(row),
+            top1(first[row.arm]),
+            top1(row),
+            *(_training_loss(part, row.arm) for part in (short, rows)),
+            seeds(row),
+        )
+        for row in tables.records(frame)
+    ]
+    start = compare.preview_words(frame, Comparison("", BACKBONE, LONG))
+    words = [start] if start else []
+    if len(done := tables.ok(rows)):
+        classes = int(done["classes"].iloc[0])
+        words.append(f"guessing gives {display.percent(100 / classes)} %")
+        words.append(f"and a loss of {display.percent(math.log(classes))} nat")
+    adjusted = paired.ADJUSTED.replace("the table", "its column")
+    note = f"{', '.join(words)}; {adjusted}" if words else adjusted
+    both = pd.concat([short, rows])
+    return table(title, note, heads, body, origin(store, both, "mechanism"))
+
+
+def _training_loss(rows: pd.DataFrame, arm: str) -> Entry:
+    return value(display.percent, tables.ok(rows[rows["arm"] == arm])["train_loss"].mean())
+
+
+def facts(store: Store) -> dict[str, str]:
+    """What becomes of the modules that a task is made for, a sentence a task."""
+    return {f"mechanism.longer.{task}": _sentence(store, task) for task in LONG_TASKS}
+
+
+def _sentence(store: Store, task: str) -> str:
+    rows = pairing.task_rows(store, task, LONG)
+    frame = compare.judged(rows)
+    compared = frame[frame["pairs"].notna() & frame["arm"].isin(TASKS[task].named)]
+    if compared.empty:
+        return display.MISSING
+    start = compare.preview_words(frame, Comparison("", BACKBONE, LONG))
+    said = "; ".join(f"{row.arm}: {comparison(row)}" for row in tables.records(compared))
+    return f"{start}: {said}" if start else said
