@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import mechanism, tables
+from benchmarks import mechanism, segmentation, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
@@ -76,6 +76,9 @@ def planned_seeds(which: Comparison) -> int | None:
     """How many seeds of each arm the suites plan; None of a comparison that no suite trains."""
     if which.backbone == mechanism.BACKBONE and which.recipe in (mechanism.RECIPE, mechanism.LONG):
         return mechanism.SEEDS
+    for start, seeds in segmentation.PLANS.values():
+        if all(getattr(which, field) == getattr(start, field) for field in PLANNED):
+            return seeds
     for runs in (runs for plan in PLANS.values() for runs in plan):
         for backbone in runs.backbones:
             line = (runs.data, backbone, runs.recipe, runs.precision, runs.layout)
