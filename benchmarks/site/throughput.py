@@ -50,8 +50,7 @@ def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         Head("Rate over the bare loop's", "[95 %]"),
         Head("Images a second"),
         Head("Threads"),
-        Head("Layout", number=False),
-        Head("Precision", number=False),
+        Head("Layout", "and precision", number=False),
     )
     order = rows.sort_values(["layout", "precision", "threads", "recipe"], kind="stable")
     body = [
@@ -60,8 +59,7 @@ def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
             _ratio(row, "its second copy" if row.recipe == BARE else ""),
             value(display.whole, row.images_per_second, row.status),
             value(display.whole, row.threads),
-            Entry(row.layout),
-            Entry(row.precision),
+            Entry(f"{row.layout}, {row.precision}"),
         )
         for row in tables.records(order)
     ]
@@ -79,8 +77,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         Head("Processes"),
         Head("Threads", "in each"),
         Head("Loaders", "processes for each"),
-        Head("Layout", number=False),
-        Head("Precision", number=False),
+        Head("Layout", "and precision", number=False),
     )
     order = rows.sort_values(
         ["layout", "precision", "ratio"], ascending=[True, True, False], kind="stable"
@@ -93,8 +90,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
             value(display.whole, row.processes, row.status),
             value(display.whole, row.threads),
             value(display.whole, row.workers, row.status),
-            Entry(row.layout),
-            Entry(row.precision),
+            Entry(f"{row.layout}, {row.precision}"),
         )
         for row in tables.records(order)
     ]

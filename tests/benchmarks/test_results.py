@@ -28,6 +28,9 @@ EMPTY = {
 }
 """Numbers that some measured rows of a table do not have."""
 
+LATER = {"load_average"}
+"""Numbers that the suite began to keep later: rows of older code may lack them."""
+
 WORDS = {"ok", "failed", "diverged", "crashed", "timeout"}
 
 
@@ -87,7 +90,10 @@ def test_a_row_is_measured_or_says_why_not(name, rows):
     numbers = [c.name for c in benchmarks()[name].columns if c.type == "number"]
     numbers = [number for number in numbers if (name, number) not in EMPTY]
     formula = good["backbone"] == "sawtooth"  # nothing trained: its pieces are whole numbers
-    assert good.loc[~formula, numbers].notna().all().all()
+    lacking = [number for number in numbers if good.loc[~formula, number].isna().any()]
+    assert set(lacking) <= LATER
+    older = good[good[lacking].isna().any(axis=1)] if lacking else good[:0]
+    assert all(row.fingerprint != now(name, cell_of(row)) for row in older.itertuples())
     assert name == "depth" or not formula.any()
     assert (bad["reason"] != "").all()
     assert not rows["reason"].str.contains("/home/|/root/|/Users/").any()

@@ -94,7 +94,7 @@ def test_few_seeds_are_a_preview(tmp_path):
     for head in (FCN, PAM):
         cell = replace(SCENES, module=head[0], variant=head[1], seed=0)
         trial.append(store, cell, values(30 + OFF[head]))
-    assert "Preview, not a result: 1 of 6 paired seeds" in segmentation.segmentation(store)
+    assert f"Preview, not a result: 1 of {SEEDS} planned seeds" in segmentation.segmentation(store)
     found = facts.facts(store)
     assert found["segmentation.pam"].startswith("Preview, not a result: not enough seeds")
     assert found["segmentation.danet"] == "not measured"
