@@ -47,7 +47,7 @@ def _tables(store: Store, rows: pd.DataFrame, make: Any) -> list[str]:
 def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     heads = (
         Head("Program", number=False),
-        Head("Rate over the bare loop's", "[95 %]"),
+        Head("Speed over the bare loop's", "[95 %]"),
         Head("Images a second"),
         Head("Threads"),
         Head("Layout", "and precision", number=False),
@@ -72,7 +72,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     (title,) = {words for name, words in TITLES.items() if f", {name}" in rows["recipe"].iloc[0]}
     heads = (
         Head("Program", number=False),
-        Head("Rate over the script's", "fastest of its setting [95 %]"),
+        Head("Speed over the script's", "fastest of its setting [95 %]"),
         Head("Images a second", "all processes"),
         Head("Processes"),
         Head("Threads", "in each"),
