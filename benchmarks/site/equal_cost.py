@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -173,8 +174,9 @@ def _said(value: dict[str, Any]) -> str:
 
 
 def front(values: list[dict[str, Any]], cost: str) -> list[str]:
-    """The arms on the Pareto front of a panel."""
-    return [v["arm"] for v in values if v["cost"] == cost and v["front"]]
+    """The arms on the Pareto front of a panel, the cheapest first."""
+    found = [v for v in values if v["cost"] == cost and v["front"]]
+    return [v["arm"] for v in sorted(found, key=lambda v: v["times"])]
 
 
 def _best(value: dict[str, Any], panel: list[dict[str, Any]]) -> bool:
@@ -194,12 +196,14 @@ def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
         known = [arm for arm in top1.index if display.given(spent[kind].get(arm))]
         if "none" not in known or len(known) < 2:
             continue
-        for arm in (arm for arm in equal_cost.CURVE if arm in known):
+        bare = [arm for arm in equal_cost.CURVE if arm in known]
+        for arm in bare:
             name = f"width {channels(arm):g}"
             values.append({**_at(word, name, spent[kind], arm, top1[arm]), "module": "none"})
         for arm, row in by_arm(judged, kind).items():
             if arm in known:
-                values.append({**_at(word, arm, spent[kind], arm, top1[arm]), **_place(row)})
+                line = _line(spent[kind], top1, bare, arm)
+                values.append({**_at(word, arm, spent[kind], arm, top1[arm]), **_place(row, line)})
     panels = {word: [v for v in values if v["cost"] == word] for word in WORDS.values()}
     return [{**v, "front": _best(v, panels[v["cost"]])} for v in values]
 
@@ -208,12 +212,21 @@ def _at(cost: str, name: str, spent: pd.Series, arm: str, top1: float) -> dict[s
     return {"cost": cost, "arm": name, "times": _times(spent, arm), "top1": display.clean(top1)}
 
 
-def _place(row: Any) -> dict[str, Any]:
-    """Where a module lies beside the line, if there is one at its cost."""
+def _line(spent: pd.Series, top1: pd.Series, bare: list[str], arm: str) -> float:
+    """The height of the drawn line at the cost of an arm, NaN beyond the widths."""
+    share = equal_cost.weights(spent[bare].tolist(), spent[arm]) if len(bare) > 1 else None
+    return math.nan if share is None else float(share @ top1[bare].to_numpy(float))
+
+
+def _place(row: Any, line: float) -> dict[str, Any]:
+    """Where a module lies beside the line, if there is one at its cost.
+
+    Its distance is that of paired seeds, of which there may be fewer than the line is drawn from.
+    """
     if not display.given(row.difference):
         return {"module": row.arm}
     ends = {"top1": row.difference, "low": row.low, "high": row.high}
-    at = {k: display.clean(row.curve + v) for k, v in ends.items() if display.given(v)}
+    at = {k: display.clean(line + v) for k, v in ends.items() if display.given(v)}
     at |= {"module": row.arm, "verdict": row.verdict, "difference": display.clean(row.difference)}
     return at
 

@@ -50,13 +50,14 @@ def train(
     noise: float = NOISE,
     seed: int = 0,
     widths=tuple(WIDTHS),
+    first: int = 0,
 ) -> None:
-    """Rows of every arm and width: the truth with independent normal noise."""
+    """Rows of every arm and width, from a seed on: the truth with independent normal noise."""
     rng = np.random.default_rng(seed)
     arms = [(BACKBONE, "none", 1.0, 0.0)]
     arms += [(name, "none", width**2, 0.0) for name, width in WIDTHS.items() if name in widths]
     arms += [(BACKBONE, module, times, OFF[module]) for module, times in PARAMS.items()]
-    for n in range(seeds):
+    for n in range(first, seeds):
         for backbone, module, times, off in arms:
             top1 = truth(times) + off + noise * rng.standard_normal()
             cell = replace(RUN, backbone=backbone, module=module, seed=n)

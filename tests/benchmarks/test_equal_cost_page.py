@@ -1,5 +1,7 @@
 """The tables and the figure of equal cost show what rows say, and say where there are none."""
 
+import math
+
 import pytest
 import simulated
 from rendered import row_of
@@ -62,8 +64,25 @@ def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
     assert se["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
     assert "se +0.50 points at equal parameters, higher" in figure.alt
     # of the widths 1.125 is beaten by se, which takes fewer; and so is sk
-    front = ["width 1", "width 0.75", "width 1.25", "width 1.5", "se", "danet"]
+    front = ["width 0.75", "width 1", "se", "width 1.25", "width 1.5", "danet"]
     assert equal_cost.front(figure.values, "parameters") == front
+
+
+def test_a_mark_lies_as_far_from_the_drawn_line_as_its_pairs_say(tmp_path):
+    """Seeds 2 to 9 of the own width and of the modules are a point lower; the others have two."""
+    made = Store(tmp_path)
+    simulated.train(made, seeds=2, noise=0.0)
+    simulated.train(made, lambda times: simulated.line(times) - 1, noise=0.0, widths=(), first=2)
+    simulated.count(made)
+    panel = [v for v in equal_cost.figure(made).values if v["cost"] == "parameters"]
+    drawn = {v["arm"]: v["top1"] for v in panel if v["module"] == "none"}
+    assert drawn["width 1"] == pytest.approx(90 - 0.8)
+    assert drawn["width 1.125"] == pytest.approx(simulated.line(1.125**2), abs=1e-3)
+    se = next(v for v in panel if v["arm"] == "se")
+    share = math.log(1.1) / math.log(1.125**2)
+    line = (1 - share) * drawn["width 1"] + share * drawn["width 1.125"]
+    assert se["difference"] == pytest.approx(0.5)
+    assert se["top1"] == pytest.approx(line + 0.5, abs=1e-3)
 
 
 def test_modules_are_drawn_at_their_cost_before_any_width_is_trained(tmp_path):
