@@ -27,6 +27,9 @@ from benchmarks.fresh import ending, leave_with
 
 POLL_SECONDS = 0.5
 
+LOCK_WAIT_S = 1800.0
+"""How long a timing job waits for another one."""
+
 BUSY = "busy"
 """Status of what the machine could not measure now; no row has it."""
 
@@ -99,7 +102,8 @@ def measure(
 
 def _give(worker: _Worker, benchmark: Benchmark, cells: Sequence[Cell]) -> None:
     worker.left, worker.busy, worker.started = list(cells), True, time.monotonic()
-    worker.limit = benchmark.limit_seconds * len(cells)
+    waits = LOCK_WAIT_S if benchmark.exclusive else 0.0  # for another timing job
+    worker.limit = waits + benchmark.limit_seconds * len(cells)
     with suppress(ConnectionError):  # it has just died: `_receive` will find its end
         worker.connection.send((benchmark, worker.left))
 

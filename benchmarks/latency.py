@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks import evaluation, ratios, stats
 from benchmarks.cells import Benchmark, Busy, Cell, Column, Selection, choose
+from benchmarks.engine import LOCK_WAIT_S
 from benchmarks.evaluation import (
     BASELINE,
     TimingFailed,
@@ -40,7 +41,6 @@ ROUNDS = 8
 BUILDS = 3
 PROCESSES = 4
 
-LOCK_WAIT_S = 1800.0
 PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
 BACKBONES = (

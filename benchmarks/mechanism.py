@@ -33,7 +33,7 @@ SIZES = {RECIPE: (2700, 2000), LONG: (2700, 2000), PREVIEW: (640, 500)}
 
 LONG_TASKS = ("position", "pair")
 """Tasks that are trained for longer too. They were chosen after the result of `RECIPE` was known:
-in these two, modules with a gate were farthest behind none and had learned least."""
+in these two, the mean of the modules with a gate was farthest behind none."""
 
 SHOWN = 4
 """Test scenes that one row of a task keeps."""

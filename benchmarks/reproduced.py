@@ -72,7 +72,7 @@ class Codes:
                 self._commits.setdefault((_kind(row), name), []).append(row.commit)
 
     def name(self, kind: Kind, fingerprint: str) -> str:
-        """One fingerprint for all that are equal to this one: that of the newest code."""
+        """One fingerprint for all that are equal to this one: that of the last measured again."""
         return self._names.get((kind, fingerprint), fingerprint)
 
     def code(self, row: Any) -> str:
@@ -85,10 +85,19 @@ class Codes:
         return self.name(kind, row.fingerprint) == self.name(kind, fingerprint)
 
     def named(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows with equal fingerprints where their code is known to give equal values."""
+        """The rows with equal fingerprints where their code is known to give equal values.
+
+        It is that of the kind's newest row, on whatever machine, if that is one of them: rows of
+        other machines carry it too.
+        """
         if not self._names or rows.empty:
             return rows
-        names = [self.code(row) for row in _records(rows)]
+        ordered = _records(rows.sort_values("measured_at", kind="stable"))
+        newest = {_kind(row)[:-1]: row.fingerprint for row in ordered}  # the machine comes last
+        names = []
+        for row in _records(rows):
+            code = newest[_kind(row)[:-1]]
+            names.append(code if self.gives(row, code) else self.code(row))
         return rows.assign(fingerprint=pd.Series(names, rows.index, "string"))
 
     def commits(self, row: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 Scenes of clothes (`benchmarks.canvas`) on a processor, VOC 2012 on a GPU. The heads of one seed
 start from the same backbone, see the same images in the same order, and mirrored alike; those of
-one branch have their convolutions in common too. What is compared is attention alone: the head
+one branch start with the same convolutions too. What is compared is attention alone: the head
 without it has the same two convolutions (that of DANet's code has one), and DANet's own head, which
 has two branches and three losses, stands beside the same head without its attention.
 

@@ -80,6 +80,15 @@ def test_an_install_that_stopped_is_not_taken_for_done(noxfile, env, reason):
     assert not (env / "left-over").exists()
 
 
+def test_an_empty_note_of_what_was_installed_is_no_note(noxfile, env):
+    """A full disk leaves one."""
+    noxfile.install(FakeSession(), env, ["a"])
+    (env / "installed.txt").write_text("")
+    session = FakeSession()
+    noxfile.install(session, env, ["a"])
+    assert session.asked == [("a",)]
+
+
 def test_an_environment_of_a_python_that_is_gone_is_made_anew(noxfile, env):
     session = FakeSession()
     noxfile.install(session, env, ["a"])

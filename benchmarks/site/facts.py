@@ -166,7 +166,7 @@ def _segmentation(store: Store) -> dict[str, str]:
         return found
     rows = segmentation.rows_of(store, ranked[0])
     table = segmentation.judge(rows)
-    preview = compare.preview_words(table, ranked[0])
+    preview = segmentation.preview(table, ranked[0])
     found["segmentation.what"] = ranked[0].title
     for row in tables.records(table[table["key"].isin(segmentation.PAIRS)]):
         text = comparison(row)

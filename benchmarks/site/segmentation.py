@@ -89,6 +89,11 @@ def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
+def preview(judged: pd.DataFrame, which: Comparison) -> str:
+    """What a table of `judge` has to begin with; a reader's own modules have no part in it."""
+    return compare.preview_words(judged[judged["key"].isin(list(PAIRS))], which)
+
+
 def about(rows: pd.DataFrame, which: Comparison) -> str:
     """How the heads of a comparison were trained; a preview begins with the word."""
     words = [f"recipe {which.recipe}", which.device]
@@ -98,8 +103,8 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
         words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images"]
-    preview = compare.preview_words(judge(rows), which)
-    return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
+    start = preview(judge(rows), which)
+    return f"{start}; {', '.join(words)}" if start else ", ".join(words)
 
 
 def segmentation(store: Store) -> str:
@@ -161,7 +166,8 @@ def heads(store: Store) -> str:
 def weight(gammas: pd.Series, name: str) -> Entry:
     """Mean size of one attention's weight over the seeds, with the lowest and the highest.
 
-    Its sign says nothing: what is weighed can have either. A word for a head that has none.
+    That of PAM may have either sign, as the convolution of its values may. A word for a head that
+    has none.
     """
     found = [
         float(part.removeprefix(f"{name} "))
@@ -204,8 +210,8 @@ def figure(store: Store) -> Figure:
     if found:
         rows = rows_of(store, found[0])
         frame = judge(rows)
-        preview = compare.preview_words(frame, found[0])
-        start = f"{preview}. " if preview else ""
+        unfinished = preview(frame, found[0])
+        start = f"{unfinished}. " if unfinished else ""
         caption = (
             f"{start}Difference in mIoU between two heads, {found[0].title}: mean of the paired "
             "seeds with its 95 % interval where there are enough, and the verdict."

@@ -218,11 +218,11 @@ def test_a_gpu_that_cannot_compile_is_refused_before_any_training(monkeypatch):
     def nothing(model):
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(torch.nn, "Linear", lambda *sizes, device: Mock())
+    monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: module)
     monkeypatch.setattr(torch, "compile", nothing)
-    accuracy.check_compiler([CELL])
+    ACCURACY.check([CELL])
     with pytest.raises(ValueError, match=r"cuda.*RuntimeError: no compiler.*choose --device cpu"):
-        accuracy.check_compiler([CELL, replace(CELL, device="cuda")])
+        ACCURACY.check([CELL, replace(CELL, device="cuda")])
 
 
 def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -154,6 +156,15 @@ def test_what_takes_too_long_is_stopped():
     assert [(f.cell.seed, f.status) for f in found] == [(0, "timeout"), (0, "timeout"), (1, "ok")]
     assert "2 s" in first.reason  # one second for each cell of the group
     assert 2.0 <= first.seconds < 10
+
+
+def test_the_wait_for_another_timing_job_is_not_in_the_limit(monkeypatch):
+    """Else what waits its half hour is stopped, and its row replaces a good one."""
+    worker = SimpleNamespace(connection=Mock())
+    for exclusive, wait in ((False, 0), (True, engine.LOCK_WAIT_S)):
+        monkeypatch.setattr(TROUBLE, "exclusive", exclusive)
+        engine._give(worker, TROUBLE, [cell("ok"), cell("ok", 1)])
+        assert worker.limit == wait + 2 * TROUBLE.limit_seconds
 
 
 def test_closing_ends_the_workers():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -115,6 +116,13 @@ def test_what_torch_has_compiled_is_trained(place, monkeypatch):
         found = BENCH.measure(replace(CELL, precision="bf16", layout="nhwc"))
     assert found["compiled"] and found["top5"] == 100
     assert torch._dynamo.utils.counters["frames"]["ok"]
+
+
+def test_a_gpu_that_cannot_compile_is_refused_before_any_training(place, monkeypatch):
+    monkeypatch.setattr(torch, "compile", Mock(side_effect=RuntimeError("no compiler")))
+    monkeypatch.setattr(nn.Module, "to", lambda module, device: module)
+    with pytest.raises(ValueError, match="no compiler"):
+        BENCH.check([replace(CELL, device="cuda")])
 
 
 def test_an_arm_measured_again_gives_the_same(place):

@@ -202,6 +202,22 @@ def test_code_that_changes_during_a_run_stops_it_and_makes_no_row(suite, store, 
     assert suite("ok", "ok") == [0, 1]
 
 
+@pytest.mark.parametrize("text", [None, "def f("], ids=["gone", "half written"])
+def test_code_that_can_no_longer_be_read_stops_the_run_too(
+    suite, code, tmp_path, monkeypatch, text
+):
+    began = Quiet.begin
+
+    def begin(self, cells):
+        file = tmp_path / "code.py"
+        file.unlink() if text is None else file.write_text(text)
+        began(self, cells)
+
+    monkeypatch.setattr(Quiet, "begin", begin)
+    with pytest.raises(StoreError, match="changed since this run began"):
+        suite("ok", "ok")
+
+
 def test_code_of_a_later_benchmark_that_changes_makes_no_row_either(
     suite, store, code, tmp_path, monkeypatch
 ):

@@ -58,6 +58,14 @@ def test_captions_say_what_an_interval_and_a_verdict_are_of(store):
     assert words not in segmentation.heads(store)
 
 
+def test_a_readers_own_module_of_one_seed_makes_no_preview(store):
+    own = Store(store.root)
+    trial.append(own, replace(SCENES, module="my_gate:MyGate", seed=0), values(31))
+    assert "my_gate:MyGate less FCN" in segmentation.segmentation(own)
+    assert "Preview" not in segmentation.segmentation(own)
+    assert "Preview" not in segmentation.figure(own).caption
+
+
 def test_the_comparisons_are_one_family(store):
     """The smallest p of ten pairs is 2 / 1024; Holm multiplies that of five comparisons by 5."""
     (which,) = segmentation.comparisons(store)

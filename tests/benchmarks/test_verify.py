@@ -167,6 +167,16 @@ def test_equal_codes_have_the_name_of_the_newest():
     assert codes.code(of("a", machine="elsewhere")) == "a"
 
 
+def test_code_that_returned_has_one_name_on_every_machine():
+    """Here a was found to give b's values, and is the present code again."""
+    codes = reproduced.Codes(steps(("a", "b")))
+    rows = [of("b", 0), of("a", 1), of("a", 2, machine="elsewhere")]
+    table = pd.DataFrame([{**vars(row), "measured_at": f"{n}"} for n, row in enumerate(rows)])
+    assert codes.named(table)["fingerprint"].tolist() == ["a"] * 3
+    older = table.assign(measured_at=["2", "1", "0"])
+    assert codes.named(older)["fingerprint"].tolist() == ["b", "b", "a"]
+
+
 def test_code_that_returns_to_what_it_was_has_its_rows_again():
     codes = reproduced.Codes(steps(("a", "b")))
     assert codes.gives(of("a"), "a") and codes.gives(of("a"), "b") and codes.gives(of("b"), "a")
