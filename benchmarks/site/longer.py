@@ -8,12 +8,12 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
-from benchmarks.mechanism import BACKBONE, LONG, LONG_TASKS, RECIPE, TASKS
-from benchmarks.pairing import Comparison
+from benchmarks.mechanism import LONG, LONG_TASKS, RECIPE, TASKS
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import difference, seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
 from benchmarks.site.words import comparison
 from benchmarks.store import Store
@@ -60,14 +60,13 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
         )
         for row in tables.records(frame)
     ]
-    start = compare.preview_words(frame, Comparison("", BACKBONE, LONG))
+    start = preview_of(frame, rows)
     words = [start] if start else []
     if len(done := tables.ok(rows)):
         classes = int(done["classes"].iloc[0])
         words.append(f"guessing gives {display.percent(100 / classes)} %")
         words.append(f"and a loss of {display.percent(math.log(classes))} nat")
-    adjusted = paired.ADJUSTED.replace("the table", "its column")
-    note = f"{', '.join(words)}; {adjusted}" if words else adjusted
+    note = "; ".join(filter(None, [", ".join(words), paired.ADJUSTED_BY_COLUMN]))
     both = pd.concat([short, rows])
     return table(title, note, heads, body, origin(store, both, "mechanism"))
 
@@ -87,6 +86,6 @@ def _sentence(store: Store, task: str) -> str:
     compared = frame[frame["pairs"].notna() & frame["arm"].isin(TASKS[task].named)]
     if compared.empty:
         return display.MISSING
-    start = compare.preview_words(frame, Comparison("", BACKBONE, LONG))
+    start = preview_of(frame, rows)
     said = "; ".join(f"{row.arm}: {comparison(row)}" for row in tables.records(compared))
     return f"{start}: {said}" if start else said

@@ -59,7 +59,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     return table(title, _about(rows, frame), heads, body, origin(store, rows, "mechanism"))
 
 
-def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
+def preview_of(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     """What a table of ``rows`` with the column ``pairs`` has to begin with; "" for a result."""
     recipe = str(rows["recipe"].iloc[0]) if len(rows) else RECIPE
     return compare.preview_words(frame, Comparison("", BACKBONE, recipe))
@@ -69,12 +69,12 @@ def preview(store: Store) -> str:
     """What the comparison of all modules with their tasks has to begin with."""
     pairs = [float(found.n) for found in against_none(store).values()]
     rows = pd.concat([pairing.task_rows(store, task) for task in TASKS])
-    return _preview(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
+    return preview_of(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
 
 
 def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     """How a task was trained, what guessing gives, how to read it; a preview begins with that."""
-    start = _preview(frame, rows)
+    start = preview_of(frame, rows)
     words = [start] if start else []
     done = tables.ok(rows)
     if len(done):
@@ -140,7 +140,7 @@ def named(store: Store) -> str:
         compared = _paired(alone.get(title)), _paired(among.get(title))
         body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
     note = "other modules: those that the task is not made for; "
-    note += paired.ADJUSTED.replace("the table", "its column")
+    note += paired.ADJUSTED_BY_COLUMN
     start = preview(store)
     note = f"{start}; {note}" if start else note
     places = origin(store, together, "mechanism")
@@ -208,7 +208,7 @@ def differences(store: Store) -> Figure:
         rows = pairing.task_rows(store, task)
         frame = compare.judged(rows)
         compared = frame[frame["difference"].notna()]
-        unfinished |= bool(len(compared) and _preview(frame, rows))
+        unfinished |= bool(len(compared) and preview_of(frame, rows))
         for row in compared.to_dict("records"):
             numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}

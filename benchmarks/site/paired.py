@@ -13,6 +13,9 @@ from benchmarks.site.notes_trained import estimate
 ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
 """Why a table may say that there is no measurable difference beside an interval without zero."""
 
+ADJUSTED_BY_COLUMN = ADJUSTED.replace("the table", "its column")
+"""The same of a table whose columns are families of their own."""
+
 
 def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[float]:
     """One less the other, for each seed that both have."""
