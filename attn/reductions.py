@@ -13,11 +13,14 @@ from torch.nn import functional as F
 GROUPS = 32
 """Groups of channels of which the one with the maximum is found first."""
 
-PARTS, LEAST_PART = (16, 8), 64
+PARTS, LEAST_PART = (16, 14, 8, 7), 64
 """Parts of a map of which the one with the maximum is found first, and their fewest pixels."""
 
 SMALL_MAP = 64
 """Pixels of a map that is small: its rows are shorter than what a processor works on at a time."""
+
+WIDE = 256
+"""Channels from which a map in channels last has faster ways to pool its pixels."""
 
 LARGE_MAP = 1024
 """Pixels from which the channels of a contiguous map are averaged by a matrix product."""
@@ -77,8 +80,7 @@ def mean(x: Tensor, dims: list[int]) -> Tensor:
     if dims == [2, 3] and x.is_contiguous():
         return x.mean(dims, keepdim=True)
     if dims in ([2], [3]) and x.numel() and channels_last(x) and by_hand(x):
-        size = (1, x.shape[3]) if dims == [2] else (x.shape[2], 1)
-        return F.adaptive_avg_pool2d(x, size)  # 5 to 40 times faster
+        return _mean_of_columns_last(x) if dims == [2] else F.avg_pool2d(x, (1, x.shape[3]))
     if not pays_by_hand(x):
         return x.mean(dims, keepdim=True)
     n, c, h, w = x.shape
@@ -99,11 +101,20 @@ def _share(x: Tensor, n: int) -> Tensor:
 
 
 def _mean_of_pixels(x: Tensor) -> Tensor:
-    """`x.mean([2, 3], keepdim=True)` of a map in channels last, 1.2 to 1.7 times faster."""
+    """`x.mean([2, 3], keepdim=True)` of a map in channels last, 1.2 to 2.5 times faster."""
     n, c, h, w = x.shape
+    if c >= WIDE and n >= torch.get_num_threads():  # it divides the samples among threads
+        return F.avg_pool2d(x, [h, w])
     pixels = x.permute(0, 2, 3, 1).view(n, h * w, c)
     pooled = _share(x, h * w) @ pixels if h * w <= SMALL_MAP else pixels.sum(1).div_(h * w)
     return pooled.view(n, c, 1, 1)
+
+
+def _mean_of_columns_last(x: Tensor) -> Tensor:
+    """`x.mean([2], keepdim=True)` of a map in channels last, 14 to 40 times faster."""
+    n, c, h, w = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(n, h, w * c)
+    return (_share(x, h) @ rows).view(n, 1, w, c).permute(0, 3, 1, 2)
 
 
 def _mean_of_rows(x: Tensor) -> Tensor:
@@ -131,8 +142,10 @@ def _amax(x: Tensor, dims: list[int]) -> Tensor:
     n, c, h, w = x.shape
     if dims == [1] and x.is_contiguous() and c % GROUPS == 0:  # 1.6 to 7 times faster
         return x.view(n, c // GROUPS, GROUPS, h, w).amax(1).amax(1, keepdim=True)
-    if dims == [2, 3] and channels_last(x):  # 1.2 times faster
-        return x.permute(0, 2, 3, 1).view(n, h * w, c).amax(1).view(n, c, 1, 1)
+    if dims == [2, 3] and channels_last(x):  # 1.2 to 2 times faster
+        pixels = x.permute(0, 2, 3, 1).view(n, h * w, c)
+        parts = next((p for p in PARTS if c >= WIDE and h * w % p == 0), 1)
+        return pixels.view(n, parts, -1, c).amax(1).amax(1).view(n, c, 1, 1)
     return x.amax(dims, keepdim=True)
 
 
@@ -145,8 +158,11 @@ def plain_max(x: Tensor, dims: list[int]) -> Tensor:
 def first_max(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
     """The maximum over the channels or over the pixels, and where it is: a channel or a pixel."""
     if dims == [1]:
-        grouped = x.is_contiguous() and x.shape[1] % GROUPS == 0
-        return _max_of_groups(x) if grouped else x.max(1, keepdim=True)
+        if x.shape[1] % GROUPS:
+            return x.max(1, keepdim=True)
+        if x.is_contiguous():
+            return _max_of_groups(x)
+        return _max_of_groups_last(x) if channels_last(x) else x.max(1, keepdim=True)
     if x.is_contiguous():
         values, places = _max_of_parts(x.flatten(2))
         return values[:, :, None, None], places[:, :, None, None]
@@ -176,6 +192,16 @@ def _max_of_groups(x: Tensor) -> tuple[Tensor, Tensor]:
     index = group[:, None, None].expand(n, c // GROUPS, 1, h, w)
     member = groups.gather(2, index).squeeze(2).max(1)[1]
     return values.unsqueeze(1), (member * GROUPS + group).unsqueeze(1)
+
+
+def _max_of_groups_last(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of a map in channels last, 1.3 to 4.5 times faster."""
+    n, c, h, w = x.shape
+    groups = x.permute(0, 2, 3, 1).view(n * h * w, c // GROUPS, GROUPS)
+    values, group = groups.amax(1).max(1)  # (N H W,)
+    member = groups.gather(2, group.view(-1, 1, 1).expand(-1, c // GROUPS, 1))[:, :, 0].max(1)[1]
+    index = member * GROUPS + group
+    return values.view(n, 1, h, w), index.view(n, 1, h, w)
 
 
 def dot(a: Tensor, b: Tensor, kept: list[int]) -> Tensor:

@@ -205,53 +205,6 @@ def test_position_attention_is_by_rows_in_both_directions(monkeypatch):
         assert rows == [10, 10, 5]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(
-    "shape", [(3, 4, 5, 6), (2, 3, 9, 10), (1, 2, 1, 3), (2, 3, 33, 32)], ids=str
-)
-def test_pooling_by_hand_is_the_mean(shape, layout):
-    x = torch.randn(shape).contiguous(memory_format=LAYOUTS[layout])
-    for dims in ([2, 3], [2], [3], [1]):
-        torch.testing.assert_close(reductions.mean(x, dims), x.mean(dims, keepdim=True))
-
-
-def test_the_maximum_of_groups_is_the_maximum():
-    x = torch.randn(2, 3 * reductions.GROUPS, 4, 5)
-    values, channels = reductions.first_max(x, [1])
-    expected = x.max(1, keepdim=True)
-    assert torch.equal(values, expected.values)
-    assert torch.equal(channels, expected.indices)
-
-
-@pytest.mark.parametrize("pixels", [16 * 64, 8 * 90, 7 * 7])
-def test_the_maximum_of_parts_is_the_maximum(pixels):
-    x = torch.randn(2, 3, pixels)
-    with torch.device("meta"):  # whatever device is the default
-        values, places = reductions._max_of_parts(x)
-    expected = x.max(2)
-    assert torch.equal(values, expected.values)
-    assert torch.equal(places, expected.indices)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dims", [[1], [2, 3]], ids=str)
-@pytest.mark.parametrize("channels", [5, 2 * reductions.GROUPS])
-def test_the_largest_value_without_a_gradient(channels, dims, layout):
-    x = torch.randn(2, channels, 6, 5).contiguous(memory_format=LAYOUTS[layout])
-    assert torch.equal(reductions.maximum(x, dims), x.amax(dims, keepdim=True))
-
-
-@pytest.mark.parametrize("height", [6, 20])
-def test_an_infinite_pixel_stays_in_its_row_and_column(height):
-    assert 6 * 5 <= reductions.SMALL_MAP < 20 * 5
-    x = torch.randn(2, 3, height, 5)
-    x[0, 1, 2, 3] = torch.inf
-    assert reductions.mean(x, [3]).isinf().sum() == 1
-    assert reductions.mean(x, [2]).isinf().sum() == 1
-    assert not reductions.mean(x, [3]).isnan().any()
-    assert not reductions.mean(x, [2]).isnan().any()
-
-
 @pytest.mark.parametrize("name", ["se", "cbam", "coord"])
 def test_a_large_map_in_several_parts(name, monkeypatch):
     """The parts that are worked on one after the other make up the whole."""

@@ -1,0 +1,84 @@
+"""Reductions of a feature map are PyTorch's, whichever of their forms a layout and a size take."""
+
+import pytest
+import torch
+
+from attn import reductions
+
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 4, 5, 6),
+        (2, 3, 9, 10),
+        (1, 2, 1, 3),
+        (2, 3, 33, 32),
+        (torch.get_num_threads() + 1, reductions.WIDE, 3, 4),
+    ],
+    ids=str,
+)
+def test_pooling_by_hand_is_the_mean(shape, layout):
+    x = torch.randn(shape).contiguous(memory_format=LAYOUTS[layout])
+    for dims in ([2, 3], [2], [3], [1]):
+        torch.testing.assert_close(reductions.mean(x, dims), x.mean(dims, keepdim=True))
+
+
+def test_many_channels_in_channels_last_are_averaged_by_a_pool(monkeypatch):
+    """Unless there are more threads than samples, among which it divides its work."""
+    shapes = []
+    pool = torch.nn.functional.avg_pool2d
+    monkeypatch.setattr(
+        reductions.F, "avg_pool2d", lambda x, size: shapes.append(size) or pool(x, size)
+    )
+    x = torch.randn(2, reductions.WIDE, 3, 4).contiguous(memory_format=torch.channels_last)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    reductions.mean(x, [2, 3])
+    assert shapes == [[3, 4]]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    reductions.mean(x, [2, 3])
+    reductions.mean(x[:, 1:], [2, 3])
+    assert shapes == [[3, 4]]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels", [5, 3 * reductions.GROUPS])
+def test_the_maximum_of_groups_is_the_maximum(channels, layout):
+    x = torch.randn(2, channels, 4, 5).contiguous(memory_format=LAYOUTS[layout])
+    values, places = reductions.first_max(x, [1])
+    expected = x.max(1, keepdim=True)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(places, expected.indices)
+
+
+@pytest.mark.parametrize("pixels", [16 * 64, 8 * 90, 7 * 7])
+def test_the_maximum_of_parts_is_the_maximum(pixels):
+    x = torch.randn(2, 3, pixels)
+    with torch.device("meta"):  # whatever device is the default
+        values, places = reductions._max_of_parts(x)
+    expected = x.max(2)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(places, expected.indices)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dims", [[1], [2, 3]], ids=str)
+@pytest.mark.parametrize("channels", [5, 2 * reductions.GROUPS, reductions.WIDE])
+@pytest.mark.parametrize("height", [6, 14])
+def test_the_largest_value_without_a_gradient(height, channels, dims, layout):
+    x = torch.randn(2, channels, height, 5).contiguous(memory_format=LAYOUTS[layout])
+    assert torch.equal(reductions.maximum(x, dims), x.amax(dims, keepdim=True))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("height", [6, 20])
+def test_an_infinite_pixel_stays_in_its_row_and_column(height, layout):
+    assert 6 * 5 <= reductions.SMALL_MAP < 20 * 5
+    x = torch.randn(2, 3, height, 5).contiguous(memory_format=LAYOUTS[layout])
+    x[0, 1, 2, 3] = torch.inf
+    assert reductions.mean(x, [3]).isinf().sum() == 1
+    assert reductions.mean(x, [2]).isinf().sum() == 1
+    assert not reductions.mean(x, [3]).isnan().any()
+    assert not reductions.mean(x, [2]).isnan().any()
