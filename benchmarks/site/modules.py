@@ -120,7 +120,7 @@ def _places(store: Store, costs: pd.DataFrame, timed: Timed) -> str:
 
 
 def module_accuracy(store: Store, family: str) -> str:
-    """The accuracy of one paper's modules, a table a comparison, results first."""
+    """The accuracy of one paper's modules, a table a comparison of today's recipes."""
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
@@ -129,6 +129,8 @@ def module_accuracy(store: Store, family: str) -> str:
     )
     parts = []
     for which in compare.main_first(store):
+        if pairing.retired(which):
+            continue
         body = [
             (Entry(row.arm), difference(row), top1(row), seeds(row))
             for row in tables.records(compare.accuracy_table(store, which))
