@@ -27,7 +27,7 @@ SHAPES = ("8x256x56x56", "8x512x28x28", "8x2048x7x7")
 """The three feature maps: early, middle and last of a ResNet-50."""
 
 ARMS = ("ours", "copy", "timm", "compiled", "floor")
-ROUNDS = 20
+ROUNDS = 50
 PROCESSES = 3
 WARMUP_S = 0.05
 """Every arm is warmed up for so long, beside the calls that fill its first samples."""
@@ -63,7 +63,7 @@ class Speed(Benchmark):
     )
     exclusive: ClassVar[bool] = True
     plugs: ClassVar[bool] = False
-    default_seconds: ClassVar[float] = 14.0
+    default_seconds: ClassVar[float] = 20.0
     limit_seconds: ClassVar[float] = 300.0
     columns: ClassVar[tuple[Column, ...]] = (
         Column("latency_ms", "number", "ms", "time of one call of the module of this project"),
