@@ -10,7 +10,14 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from rich.console import Console
+try:
+    from rich.console import Console
+except ModuleNotFoundError as error:  # a Python without the packages of the suite
+    sys.exit(
+        f"error: {sys.executable} lacks what the suite needs ({error}). Use .nox/torch/bin/python, "
+        "which `nox -s bench` makes, or install it with pip 25.1 or newer: "
+        "python -m pip install . --group bench"
+    )
 
 from benchmarks import asked, budget, display, listing
 from benchmarks.cells import SUITES, Selection, benchmarks, choose

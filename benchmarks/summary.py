@@ -165,8 +165,12 @@ def _latency(console: Console, store: Store, machine: str) -> None:
             cells = [t.loc[name] if name in t.index else None for t in columns.values()]
             rows.append([name, *(_ratio(name, cell) for cell in cells)])
         floors = [tables.noise_floor(table) for table in columns.values()]
+        loads = pd.concat([table["load_average"] for table in columns.values()]).dropna()
         _print(console, ("module", *columns), [*rows, ["(noise floor)", *floors]])
-        console.print("same: no measurable difference, that is, within the noise floor of 1\n")
+        console.print("same: the interval does not leave 1 by more than the noise floor")
+        if len(loads):
+            console.print(f"largest load before a session: {loads.max():.1f}")
+        console.print()
 
 
 def _ratio(name: str, cell: Any) -> str:

@@ -14,6 +14,13 @@ from benchmarks.site.accuracy import about
 from benchmarks.site.charts import Figure
 from benchmarks.store import Store
 
+MEANING = (
+    "A verdict is adjusted for all modules of the table, an interval is not, so one may leave out "
+    "zero and be no measurable difference ([how we measure](docs/measure.md)). Each row of "
+    "`results/` names its machine and commit."
+)
+"""What a reader of the table has to know."""
+
 FIGURE = "docs/assets/accuracy-{scheme}.svg"
 
 
@@ -61,11 +68,12 @@ def table(store: Store) -> str:
     frame = compare.leaderboard(store, found[0])
     preview = compare.preview_words(frame, found[0])
     cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
-    heads = ["Module", "Top-1 difference, points [95 %]", "Verdict", "Seeds", "Parameters added"]
+    heads = ["Module", "Top-1, %", "Difference, points [95 %]", "Verdict", "Seeds"]
     counted = ", ".join(filter(None, (cost, frame["cost_size"].iloc[0])))
-    heads += [f"Multiply-adds added ({counted})", f"Latency ({times}), times none [95 %]"]
+    heads += ["Parameters added", f"Multiply-adds added ({counted})"]
+    heads += [f"Latency ({times}), times none [95 %]"]
     lines = [f"**{preview}.**", ""] if preview else []
-    lines += ["| " + " | ".join(heads) + " |", "|---|---:|---|---:|---:|---:|---|"]
+    lines += ["| " + " | ".join(heads) + " |", "|---|---:|---:|---|---:|---:|---:|---|"]
     for row in tables.records(frame):
         time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
         if display.given(row.latency_verdict):
@@ -74,6 +82,7 @@ def table(store: Store) -> str:
             time = str(row.latency_status)
         cells = [
             f"`{row.arm}`",
+            display.shown(display.percent, row.top1),
             display.difference(row),
             display.verdict(row),
             _seeds(row),
@@ -83,8 +92,9 @@ def table(store: Store) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
-    ends = "Each row of `results/` names its machine and commit."
-    return "\n".join([*lines, "", f"{where} {ends}"])
+    setting = compare.latency_setting(store, found[0])
+    clock = f"Latency: {tables.setting_words(setting)}." if setting else ""
+    return "\n".join([*lines, "", " ".join(filter(None, (where, clock, MEANING)))])
 
 
 def _seeds(row: Any) -> str:

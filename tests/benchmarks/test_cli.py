@@ -328,3 +328,12 @@ def test_images_in_folders_that_are_not_there_are_named_before_work(answer, resu
     status, _, error = answer("run", "--suite", "gpu", "--device", "cpu", "--only", "imagenet")
     assert status == 2 and no_rows(results)
     assert "nowhere/train does not hold a folder of images for each class" in error
+
+
+def test_a_python_without_the_packages_is_told_what_to_do():
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "benchmarks", "plan"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "lacks what the suite needs" in done.stderr and ".nox/torch" in done.stderr

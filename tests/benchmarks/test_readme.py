@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import trial
 
+from benchmarks import compare
 from benchmarks.site import charts, readme
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
@@ -25,13 +26,22 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
+def top1_of(store, module):
+    which = compare.main_first(store)[0]
+    return compare.accuracy_table(store, which).set_index("arm")["top1"][module]
+
+
 def test_the_readme_is_filled_and_its_age_is_checked(store, checkout, capsys):
     assert readme.update(store, checkout, check=True) == 1
     assert "README.md is stale" in capsys.readouterr().err
     assert readme.update(store, checkout, check=False) == 0
     text = (checkout / "README.md").read_text(encoding="utf-8")
     assert text.startswith("before\n") and text.endswith("after\n")
-    assert "| `se` | +1.00 [+1.00, +1.00] | higher | 10 |" in text
+    (se,) = (line for line in text.splitlines() if line.startswith("| `se` |"))
+    top1, *rest = se.strip("| ").split(" | ")[1:5]
+    assert rest == ["+1.00 [+1.00, +1.00]", "higher", "10"]
+    assert float(top1) == pytest.approx(top1_of(store, "se"), abs=0.005)
+    assert "Latency: cpu, 1 thread, " in text and "adjusted for all modules" in text
     assert "9 (+ 1 failed)" in text and "not measured" in text
     assert readme.update(store, checkout, check=True) == 0
 
