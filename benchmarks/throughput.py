@@ -108,16 +108,15 @@ class Throughput(Benchmark):
             "images_per_second",
             "number",
             "images/s",
-            "training speed of all processes together: beside the bare loop the fastest sample of "
+            "training rate of all processes together: beside the bare loop the fastest sample of "
             "each process, beside timm's script the geometric mean of the samples",
         ),
         Column(
             "ratio",
             "number",
             "",
-            "images_per_second over that of what it is compared with, of samples taken by turns "
-            "where there are several; for the bare loop itself that of its second copy, whose "
-            "truth is 1",
+            "images_per_second over that of what it is compared with, of samples taken by turns; "
+            "for the bare loop itself that of its second copy, whose truth is 1",
         ),
         Column(
             "ratio_low",
@@ -159,7 +158,7 @@ class Throughput(Benchmark):
                 yield replace(mine, threads=form.threads, recipe=form.recipe)
 
     def same_machine(self, cell: Cell) -> bool:
-        """A speed of another machine says nothing here."""
+        """A rate of another machine says nothing here."""
         return True
 
     def configuration(self, cell: Cell) -> Any:
@@ -221,9 +220,9 @@ def beside_bare(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception]
     for cell in cells:
         arm, baseline = (("suite", "bare"), ("copy", "bare"))[cell.recipe == BARE]
         images = BATCHES * (cell.batch_size or 1)
-        speed = images / fastest(seconds["bare" if cell.recipe == BARE else "suite"])
+        rate = images / fastest(seconds["bare" if cell.recipe == BARE else "suite"])
         values[cell] = {
-            "images_per_second": speed,
+            "images_per_second": rate,
             **_ratio(ratio_interval(seconds[arm], seconds[baseline])),
             "against": BARE,
             "processes": 1,
@@ -239,7 +238,7 @@ def fill_machine(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception
 
     What made a form the fastest is in no ratio of the turns: it is partly luck.
     """
-    speeds: dict[Cell, list[float]] = {}
+    rates: dict[Cell, list[float]] = {}
     failed: dict[Cell, Exception] = {}
     with ExitStack() as stack:
         running: dict[Cell, list[Process]] = {}
@@ -247,41 +246,40 @@ def fill_machine(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception
         def sample(cell: Cell) -> None:
             try:
                 if form_of(cell).program != SUITE:
-                    speed = scripts_speed(cell)
+                    rate = scripts_rate(cell)
                 else:
                     if cell not in running:
                         running[cell] = _started(cell, stack)
-                    speed = _suite_speed(cell, running[cell])
-                speeds.setdefault(cell, []).append(speed)
+                    rate = _suite_rate(cell, running[cell])
+                rates.setdefault(cell, []).append(rate)
             except (LoopFailed, timm_script.ScriptFailed) as error:
                 failed[cell] = error
-                speeds.pop(cell, None)
+                rates.pop(cell, None)
 
         for cell in cells:
             sample(cell)
-        scripts = [cell for cell in speeds if form_of(cell).program != SUITE]
+        scripts = [cell for cell in rates if form_of(cell).program != SUITE]
         if not scripts:
             nothing = LoopFailed(f"nothing to compare with: {next(iter(failed.values()), '')}")
             return {cell: failed.get(cell, nothing) for cell in cells}
-        best = max(scripts, key=lambda cell: speeds[cell][0])
-        turns = [best, *(cell for cell in speeds if form_of(cell).program == SUITE)]
+        best = max(scripts, key=lambda cell: rates[cell][0])
+        turns = [best, *(cell for cell in rates if form_of(cell).program == SUITE)]
         for turn in range(ALTERNATIONS):
             for cell in turns[:: -1 if turn % 2 else 1]:
                 if cell not in failed:
                     sample(cell)
     if best in failed:
         return {cell: failed.get(cell, failed[best]) for cell in cells}
-    return {cell: failed.get(cell) or _values(cell, speeds[cell], best, speeds) for cell in cells}
+    return {cell: failed.get(cell) or _values(cell, rates[cell], best, rates) for cell in cells}
 
 
 def _values(
-    cell: Cell, mine: list[float], best: Cell, speeds: dict[Cell, list[float]]
+    cell: Cell, mine: list[float], best: Cell, rates: dict[Cell, list[float]]
 ) -> dict[str, Any]:
-    form, theirs = form_of(cell), speeds[best]
-    theirs = theirs[1:]  # its first sample made it the best
-    values: dict[str, Any] = {"ratio": mine[0] / geometric_mean(theirs)}
+    form, theirs = form_of(cell), rates[best]
+    values: dict[str, Any] = {"ratio": mine[0] / theirs[0]}
     if len(mine) > 1:
-        mine = mine[1:]
+        mine, theirs = mine[1:], theirs[1:]
         values = _ratio(build_interval([[1 / r] for r in mine], [[1 / r] for r in theirs]))
     values |= {
         "images_per_second": geometric_mean(mine),
@@ -299,7 +297,7 @@ def _values(
 
 
 def _ratio(times: Interval) -> dict[str, float]:
-    """A ratio of speeds from one of times."""
+    """A ratio of rates from one of times."""
     return {"ratio": 1 / times.value, "ratio_low": 1 / times.high, "ratio_high": 1 / times.low}
 
 
@@ -311,11 +309,11 @@ def _started(cell: Cell, stack: ExitStack) -> list[Process]:
     ]
     for process in processes:
         process.answer()
-    _suite_speed(cell, processes)
+    _suite_rate(cell, processes)
     return processes
 
 
-def _suite_speed(cell: Cell, processes: Sequence[Process]) -> float:
+def _suite_rate(cell: Cell, processes: Sequence[Process]) -> float:
     """Images a second of an epoch in every process; it ends with the last."""
     start = time.perf_counter()
     for process in processes:
@@ -326,10 +324,10 @@ def _suite_speed(cell: Cell, processes: Sequence[Process]) -> float:
     return len(processes) * EPOCH * (cell.batch_size or 1) / seconds
 
 
-def scripts_speed(cell: Cell) -> float:
+def scripts_rate(cell: Cell) -> float:
     """Images a second of timm's script, in as many processes as the form has."""
     form, size = form_of(cell), cell.batch_size or 1
-    return timm_script.speed(_words(cell), form.threads, EPOCH * size, size, form.copies)
+    return timm_script.rate(_words(cell), form.threads, EPOCH * size, size, form.copies)
 
 
 def _words(cell: Cell) -> list[str]:

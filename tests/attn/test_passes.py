@@ -10,6 +10,7 @@ from attn.passes import scale, squeeze
 
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 SHAPES = [(2, 6, 5, 3), (3, 1, 4, 4), (1, 8, 1, 7), (2, 5, 1, 1)]
+LARGER = [(2, 2 * reductions.GROUPS, 4, 4), (2, reductions.WIDE, 7, 7)]
 GATES = ["channel", "pixel", "rows and columns", "image", "channel and pixel"]
 
 
@@ -49,7 +50,7 @@ def test_scale_has_the_gradients_of_the_product(shape, layout, kind):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", SHAPES + LARGER, ids=str)
 def test_squeeze_has_the_gradients_of_the_pools(shape, layout):
     x = random_map(shape, layout)
     means, maxima = [[2, 3], [1], [2], [3]], [[2, 3], [1]]
@@ -66,8 +67,9 @@ def test_squeeze_has_the_gradients_of_the_pools(shape, layout):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dims", [[1], [2, 3]])
-def test_at_a_tie_one_element_gets_the_gradient(layout, dims):
-    x = torch.ones(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=LAYOUTS[layout])
+@pytest.mark.parametrize("channels", [3, 2 * reductions.GROUPS])
+def test_at_a_tie_one_element_gets_the_gradient(channels, layout, dims):
+    x = torch.ones(2, channels, 4, 5, dtype=torch.float64).contiguous(memory_format=LAYOUTS[layout])
     _, maximum = squeeze(x.requires_grad_(), maxima=[dims])
     (gradient,) = torch.autograd.grad(maximum.sum(), x)
     assert (gradient.sum(dims) == 1).all()
@@ -126,6 +128,8 @@ def test_a_map_of_few_elements_is_worked_on_plainly(name, layout, monkeypatch):
         monkeypatch.setattr(function, "apply", lambda *a: pytest.fail("the short way was taken"))
     plain = module(x)
     torch.testing.assert_close(plain, by_hand, rtol=1e-10, atol=1e-12)
+    gradients = [torch.autograd.grad(y.square().sum(), x)[0] for y in (plain, by_hand)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-10)
     monkeypatch.setattr(reductions, "FEW", x.numel())
     with pytest.raises(pytest.fail.Exception, match="short way"):
         module(x)

@@ -11,13 +11,7 @@ LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
     "shape",
-    [
-        (3, 4, 5, 6),
-        (2, 3, 9, 10),
-        (1, 2, 1, 3),
-        (2, 3, 33, 32),
-        (torch.get_num_threads() + 1, reductions.WIDE, 3, 4),
-    ],
+    [(3, 4, 5, 6), (2, 3, 9, 10), (1, 2, 1, 3), (2, 3, 33, 32)],
     ids=str,
 )
 def test_pooling_by_hand_is_the_mean(shape, layout):
@@ -33,18 +27,19 @@ def test_many_channels_in_channels_last_are_averaged_by_a_pool(monkeypatch):
     monkeypatch.setattr(
         reductions.F, "avg_pool2d", lambda x, size: shapes.append(size) or pool(x, size)
     )
-    x = torch.randn(2, reductions.WIDE, 3, 4).contiguous(memory_format=torch.channels_last)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    reductions.mean(x, [2, 3])
-    assert shapes == [[3, 4]]
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    reductions.mean(x, [2, 3])
-    reductions.mean(x[:, 1:], [2, 3])
-    assert shapes == [[3, 4]]
+    x = 3 + torch.randn(2, reductions.WIDE, 56, 56)
+    exact = x.double().mean([2, 3], keepdim=True).float()
+    for threads, channels, pooled in ((2, 0, True), (3, 0, False), (2, 1, False)):
+        shapes.clear()
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
+        part = x[:, channels:].contiguous(memory_format=torch.channels_last)
+        found = reductions.mean(part, [2, 3])
+        torch.testing.assert_close(found, exact[:, channels:], rtol=1e-5, atol=0)
+        assert shapes == [[56, 56]] * pooled
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("channels", [5, 3 * reductions.GROUPS])
+@pytest.mark.parametrize("channels", [5, reductions.GROUPS, 3 * reductions.GROUPS])
 def test_the_maximum_of_groups_is_the_maximum(channels, layout):
     x = torch.randn(2, channels, 4, 5).contiguous(memory_format=LAYOUTS[layout])
     values, places = reductions.first_max(x, [1])
@@ -53,7 +48,7 @@ def test_the_maximum_of_groups_is_the_maximum(channels, layout):
     assert torch.equal(places, expected.indices)
 
 
-@pytest.mark.parametrize("pixels", [16 * 64, 8 * 90, 7 * 7])
+@pytest.mark.parametrize("pixels", [16 * 64, 14 * 90, 8 * 90, 7 * 77, 7 * 7])
 def test_the_maximum_of_parts_is_the_maximum(pixels):
     x = torch.randn(2, 3, pixels)
     with torch.device("meta"):  # whatever device is the default
@@ -65,7 +60,7 @@ def test_the_maximum_of_parts_is_the_maximum(pixels):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dims", [[1], [2, 3]], ids=str)
-@pytest.mark.parametrize("channels", [5, 2 * reductions.GROUPS, reductions.WIDE])
+@pytest.mark.parametrize("channels", [5, 4 * reductions.GROUPS, reductions.WIDE])
 @pytest.mark.parametrize("height", [6, 14])
 def test_the_largest_value_without_a_gradient(height, channels, dims, layout):
     x = torch.randn(2, channels, height, 5).contiguous(memory_format=LAYOUTS[layout])
@@ -82,3 +77,24 @@ def test_an_infinite_pixel_stays_in_its_row_and_column(height, layout):
     assert reductions.mean(x, [2]).isinf().sum() == 1
     assert not reductions.mean(x, [3]).isnan().any()
     assert not reductions.mean(x, [2]).isnan().any()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels", [2 * reductions.GROUPS, reductions.WIDE])
+@pytest.mark.parametrize("side", [7, 9])
+def test_no_maximum_is_taken_over_one_element(side, channels, layout, monkeypatch):
+    """PyTorch makes that a slow copy of the map."""
+    sizes = []
+    amax = torch.Tensor.amax
+
+    def noted(x, dim, **options):
+        sizes.extend(x.shape[d] for d in ([dim] if isinstance(dim, int) else dim))
+        return amax(x, dim, **options)
+
+    monkeypatch.setattr(torch.Tensor, "amax", noted)
+    for c in (channels, reductions.GROUPS):
+        x = torch.randn(2, c, side, side).contiguous(memory_format=LAYOUTS[layout])
+        for dims in ([1], [2, 3]):
+            reductions.maximum(x, dims)
+            reductions.first_max(x, dims)
+    assert sizes and min(sizes) > 1

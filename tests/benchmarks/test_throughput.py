@@ -1,4 +1,4 @@
-"""Training speed: known ratios from planted times, timm's own log, and no speed out of nothing."""
+"""Training speed: known ratios from planted times, timm's own log, and no rate out of nothing."""
 
 from dataclasses import replace
 
@@ -153,18 +153,18 @@ def test_a_loop_that_takes_a_quarter_longer_has_four_fifths_of_the_rate(cells, m
 
 
 class Turns:
-    """Planted speeds a form, that change from turn to turn; what ran, in order."""
+    """Planted rates a form, that change from turn to turn; what ran, in order."""
 
-    def __init__(self, monkeypatch, speeds):
-        self.speeds = speeds
+    def __init__(self, monkeypatch, rates):
+        self.rates = rates
         self.ran = []
         monkeypatch.setattr(throughput, "_started", lambda cell, stack: [])
-        monkeypatch.setattr(throughput, "_suite_speed", lambda cell, processes: self.speed(cell))
-        monkeypatch.setattr(throughput, "scripts_speed", self.speed)
+        monkeypatch.setattr(throughput, "_suite_rate", lambda cell, processes: self.rate(cell))
+        monkeypatch.setattr(throughput, "scripts_rate", self.rate)
 
-    def speed(self, cell):
+    def rate(self, cell):
         form = form_of(cell)
-        found = self.speeds[form.program, form.threads, form.workers]
+        found = self.rates[form.program, form.threads, form.workers]
         if isinstance(found, Exception):
             raise found
         turn = self.ran.count(form)
@@ -172,10 +172,10 @@ class Turns:
         return found[turn]
 
 
-SPEEDS = {
+RATES = {
     (SUITE, 2, 0): [9000.0, 3000.0, 2400.0, 3750.0],
     (SUITE, 1, 0): [9000.0, 3000.0, 2400.0, 3750.0],
-    (SCRIPT_PLAIN, 1, 2): [2400.0, 2000.0, 2000.0, 2000.0],
+    (SCRIPT_PLAIN, 1, 2): [2000.0, 2000.0, 2000.0, 2000.0],
     (SCRIPT_PLAIN, 2, 0): [1500.0],
     (SCRIPT_PLAIN, 2, 2): [1000.0],
     (SCRIPT, 1, 2): [500.0],
@@ -183,7 +183,7 @@ SPEEDS = {
 
 
 def test_everything_is_compared_with_the_fastest_form_of_the_script(cells, monkeypatch):
-    turns = Turns(monkeypatch, SPEEDS)
+    turns = Turns(monkeypatch, RATES)
     mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
     found = fill_machine(mine)
     ratios = {(form_of(c).program, c.threads, v["workers"]): v["ratio"] for c, v in found.items()}
@@ -209,7 +209,7 @@ def test_everything_is_compared_with_the_fastest_form_of_the_script(cells, monke
 def test_the_interval_is_students_over_the_turns(cells, monkeypatch):
     from math import exp, log
 
-    Turns(monkeypatch, SPEEDS)
+    Turns(monkeypatch, RATES)
     mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
     values = fill_machine(mine)[mine[0]]
     reach = 4.303 * log(1.25) / 3**0.5  # the logarithms are log(1.5) and that by log(1.25) off
@@ -219,7 +219,7 @@ def test_the_interval_is_students_over_the_turns(cells, monkeypatch):
 
 def test_without_the_script_there_is_no_ratio_and_the_reason_is_kept(cells, monkeypatch):
     missing = ScriptFailed("can't be downloaded")
-    Turns(monkeypatch, {k: v if k[0] == SUITE else missing for k, v in SPEEDS.items()})
+    Turns(monkeypatch, {k: v if k[0] == SUITE else missing for k, v in RATES.items()})
     mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
     for cell, error in fill_machine(mine).items():
         assert isinstance(error, Exception) and "can't be downloaded" in str(error), cell
@@ -237,12 +237,12 @@ def test_rates_of_copies_are_added_up(monkeypatch, tmp_path):
     fake.write_text(f"import sys\nassert '--workers' in sys.argv\nprint({LOG!r})\n")
     monkeypatch.setattr(timm_script, "script", lambda: fake)
     monkeypatch.setattr(timm_script, "write_images", lambda folder, images: None)
-    one, two = (timm_script.speed(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
+    one, two = (timm_script.rate(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
     assert one == by_epoch(LOG, 128)[timm_script.TIMED]
     assert two == 2 * one
     fake.write_text("print('no images')\nraise SystemExit(3)")
     with pytest.raises(ScriptFailed, match="code 3: no images"):
-        timm_script.speed([], 1, 8, 128, 2)
+        timm_script.rate([], 1, 8, 128, 2)
 
 
 def test_an_idx_file_is_cut_after_its_first_items():
@@ -329,7 +329,7 @@ def test_the_page_shows_both_comparisons_and_the_commands(cells, monkeypatch, tm
     store = Store(tmp_path / "results")
     assert "Training speed: not measured" in site.throughput(store)
     monkeypatch.setattr(throughput, "Process", Planted)
-    Turns(monkeypatch, SPEEDS)
+    Turns(monkeypatch, RATES)
     inside = beside_bare(of(cells, BARE, LOOP, layout="nchw", threads=1))
     mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
     outside = fill_machine(mine)
