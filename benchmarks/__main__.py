@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 try:
+    import pandas  # noqa: F401
     from rich.console import Console
 except ModuleNotFoundError as error:  # a Python without the packages of the suite
     sys.exit(

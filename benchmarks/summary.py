@@ -21,6 +21,11 @@ WIDTH = 100
 SHORT = {stats.SAME: "same", stats.NOISY: "too noisy"}
 """Verdicts of latency in narrow columns: ``same`` is no measurable difference."""
 
+SAME = (
+    "same: the interval does not leave 1 by more than the noise floor and by more than "
+    f"{100 * stats.RESOLUTION:.0f} %"
+)
+
 MOST_LISTED = 12
 """Architectures without a module that are named; the table has all."""
 
@@ -167,7 +172,8 @@ def _latency(console: Console, store: Store, machine: str) -> None:
         floors = [tables.noise_floor(table) for table in columns.values()]
         loads = pd.concat([table["load_average"] for table in columns.values()]).dropna()
         _print(console, ("module", *columns), [*rows, ["(noise floor)", *floors]])
-        console.print("same: the interval does not leave 1 by more than the noise floor")
+        if any(entry.endswith(" same") for line in rows for entry in line):
+            console.print(SAME)
         if len(loads):
             console.print(f"largest load before a session: {loads.max():.1f}")
         console.print()

@@ -120,7 +120,10 @@ def _places(store: Store, costs: pd.DataFrame, timed: Timed) -> str:
 
 
 def module_accuracy(store: Store, family: str) -> str:
-    """The accuracy of one paper's modules, a table a comparison of today's recipes."""
+    """The accuracy of one paper's modules, a table a comparison, results first.
+
+    Recipes that no suite trains any more are there only where there is no other.
+    """
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
@@ -128,9 +131,8 @@ def module_accuracy(store: Store, family: str) -> str:
         Head("Seeds"),
     )
     parts = []
-    for which in compare.main_first(store):
-        if pairing.retired(which):
-            continue
+    found = compare.main_first(store)
+    for which in [c for c in found if not pairing.retired(c)] or found:
         body = [
             (Entry(row.arm), difference(row), top1(row), seeds(row))
             for row in tables.records(compare.accuracy_table(store, which))

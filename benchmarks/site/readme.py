@@ -15,9 +15,9 @@ from benchmarks.site.charts import Figure
 from benchmarks.store import Store
 
 MEANING = (
-    "A verdict is adjusted for all modules of the table, an interval is not, so one may leave out "
-    "zero and be no measurable difference ([how we measure](docs/measure.md)). Each row of "
-    "`results/` names its machine and commit."
+    "A verdict on accuracy is adjusted for all modules of the table, an interval is not: it may "
+    "leave out zero where the verdict is no measurable difference "
+    "([how we measure](docs/measure.md)). Each row of `results/` names its machine and commit."
 )
 """What a reader of the table has to know."""
 

@@ -332,7 +332,11 @@ def test_images_in_folders_that_are_not_there_are_named_before_work(answer, resu
 
 def test_a_python_without_the_packages_is_told_what_to_do():
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "benchmarks", "plan"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-S", "-m", "benchmarks", "plan"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -76,5 +76,8 @@ def test_each_comparison_of_a_module_begins_with_its_own_standing(tmp_path):
         trial.accuracy(results, recipe, seeds)
     first, second, rest = modules.module_accuracy(results, "se").split("</table>")
     assert "<table" not in rest
+    older = Store(tmp_path / "older")
+    trial.accuracy(older, "short", 10)
+    assert "an earlier recipe" in modules.module_accuracy(older, "se")
     assert "Preview" not in first and ">+1.00<" in row_of(first, "se")
     assert "<span>Preview, not a result: " in second and "Compared on" not in first

@@ -83,12 +83,13 @@ def test_the_summary_holds_differences_verdicts_and_failures(text):
 def test_the_summary_says_how_busy_the_machine_was_before_its_timings(tmp_path):
     store = Store(tmp_path)
     here = {"machine": tables.here()}
-    for module, load in (("none", 0.25), ("se", 3.25)):
+    for module, load in (("none", 0.25), ("se", 3.5)):
         values = trial.times(1.0, stats.SAME) | {"load_average": load}
         trial.append(store, replace(trial.LATENCY, module=module), values, **here)
     text = summary.text_summary(store, "cpu", ["latency"])
-    assert "same: the interval does not leave 1 by more than the noise floor" in text
-    assert "largest load before a session: 3.2" in text
+    assert summary.SAME in text and line_of(text, "se").endswith("1.000 same")
+    assert "largest load before a session: 3.5" in text
+    assert summary.SAME not in summary.text_summary(Store(tmp_path / "none"), "cpu")
 
 
 def test_a_row_without_a_value_has_one_word(tmp_path):
