@@ -82,7 +82,7 @@ def table(store: Store) -> str:
             time = str(row.latency_status)
         cells = [
             f"`{row.arm}`",
-            display.shown(display.percent, row.top1),
+            display.percent(row.top1) if display.given(row.top1) else row.no_value,
             display.difference(row),
             display.verdict(row),
             _seeds(row),
