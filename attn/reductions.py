@@ -84,7 +84,7 @@ def mean(x: Tensor, dims: list[int]) -> Tensor:
     if dims in ([2], [3]) and x.numel() and channels_last(x) and by_hand(x):
         if dims == [2]:
             return _mean_of_columns_last(x)
-        return F.avg_pool2d(x, (1, x.shape[3]))  # 8 to 40 times faster
+        return F.avg_pool2d(x, (1, x.shape[3]))  # 3 to 30 times faster
     if not pays_by_hand(x):
         return x.mean(dims, keepdim=True)
     n, c, h, w = x.shape
@@ -118,7 +118,7 @@ def _mean_of_pixels(x: Tensor) -> Tensor:
 
 
 def _mean_of_columns_last(x: Tensor) -> Tensor:
-    """`x.mean([2], keepdim=True)` of a map in channels last, 14 to 40 times faster."""
+    """`x.mean([2], keepdim=True)` of a map in channels last, 5 to 30 times faster."""
     n, c, h, w = x.shape
     rows = x.permute(0, 2, 3, 1).reshape(n, h, w * c)
     return (_share(x, h) @ rows).view(n, 1, w, c).permute(0, 3, 1, 2)
@@ -143,7 +143,7 @@ def maximum(x: Tensor, dims: list[int]) -> Tensor:
 
 
 def in_groups(x: Tensor, least: int = 2) -> bool:
-    """Whether a group has so many channels or more; over a single one `amax` is a slow copy."""
+    """Whether every group has so many channels or more; over a single one `amax` is a slow copy."""
     return x.shape[1] >= least * GROUPS and x.shape[1] % GROUPS == 0
 
 
@@ -207,7 +207,7 @@ def _max_of_groups(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _max_of_groups_last(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of a map in channels last, 1.3 to 4.5 times faster."""
+    """The same of a map in channels last, 1.3 to 4.5 times faster from 128 channels."""
     n, c, h, w = x.shape
     groups = x.permute(0, 2, 3, 1).view(n * h * w, c // GROUPS, GROUPS)
     values, group = groups.amax(1).max(1)  # (N H W,)
