@@ -27,11 +27,11 @@ TIMED = 1
 LIMIT_S = 300.0
 
 _LINE = re.compile(r"Train: (\d+) \[ *(\d+)/\d+ .*?Time: ([\d.]+)s, .*?\([\d.]+s, +([\d.]+)/s\)")
-"""Epoch, batch, seconds of the batch, and mean rate of the epoch so far."""
+"""Epoch, batch, seconds of the batch, and mean speed of the epoch so far."""
 
 
 class ScriptFailed(RuntimeError):
-    """timm's script can't be had, or ended without a rate; the message says what to do."""
+    """timm's script can't be had, or ended without a speed; the message says what to do."""
 
 
 def script() -> Path:
@@ -89,7 +89,7 @@ def options(
     return words.split()
 
 
-def rate(words: list[str], threads: int, images: int, batch_size: int, copies: int = 1) -> float:
+def speed(words: list[str], threads: int, images: int, batch_size: int, copies: int = 1) -> float:
     """Images a second of the timed epoch by the script's log, summed over copies side by side.
 
     ``images`` is the size of an epoch. The first batch of the epoch is left out, so no wait for the
@@ -110,7 +110,7 @@ def rate(words: list[str], threads: int, images: int, batch_size: int, copies: i
             )
             stack.callback(_end, child)
             started.append(child)
-        return sum(_timed_rate(child, batch_size) for child in started)
+        return sum(_timed_speed(child, batch_size) for child in started)
 
 
 def _end(child: subprocess.Popen[str]) -> None:
@@ -120,7 +120,7 @@ def _end(child: subprocess.Popen[str]) -> None:
     child.communicate()
 
 
-def _timed_rate(child: subprocess.Popen[str], batch_size: int) -> float:
+def _timed_speed(child: subprocess.Popen[str], batch_size: int) -> float:
     try:
         log, _ = child.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired as error:
@@ -135,7 +135,7 @@ def _timed_rate(child: subprocess.Popen[str], batch_size: int) -> float:
 def by_epoch(log: str, batch_size: int) -> list[float]:
     """Images a second of each epoch after its first batch, loading included.
 
-    An epoch's last line has the mean rate of all its batches, its first line the seconds of the
+    An epoch's last line has the mean speed of all its batches, its first line the seconds of the
     first batch. An epoch without both is left out.
     """
     lines: dict[int, dict[int, tuple[float, float]]] = {}

@@ -11,7 +11,8 @@ from benchmarks import display, tables
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
-from benchmarks.throughput import BARE, EACH, LOOP, ONE, SCRIPT, SCRIPT_PLAIN, SUITE
+from benchmarks.throughput import BARE, LOOP
+from benchmarks.whole_machine import EACH, ONE, SCRIPT, SCRIPT_PLAIN, SUITE
 
 NAMES = {
     LOOP: "suite",
@@ -94,7 +95,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         )
         for row in tables.records(order)
     ]
-    note = f"{backbone}; an interval over turns of the suite and the script's fastest form"
+    note = f"{backbone}; every program by turns, the interval over the turns"
     return table(title, note, heads, body, origin(store, rows, "throughput"))
 
 

@@ -1,31 +1,28 @@
-"""Training speed: known ratios from planted times, timm's own log, and no rate out of nothing."""
+"""Training speed: known ratios from planted times, timm's own log, and no speed out of nothing."""
 
 from dataclasses import replace
 
 import pytest
 
-from benchmarks import latency, loops, throughput, timm_script
+from benchmarks import latency, loops, throughput, timm_script, whole_machine
 from benchmarks.cells import Selection
 from benchmarks.loops import LoopFailed, Process, Setup
 from benchmarks.provenance import versions
 from benchmarks.recipes import RECIPES
 from benchmarks.site import throughput as site
 from benchmarks.store import Store, row
-from benchmarks.throughput import (
-    BARE,
+from benchmarks.throughput import BARE, LOOP, Throughput, beside_bare
+from benchmarks.timm_script import ScriptFailed, by_epoch, first
+from benchmarks.whole_machine import (
     EACH,
-    LOOP,
     ONE,
     SCRIPT,
     SCRIPT_PLAIN,
     SUITE,
     Form,
-    Throughput,
-    beside_bare,
     fill_machine,
     form_of,
 )
-from benchmarks.timm_script import ScriptFailed, by_epoch, first
 
 THROUGHPUT = Throughput()
 SMALL = Setup("resnet10_small", data="digits", precision="bf16", batches=2)
@@ -43,7 +40,8 @@ Train: 1 [  79/80 (100%)]  Loss: 1.10 (1.30)  Time: 0.040s, 3200.00/s  (0.0625s,
 
 @pytest.fixture
 def cells(monkeypatch):
-    monkeypatch.setattr(throughput, "cores", lambda: 2)
+    for module in (throughput, whole_machine):
+        monkeypatch.setattr(module, "cores", lambda: 2)
     return list(THROUGHPUT.cells(Selection("cpu")))
 
 
@@ -101,7 +99,8 @@ def test_like_is_compared_with_like(cells):
 
 
 def test_one_core_has_one_training(monkeypatch):
-    monkeypatch.setattr(throughput, "cores", lambda: 1)
+    for module in (throughput, whole_machine):
+        monkeypatch.setattr(module, "cores", lambda: 1)
     cells = list(THROUGHPUT.cells(Selection("cpu")))
     assert len({cell.key for cell in cells}) == len(cells)
     assert {form_of(cell).copies for cell in script_cells(cells)} == {1}
@@ -153,75 +152,115 @@ def test_a_loop_that_takes_a_quarter_longer_has_four_fifths_of_the_rate(cells, m
 
 
 class Turns:
-    """Planted rates a form, that change from turn to turn; what ran, in order."""
+    """Planted speeds a form, that change from turn to turn; what ran, in order."""
 
-    def __init__(self, monkeypatch, rates):
-        self.rates = rates
+    def __init__(self, monkeypatch, speeds):
+        self.speeds = speeds
         self.ran = []
-        monkeypatch.setattr(throughput, "_started", lambda cell, stack: [])
-        monkeypatch.setattr(throughput, "_suite_rate", lambda cell, processes: self.rate(cell))
-        monkeypatch.setattr(throughput, "scripts_rate", self.rate)
+        monkeypatch.setattr(whole_machine, "_started", lambda cell, stack: [])
+        monkeypatch.setattr(whole_machine, "_suite_speed", lambda cell, _: self.speed(cell))
+        monkeypatch.setattr(whole_machine, "scripts_speed", self.speed)
 
-    def rate(self, cell):
+    def speed(self, cell):
         form = form_of(cell)
-        found = self.rates[form.program, form.threads, form.workers]
-        if isinstance(found, Exception):
-            raise found
+        found = self.speeds[form.program, form.threads, form.workers]
         turn = self.ran.count(form)
         self.ran.append(form)
+        if isinstance(found[turn], Exception):
+            raise found[turn]
         return found[turn]
 
 
-RATES = {
-    (SUITE, 2, 0): [9000.0, 3000.0, 2400.0, 3750.0],
-    (SUITE, 1, 0): [9000.0, 3000.0, 2400.0, 3750.0],
-    (SCRIPT_PLAIN, 1, 2): [2000.0, 2000.0, 2000.0, 2000.0],
-    (SCRIPT_PLAIN, 2, 0): [1500.0],
-    (SCRIPT_PLAIN, 2, 2): [1000.0],
-    (SCRIPT, 1, 2): [500.0],
+SPEEDS = {
+    (SUITE, 2, 0): [3000.0, 3750.0, 3000.0, 2400.0],
+    (SUITE, 1, 0): [3000.0, 3750.0, 3000.0, 2400.0],
+    (SCRIPT_PLAIN, 1, 2): [1600.0, 2000.0, 2500.0, 2000.0],
+    (SCRIPT_PLAIN, 2, 0): [3000.0, 1000.0, 1000.0, 1000.0],  # the fastest in the first turn only
+    (SCRIPT_PLAIN, 2, 2): [1000.0] * 4,
+    (SCRIPT, 1, 2): [400.0, 500.0, 625.0, 500.0],
 }
+FASTEST = "timm script, no augmentation, one training, 2 workers, 1 thread"
 
 
-def test_everything_is_compared_with_the_fastest_form_of_the_script(cells, monkeypatch):
-    turns = Turns(monkeypatch, RATES)
-    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
-    found = fill_machine(mine)
+@pytest.fixture
+def one_training(cells):
+    return [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
+
+
+def test_everything_is_compared_with_the_fastest_form_of_the_script(one_training, monkeypatch):
+    turns = Turns(monkeypatch, SPEEDS)
+    found = fill_machine(one_training)
     ratios = {(form_of(c).program, c.threads, v["workers"]): v["ratio"] for c, v in found.items()}
     assert ratios == {
-        (SUITE, 2, 0): pytest.approx(1.5),  # the geometric mean of 1.5, 1.2 and 1.875
+        (SUITE, 2, 0): pytest.approx(1.5),
         (SCRIPT_PLAIN, 1, 2): pytest.approx(1),
-        (SCRIPT_PLAIN, 2, 0): pytest.approx(0.75),
+        (SCRIPT_PLAIN, 2, 0): pytest.approx(3**0.25 / 2),
         (SCRIPT_PLAIN, 2, 2): pytest.approx(0.5),
         (SCRIPT, 1, 2): pytest.approx(0.25),
     }
-    assert {v["against"] for v in found.values()} == {
-        "timm script, no augmentation, one training, 2 workers, 1 thread"
-    }
     for cell, values in found.items():
+        assert values["against"] == FASTEST and values["samples"] == 4
+        assert values["ratio_low"] <= values["ratio"] <= values["ratio_high"]
         assert bool(values.get("command")) == (form_of(cell).program != SUITE)
-        by_turns = values["workers"] == 2 and values["ratio"] == 1
-        assert ("ratio_low" in values) == (by_turns or form_of(cell).program == SUITE)
         assert values["timm"] and values["processes"] == 1
-    suite, best = turns.ran[0], turns.ran[1]
-    assert turns.ran[len(mine) :] == [best, suite, suite, best, best, suite]
+    there, n = turns.ran[: len(one_training)], len(one_training)
+    assert turns.ran == [*there, *there[::-1], *there, *there[::-1]] and len(set(there)) == n
 
 
-def test_the_interval_is_students_over_the_turns(cells, monkeypatch):
-    from math import exp, log
+def test_the_interval_is_students_over_the_turns(one_training, monkeypatch):
+    from math import exp, log, sqrt
 
-    Turns(monkeypatch, RATES)
-    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
-    values = fill_machine(mine)[mine[0]]
-    reach = 4.303 * log(1.25) / 3**0.5  # the logarithms are log(1.5) and that by log(1.25) off
-    assert values["ratio_low"] == pytest.approx(1.5 * exp(-reach))
-    assert values["ratio_high"] == pytest.approx(1.5 * exp(reach))
+    Turns(monkeypatch, SPEEDS)
+    found = fill_machine(one_training)
+    suite = next(v for c, v in found.items() if form_of(c).program == SUITE)
+    off = [log(r / 1.5) for r in (3000 / 1600, 3750 / 2000, 3000 / 2500, 2400 / 2000)]
+    reach = 3.182 * sqrt(sum(d * d for d in off) / 3) / sqrt(4)
+    assert suite["ratio_low"] == pytest.approx(1.5 * exp(-reach), rel=1e-3)
+    assert suite["ratio_high"] == pytest.approx(1.5 * exp(reach), rel=1e-3)
+    script = next(v for c, v in found.items() if form_of(c).program == SCRIPT)
+    assert script["ratio_low"] == pytest.approx(script["ratio_high"])  # it follows turn by turn
 
 
-def test_without_the_script_there_is_no_ratio_and_the_reason_is_kept(cells, monkeypatch):
-    missing = ScriptFailed("can't be downloaded")
-    Turns(monkeypatch, {k: v if k[0] == SUITE else missing for k, v in RATES.items()})
-    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
-    for cell, error in fill_machine(mine).items():
+def test_a_form_that_fails_in_a_later_turn_is_left_out(one_training, monkeypatch):
+    late = SPEEDS | {(SCRIPT_PLAIN, 1, 2): [9000.0, ScriptFailed("out of memory")]}
+    turns = Turns(monkeypatch, late)
+    found = fill_machine(one_training)
+    failed = [cell for cell, values in found.items() if isinstance(values, Exception)]
+    assert [(form_of(c).program, c.threads, form_of(c).workers) for c in failed] == [
+        (SCRIPT_PLAIN, 1, 2)
+    ]
+    assert turns.ran.count(form_of(failed[0])) == 2
+    assert {v["against"] for v in found.values() if isinstance(v, dict)} == {
+        "timm script, no augmentation, one training, 0 workers, 2 threads"
+    }
+
+
+def test_speeds_of_the_suites_processes_are_of_their_first_epochs(cells):
+    class Scripted:
+        def __init__(self, *seconds):
+            self.seconds, self.asked = iter(seconds), 0
+
+        def ask(self, line):
+            assert line == "suite"
+            self.asked += 1
+
+        def answer(self):
+            return str(next(self.seconds))
+
+    cell = script_cells(cells)[0]
+    images = whole_machine.EPOCH * 128
+    alone = Scripted(2.0)
+    assert whole_machine._suite_speed(cell, [alone]) == images / 2
+    assert alone.asked == 1
+    pair = [Scripted(2.0, 1.0), Scripted(4.0, 1.0)]
+    assert whole_machine._suite_speed(cell, pair) == images / 2 + images / 4
+    assert [process.asked for process in pair] == [2, 2]
+
+
+def test_without_the_script_there_is_no_ratio_and_the_reason_is_kept(one_training, monkeypatch):
+    missing = [ScriptFailed("can't be downloaded")]
+    Turns(monkeypatch, {k: v if k[0] == SUITE else missing for k, v in SPEEDS.items()})
+    for cell, error in fill_machine(one_training).items():
         assert isinstance(error, Exception) and "can't be downloaded" in str(error), cell
 
 
@@ -237,12 +276,12 @@ def test_rates_of_copies_are_added_up(monkeypatch, tmp_path):
     fake.write_text(f"import sys\nassert '--workers' in sys.argv\nprint({LOG!r})\n")
     monkeypatch.setattr(timm_script, "script", lambda: fake)
     monkeypatch.setattr(timm_script, "write_images", lambda folder, images: None)
-    one, two = (timm_script.rate(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
+    one, two = (timm_script.speed(["--workers", "1"], 1, 8, 128, copies) for copies in (1, 2))
     assert one == by_epoch(LOG, 128)[timm_script.TIMED]
     assert two == 2 * one
     fake.write_text("print('no images')\nraise SystemExit(3)")
     with pytest.raises(ScriptFailed, match="code 3: no images"):
-        timm_script.rate([], 1, 8, 128, 2)
+        timm_script.speed([], 1, 8, 128, 2)
 
 
 def test_an_idx_file_is_cut_after_its_first_items():
@@ -325,14 +364,15 @@ def test_the_bare_loop_sees_the_images_and_the_model_of_the_suites(monkeypatch):
         assert torch.equal(a, b)
 
 
-def test_the_page_shows_both_comparisons_and_the_commands(cells, monkeypatch, tmp_path):
+def test_the_page_shows_both_comparisons_and_the_commands(
+    cells, one_training, monkeypatch, tmp_path
+):
     store = Store(tmp_path / "results")
     assert "Training speed: not measured" in site.throughput(store)
     monkeypatch.setattr(throughput, "Process", Planted)
-    Turns(monkeypatch, RATES)
+    Turns(monkeypatch, SPEEDS)
     inside = beside_bare(of(cells, BARE, LOOP, layout="nchw", threads=1))
-    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == ONE]
-    outside = fill_machine(mine)
+    outside = fill_machine(one_training)
     for cell, values in (inside | outside).items():
         assert isinstance(values, dict)
         store.append("throughput", row(cell, values, "f" * 12, seconds=1.0))
