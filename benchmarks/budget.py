@@ -8,12 +8,13 @@ observed one, which ten pairs give to within a factor of about 0.7 to 1.8.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, mechanism, pairing, power, stats, tables
+from benchmarks import ablated, compare, heads, mechanism, pairing, power, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
@@ -22,14 +23,38 @@ WANTED = 0.2
 
 
 @dataclass(frozen=True)
+class Family:
+    """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
+
+    ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called.
+    """
+
+    title: str
+    rows: pd.DataFrame
+    pairs: Mapping[str, tuple[str, str]]
+    value: str = "top1"
+    name_of: Callable[[str], str] = str
+
+    @property
+    def differences(self) -> dict[str, list[float]]:
+        """Points for every seed that both arms of a line finished, line by line."""
+        found = {
+            name: compare.paired_differences(self.rows, self.value, other).get(one, [])
+            for name, (one, other) in self.pairs.items()
+        }
+        return {name: values for name, values in found.items() if values}
+
+
+@dataclass(frozen=True)
 class Line:
-    """One arm of a comparison: what its seeds could show, what is missing, and its price.
+    """One line of a comparison: what its seeds could show, what is missing, and its price.
 
     ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds of a comparison that
     finds the difference, whatever verdict there is so far; ``more`` are those that are not there,
     ``hours`` the time of one process for them.
     """
 
+    name: str
     arm: str
     seeds: int
     deviation: float
@@ -40,77 +65,104 @@ class Line:
     verdict: str = ""
 
 
-def comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Title and rows of every comparison of accuracies that has two pairs or more."""
-    for title, rows in _comparisons(store):
-        if max(map(len, compare.paired_differences(rows).values()), default=0) > 1:
-            yield title, rows
+def comparisons(store: Store) -> Iterator[Family]:
+    """Every comparison that has two pairs or more."""
+    for family in _comparisons(store):
+        if max(map(len, family.differences.values()), default=0) > 1:
+            yield family
 
 
-def _comparisons(store: Store) -> Iterator[tuple[str, pd.DataFrame]]:
+def _comparisons(store: Store) -> Iterator[Family]:
     found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
     for which in pairing.ranked(found):
-        yield which.title, pairing.accuracy_rows(store, which)
+        yield _with_bare(which.title, pairing.accuracy_rows(store, which))
     for task, about in mechanism.TASKS.items():
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():
-            yield f"Mechanism, {task}: {about.question}", rows
+            yield _with_bare(f"Mechanism, {task}: {about.question}", rows)
     for task in mechanism.LONG_TASKS:
         rows = pairing.task_rows(store, task, mechanism.LONG)
-        yield f"Mechanism, {task}, a longer training", rows
+        yield _with_bare(f"Mechanism, {task}, a longer training", rows)
+    for which in heads.comparisons(store):
+        if not which.preview:
+            rows = heads.rows_of(store, which)
+            pairs = {heads.title(*pair): pair for pair in heads.pairs_of(rows).values()}
+            yield Family(f"Segmentation, {which.title}, mIoU", rows, pairs, "miou", heads.name_of)
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue
         for family in FAMILIES.values():
             rows = ablated.rows(store, which, family)
             if len(ablated.options(rows)):
-                yield f"{family.title}, {which.title}", rows
+                yield _with_bare(f"{family.title}, {which.title}", rows)
 
 
-def lines(rows: pd.DataFrame, wanted: float) -> list[Line]:
-    """What each arm takes to show a difference of ``wanted`` points with the chance `power.POWER`.
+def _with_bare(title: str, rows: pd.DataFrame) -> Family:
+    arms = [arm for arm in tables.in_order(rows["arm"]) if arm != "none"]
+    return Family(title, rows, {arm: (arm, "none") for arm in arms})
 
-    The bare backbone comes last: every seed of an arm is one of it too. ValueError unless
-    ``wanted`` is above 0.
+
+def lines(family: Family, wanted: float) -> list[Line]:
+    """What each pair takes to show a difference of ``wanted`` points with the chance `power.POWER`.
+
+    Arms that others are less come last: every seed of an arm is one of theirs too. ValueError
+    unless ``wanted`` is above 0.
     """
     if not wanted > 0:
         raise ValueError(f"a difference of {wanted} points was asked for; it must be above 0")
-    found = compare.paired_differences(rows)
-    judged = compare.judged(rows, expected=()).set_index("arm")
-    done = tables.ok(rows)
+    found = family.differences
+    verdicts = compare.verdicts_of(found)
+    done = tables.ok(family.rows)
     hours = done.groupby("arm")["seconds"].median() / 3600
-    result = []
-    for arm in tables.in_order(found):
-        n, deviation = len(found[arm]), power.deviation(found[arm])
-        word = str(judged["verdict"][arm])
+
+    def line(name: str, arm: str, seeds: int, needed: int, **more: Any) -> Line:
+        missing = max(0, needed - seeds)
+        return Line(
+            name, arm, seeds, needed=needed, more=missing, hours=missing * hours[arm], **more
+        )
+
+    result, of_reference = [], {}
+    for name, differences in found.items():
+        arm, other = family.pairs[name]
+        deviation = power.deviation(differences)
         if math.isnan(deviation):
-            needed = max(n, stats.seeds_needed(len(found)))
+            needed = max(len(differences), stats.seeds_needed(len(found)))
         else:
             needed = power.seeds_for(wanted / deviation, len(found))
-        more = max(0, needed - n)
-        smallest = power.could_show(found[arm], len(found))
-        result.append(Line(arm, n, deviation, smallest, needed, more, more * hours[arm], word))
-    if result:
-        have, needed = int((done["arm"] == "none").sum()), max(line.needed for line in result)
-        more = max(0, needed - have)
-        result.append(Line("none", have, math.nan, math.nan, needed, more, more * hours["none"]))
+        smallest = power.could_show(differences, len(found))
+        said = {"deviation": deviation, "smallest": smallest, "verdict": verdicts[name].verdict}
+        result.append(line(name, arm, len(differences), needed, **said))
+        of_reference[other] = max(needed, of_reference.get(other, 0))
+    nothing = {"deviation": math.nan, "smallest": math.nan}
+    for arm, needed in of_reference.items():
+        result.append(
+            line(family.name_of(arm), arm, int((done["arm"] == arm).sum()), needed, **nothing)
+        )
     return result
+
+
+def total(lines: Sequence[Line]) -> tuple[int, float]:
+    """Runs and hours of all arms; one that is in several lines is trained for the longest."""
+    longest: dict[str, Line] = {}
+    for line in lines:
+        if line.arm not in longest or line.more > longest[line.arm].more:
+            longest[line.arm] = line
+    return sum(x.more for x in longest.values()), sum(x.hours for x in longest.values())
 
 
 def text(store: Store, wanted: float) -> str:
     """Every comparison, as `plan --power` prints it."""
     parts = []
-    for title, rows in comparisons(store):
-        found = lines(rows, wanted)
-        arms = len(found) - 1
-        width = max(12, *(len(line.arm) + 1 for line in found))
+    for family in comparisons(store):
+        found = lines(family, wanted)
+        pairs, (runs, hours) = len(family.differences), total(found)
+        width = max(12, *(len(line.name) + 1 for line in found))
         head = f"{'module':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
-        parts += [title, f"{head}{f'for {wanted:g}':>10}{'more':>7}{'hours':>8}  verdict"]
+        parts += [family.title, f"{head}{f'for {wanted:g}':>10}{'more':>7}{'hours':>8}  verdict"]
         parts += [_words(line, width) for line in found]
-        total = sum(line.hours for line in found)
         parts += [
-            f"{sum(line.more for line in found)} runs, {total:.1f} hours of one process for every "
-            f"arm; a family of {arms} needs at least {stats.seeds_needed(arms)} seeds",
+            f"{runs} runs, {hours:.1f} hours of one process for every arm; a family of {pairs} "
+            f"needs at least {stats.seeds_needed(pairs)} seeds",
             "",
         ]
     if not parts:
@@ -131,6 +183,6 @@ def _words(line: Line, width: int) -> str:
         return "" if math.isnan(number) else f"{number:.2f}"
 
     return (
-        f"{line.arm:<{width}}{line.seeds:>6}{points(line.deviation):>11}{points(line.smallest):>12}"
+        f"{line.name:<{width}}{line.seeds:>6}{points(line.deviation):>11}{points(line.smallest):>12}"
         f"{line.needed:>10}{line.more:>7}{line.hours:>8.1f}  {line.verdict}"
     ).rstrip()

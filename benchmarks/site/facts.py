@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ablated, compare, display, equal_cost, pairing, stats, tables
+from benchmarks import ablated, compare, display, equal_cost, heads, pairing, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
 from benchmarks.cells import MODULES, benchmarks
@@ -159,16 +159,16 @@ def _ablation(store: Store) -> dict[str, str]:
 
 
 def _segmentation(store: Store) -> dict[str, str]:
-    found = {f"segmentation.{key}": display.MISSING for key in ("what", *segmentation.PAIRS)}
+    found = {f"segmentation.{key}": display.MISSING for key in ("what", *heads.PAIRS)}
     found |= segmentation.scenes()
-    ranked = segmentation.comparisons(store)
+    ranked = heads.comparisons(store)
     if not ranked:
         return found
-    rows = segmentation.rows_of(store, ranked[0])
+    rows = heads.rows_of(store, ranked[0])
     table = segmentation.judge(rows)
     preview = segmentation.preview(table, ranked[0])
     found["segmentation.what"] = ranked[0].title
-    for row in tables.records(table[table["key"].isin(segmentation.PAIRS)]):
+    for row in tables.records(table[table["key"].isin(heads.PAIRS)]):
         text = comparison(row)
         unfinished = preview and text != display.MISSING
         found[f"segmentation.{row.key}"] = f"Preview, not a result: {text}" if unfinished else text

@@ -39,10 +39,10 @@ def budgets(store: Store) -> str:
         Head("Verdict so far", number=False),
     )
     parts = []
-    for title, rows in budget.comparisons(store):
+    for family in budget.comparisons(store):
         body = [
             (
-                Entry(line.arm),
+                Entry(line.name),
                 value(display.whole, line.seeds),
                 value(display.percent, line.deviation),
                 smallest(line.smallest),
@@ -50,11 +50,11 @@ def budgets(store: Store) -> str:
                 value(_tenth, line.hours),
                 Entry(line.verdict or display.REFERENCE),
             )
-            for line in budget.lines(rows, budget.WANTED)
+            for line in budget.lines(family, budget.WANTED)
         ]
         note = f"what is left to run so that a difference of {budget.WANTED} points is found"
-        places = origin(store, rows, str(rows["benchmark"].iloc[0]))
-        parts.append(table(title, note, heads, body, places))
+        places = origin(store, family.rows, str(family.rows["benchmark"].iloc[0]))
+        parts.append(table(family.title, note, heads, body, places))
     return "\n".join(parts) or absent("Pairs of seeds")
 
 

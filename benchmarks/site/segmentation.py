@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, pairing, power, scenery, stats, tables
+from benchmarks import compare, display, power, scenery, stats, tables
+from benchmarks.heads import NAMES, PAIRS, comparisons, name_of, pairs_of, rows_of, title
 from benchmarks.pairing import Comparison
-from benchmarks.segmentation import TWO
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
@@ -17,51 +17,15 @@ from benchmarks.site.notes_trained import estimate
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
-BRANCHES = f"none {TWO}"
-NAMES = {
-    "none": "FCN",
-    "pam": "PAM",
-    "cam": "CAM",
-    "danet": "DANet",
-    BRANCHES: "two branches",
-}
-"""Heads by their arm, as people read them."""
-
-PAIRS = {
-    "pam": ("pam", "none"),
-    "cam": ("cam", "none"),
-    "danet": ("danet", "none"),
-    "branches": (BRANCHES, "none"),
-    "attention": ("danet", BRANCHES),
-}
-"""What is compared with what, by the name of its fact."""
-
 MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 
-def comparisons(store: Store) -> list[Comparison]:
-    """Which rows may be compared, results first."""
-    return pairing.ranked(pairing.among(store.table("segmentation")))
-
-
-def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
-    """The rows of a comparison, one a head and seed, of each head's newest code."""
-    return pairing.accuracy_rows(store, which, name="segmentation")
-
-
-def name_of(arm: str) -> str:
-    """A head as people read it; any other module keeps its name."""
-    return NAMES.get(arm, arm)
-
-
 def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
-    """One line a comparison of two heads, as `compare.judged`: Holm's family is all of them.
-
-    Another module in the slot joins, against the head without attention.
-    """
-    others = [arm for arm in tables.in_order(rows["arm"]) if arm not in NAMES]
-    pairs = PAIRS | {arm: (arm, "none") for arm in others}
-    by_arm = {arm: rows[rows["arm"] == arm] for arm in (*NAMES, *others)}
+    """One line a pair of heads, as `compare.judged`: Holm's family is all of them."""
+    pairs = pairs_of(rows)
+    by_arm = {
+        arm: rows[rows["arm"] == arm] for arm in {arm for pair in pairs.values() for arm in pair}
+    }
     found = {
         key: paired.differences(by_arm[one], by_arm[other], measure)
         for key, (one, other) in pairs.items()
@@ -73,7 +37,7 @@ def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
         words = ", ".join(sorted(set(tables.failed(mine)["status"]))) or display.MISSING
         line: dict[str, Any] = {
             "key": key,
-            "arm": f"{name_of(one)} less {name_of(other)}",
+            "arm": title(one, other),
             "module": one.split()[0],
             "seeds": len(done),
             "failed": len(mine) - len(done),
@@ -123,10 +87,10 @@ def segmentation(store: Store) -> str:
                 Head("Seeds ahead", "P(A > B)"),
                 Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
             )
-            title = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
+            caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
             places = origin(store, rows, "segmentation")
             note = f"{about(rows, which)}; {paired.ADJUSTED}"
-            parts.append(table(title, note, heads, body, places))
+            parts.append(table(caption, note, heads, body, places))
     missing = [] if store.table("segmentation")["data"].eq("voc2012").any() else ["VOC 2012"]
     if not parts:
         missing.insert(0, "Scenes of clothes")

@@ -1,6 +1,7 @@
 """Planned power against simulated sign-flip tests, and the plan of seeds by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import trial
 from scipy import stats as reference
 
 from benchmarks import budget, pairing, power, stats
+from benchmarks.segmentation import BRANCHES, DANET, FCN, PAM, SCENES
 from benchmarks.store import Store
 
 
@@ -75,8 +77,8 @@ def store(tmp_path_factory):
 
 
 def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
-    (_, rows), *_ = budget.comparisons(store)
-    found = {line.arm: line for line in budget.lines(rows, 0.2)}
+    family, *_ = budget.comparisons(store)
+    found = {line.name: line for line in budget.lines(family, 0.2)}
     eca, bare = found["eca"], found["none"]
     # eca is half a point above and below in turn; its rows took a second each
     assert eca.deviation == pytest.approx(0.5 * math.sqrt(10 / 9))
@@ -88,14 +90,43 @@ def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
 
 
 def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(store):
-    (_, rows), *_ = budget.comparisons(store)
-    shifted = rows.copy()
-    shifted.loc[rows["arm"] == "eca", "top1"] += 2.0
+    family, *_ = budget.comparisons(store)
+    shifted = replace(family, rows=family.rows.copy())
+    shifted.rows.loc[family.rows["arm"] == "eca", "top1"] += 2.0
     same, higher = (
-        {line.arm: line for line in budget.lines(r, 0.2)}["eca"] for r in (rows, shifted)
+        {line.name: line for line in budget.lines(f, 0.2)}["eca"] for f in (family, shifted)
     )
     assert (same.verdict, higher.verdict) == (stats.SAME, "higher")
     assert same.needed == higher.needed and same.more == higher.more > 0
+
+
+def test_heads_for_segmentation_are_planned_pair_by_pair(tmp_path):
+    store = Store(tmp_path)
+    spread = {FCN: 0.0, PAM: 0.1, DANET: 0.4, BRANCHES: 0.2}
+    for seed in range(10):
+        for (module, variant), points in spread.items():
+            cell = replace(SCENES, module=module, variant=variant, seed=seed)
+            trial.append(store, cell, {"miou": 30 + (points if seed % 2 else -points)})
+    (family,) = budget.comparisons(store)
+    assert family.title.startswith("Segmentation, ") and family.title.endswith("mIoU")
+    lines = budget.lines(family, 0.2)
+    found = {line.name: line for line in lines}
+    names = ["PAM less FCN", "DANet less FCN", "two branches less FCN", "DANet less two branches"]
+    assert sorted(found) == sorted([*names, "FCN", "two branches"])
+    root = math.sqrt(10 / 9)
+    assert [found[name].deviation for name in names] == pytest.approx(
+        [0.1 * root, 0.4 * root, 0.2 * root, 0.2 * root]
+    )
+    assert found["DANet less FCN"].needed == power.seeds_for(0.2 / (0.4 * root), 4)
+    # DANet is trained for the pair that needs most, and so is the FCN
+    danet, pam = found["DANet less FCN"], found["PAM less FCN"]
+    branches = found["DANet less two branches"]
+    assert danet.more > branches.more > pam.more
+    assert found["FCN"].more == danet.more and found["two branches"].more == branches.more
+    runs, hours = budget.total(lines)
+    assert runs == 2 * danet.more + branches.more + pam.more
+    assert hours == pytest.approx(runs / 3600)  # every row took a second
+    assert "DANet less two branches" in budget.text(store, 0.2)
 
 
 def test_a_recipe_that_no_suite_trains_is_not_planned(store, monkeypatch):

@@ -23,9 +23,9 @@ def test_budgets_are_those_of_the_command(tmp_path):
     trial.accuracy(store)
     trial.accuracy(store, "preview", 3)
     text = site.budgets(store)
-    ((title, rows),) = budget.comparisons(store)
-    assert title == "resnet10_small on fashion-mnist, full, cpu" and title in text
-    eca = next(x for x in budget.lines(rows, budget.WANTED) if x.arm == "eca")
+    (family,) = budget.comparisons(store)
+    assert family.title == "resnet10_small on fashion-mnist, full, cpu" and family.title in text
+    eca = next(x for x in budget.lines(family, budget.WANTED) if x.name == "eca")
     assert f">{eca.needed}<" in row_of(text, "eca")
 
 

@@ -6,7 +6,7 @@ import pytest
 import trial
 from rendered import row_of
 
-from benchmarks import stats
+from benchmarks import heads, stats
 from benchmarks.segmentation import BRANCHES, CAM, DANET, FCN, PAM, SCENES, VOC
 from benchmarks.site import facts, segmentation
 from benchmarks.store import Store
@@ -68,11 +68,11 @@ def test_a_readers_own_module_of_one_seed_makes_no_preview(store):
 
 def test_the_comparisons_are_one_family(store):
     """The smallest p of ten pairs is 2 / 1024; Holm multiplies that of five comparisons by 5."""
-    (which,) = segmentation.comparisons(store)
-    table = segmentation.judge(segmentation.rows_of(store, which)).set_index("key")
+    (which,) = heads.comparisons(store)
+    table = segmentation.judge(heads.rows_of(store, which)).set_index("key")
     assert table["p_holm"]["pam"] == pytest.approx(5 * 2 / 1024)
     assert table["p_holm"]["attention"] == pytest.approx(5 * 2 / 1024)
-    assert list(table.index) == [*segmentation.PAIRS, "eca"]
+    assert list(table.index) == [*heads.PAIRS, "eca"]
 
 
 def test_heads_and_classes_are_means_over_the_seeds(store):
@@ -110,7 +110,7 @@ def test_few_seeds_are_a_preview(tmp_path):
 
 def test_voc_is_a_table_of_its_own(store):
     trial.append(store, replace(VOC, seed=0), values(50, ious=" ".join(["50"] * 21), gammas=""))
-    first, second = segmentation.comparisons(store)
+    first, second = heads.comparisons(store)
     assert (first.data, second.data) == ("clothes", "voc2012")
     assert "VOC 2012: not measured" not in segmentation.segmentation(store)
     assert ">50.00<" in row_of(segmentation.classes(store), "sheep")
@@ -123,7 +123,7 @@ def test_without_rows_everything_says_not_measured(tmp_path):
     assert "not measured" in segmentation.classes(empty)
     assert not segmentation.figure(empty).values
     found = facts.facts(empty)
-    assert all(found[f"segmentation.{key}"] == "not measured" for key in segmentation.PAIRS)
+    assert all(found[f"segmentation.{key}"] == "not measured" for key in heads.PAIRS)
 
 
 def test_the_card_of_the_data_set_says_what_scenes_are_made_of():

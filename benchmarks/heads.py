@@ -1,0 +1,55 @@
+"""Which heads for segmentation are compared with which, and what people call them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import pairing, tables
+from benchmarks.pairing import Comparison
+from benchmarks.segmentation import TWO
+from benchmarks.store import Store
+
+BRANCHES = f"none {TWO}"
+NAMES = {
+    "none": "FCN",
+    "pam": "PAM",
+    "cam": "CAM",
+    "danet": "DANet",
+    BRANCHES: "two branches",
+}
+"""Heads by their arm, as people read them."""
+
+PAIRS = {
+    "pam": ("pam", "none"),
+    "cam": ("cam", "none"),
+    "danet": ("danet", "none"),
+    "branches": (BRANCHES, "none"),
+    "attention": ("danet", BRANCHES),
+}
+"""What is compared with what, by the name of its fact."""
+
+
+def comparisons(store: Store) -> list[Comparison]:
+    """Which rows may be compared, results first."""
+    return pairing.ranked(pairing.among(store.table("segmentation")))
+
+
+def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
+    """The rows of a comparison, one a head and seed, of each head's newest code."""
+    return pairing.accuracy_rows(store, which, name="segmentation")
+
+
+def name_of(arm: str) -> str:
+    """A head as people read it; any other module keeps its name."""
+    return NAMES.get(arm, arm)
+
+
+def pairs_of(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """`PAIRS`, and any other module in the slot against the head without attention."""
+    others = [arm for arm in tables.in_order(rows["arm"]) if arm not in NAMES]
+    return PAIRS | {arm: (arm, "none") for arm in others}
+
+
+def title(one: str, other: str) -> str:
+    """What a line with their difference is called."""
+    return f"{name_of(one)} less {name_of(other)}"
