@@ -96,7 +96,11 @@ def _check_names(want: Selection) -> None:
     models.register()
     for module, variant in want.modules or ():
         if module != "none":
-            attn.get(module)
+            try:
+                attn.get(module)
+            except ValueError as error:
+                own = "" if ":" in module else " One of your own is named file:Class."
+                raise ValueError(f"{error}{own}") from error
         attn.parse_options(variant)
     for backbone in want.backbones or ():
         models.create(backbone, device="meta")

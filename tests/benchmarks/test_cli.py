@@ -69,7 +69,10 @@ BAD = {
     "no process": ([*ONE, "--jobs", "0"], ["--jobs: '0'", "at least 1"]),
     "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs: '-3'", "at least 1"]),
     "a word for a number": ([*ONE, "--jobs", "many"], ["--jobs", "'many'"]),
-    "an unknown module": ([*ONE, "--module", "cbmm"], ["'cbmm'", "cbam", "did you mean"]),
+    "an unknown module": (
+        [*ONE, "--module", "cbmm"],
+        ["'cbmm'", "cbam", "did you mean", "file:Class"],
+    ),
     "no module": ([*ONE, "--module", ""], ["''", "cbam"]),
     "an unknown option": ([*ONE, "--module", "se reductoin=8"], ["'reductoin'", "reduction"]),
     "a bad value": ([*ONE, "--module", "se reduction=x"], ["'x'", "literal"]),
