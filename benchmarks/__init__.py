@@ -37,5 +37,6 @@ FILES = (
     "mechanism",
     "segmentation",
     "imagenet",
+    "controls",
     "ablation",
 )

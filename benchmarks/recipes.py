@@ -47,7 +47,7 @@ class Step:
 
 _PLAIN = Recipe("ladder-0", 12, 128, 0.05, 5e-4, decay=False)
 _CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("the rate rises and falls to zero", {"decay": True, "lr": 0.2}),
+    ("the rate rises, to four times as much, and falls to zero", {"decay": True, "lr": 0.2}),
     ("shifts and mirrors", {"crop": 1, "flip": True}),
     ("label smoothing", {"label_smoothing": 0.1}),
     ("mirrors alternate", {"alternate": True}),

@@ -1,0 +1,81 @@
+"""Controls: does a gate do something, or only the size that it has at the start?
+
+The recipe of the main table starts the last norm of a residual block where it was best for the bare
+backbone. A gate multiplies that: SE's and ECA's are close to 1/2 before training, the two of CBAM
+and of coordinate attention together to 1/4. So a gated arm starts with smaller residual branches
+than the recipe was chosen for. A control is a constant of that size in the same slot, trained as
+the main table's arms are, with their seeds. Control less the bare backbone is what the start alone
+does; module less control is what looking at the image does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from benchmarks import pairing, tables
+from benchmarks.accuracy import Accuracy
+from benchmarks.cells import Cell, Selection
+from benchmarks.pairing import Comparison
+from benchmarks.store import Store
+
+SUITE = "cpu"
+
+CONSTANT = "benchmarks.constant:ConstantGate"
+HALF, QUARTER = (CONSTANT, "start=0.5"), (CONSTANT, "start=0.25")
+NAMES = {tables.arm(*HALF): "constant 1/2", tables.arm(*QUARTER): "constant 1/4"}
+"""Controls by their arm, as people read them."""
+
+PAIRS = {
+    "half": (tables.arm(*HALF), "none"),
+    "quarter": (tables.arm(*QUARTER), "none"),
+    "se": ("se", tables.arm(*HALF)),
+    "eca": ("eca", tables.arm(*HALF)),
+    "cbam": ("cbam", tables.arm(*QUARTER)),
+    "coord": ("coord", tables.arm(*QUARTER)),
+}
+"""What is compared with what, by the name of its fact: one family for Holm's correction."""
+
+
+class Controls(Accuracy):
+    """Train the controls as the arms of the main table; last-epoch test accuracy."""
+
+    name = "controls"
+    title = "Controls: constants in the slots of gates, with the recipe and seeds of the main table"
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """Seed by seed. None for who asks for modules or backbones: `accuracy` trains these."""
+        if want.suite != SUITE or want.modules or want.backbones:
+            return
+        for cell in super().cells(replace(want, modules=(HALF, QUARTER))):
+            if cell.module != "none":
+                yield cell
+
+
+def comparisons(store: Store) -> list[Comparison]:
+    """The comparisons with rows of controls, in the order of the pages."""
+    return pairing.ranked(pairing.among(store.table("controls")))
+
+
+def rows(store: Store, which: Comparison) -> pd.DataFrame:
+    """The rows of a comparison's controls and of what they are compared with, one an arm and seed.
+
+    A seed's rows are of one machine where they can be, see `pairing.accuracy_rows`.
+    """
+    shared = pairing.every_row(store, which)
+    arms = {arm for pair in PAIRS.values() for arm in pair}
+    own = pairing.every_row(store, which, "controls")
+    both = [shared[shared["arm"].isin(arms)], own]
+    return pairing.chosen(store, pd.concat(both, ignore_index=True), which)
+
+
+def name_of(arm: str) -> str:
+    """An arm as people read it."""
+    return NAMES.get(arm, arm)
+
+
+def title(one: str, other: str) -> str:
+    """What a line with their difference is called."""
+    return f"{name_of(one)} less {name_of(other)}"
