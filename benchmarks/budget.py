@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, heads, mechanism, pairing, power, stats, tables
+from benchmarks import ablated, compare, controls, heads, mechanism, pairing, power, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
@@ -88,12 +88,21 @@ def _comparisons(store: Store) -> Iterator[Family]:
             rows = heads.rows_of(store, which)
             pairs = {heads.title(*pair): pair for pair in heads.pairs_of(rows).values()}
             yield Family(f"Segmentation, {which.title}, mIoU", rows, pairs, "miou", heads.name_of)
+    for which in controls.comparisons(store):
+        if not (which.preview or pairing.retired(which)):
+            pairs = {controls.title(*pair): pair for pair in controls.PAIRS.values()}
+            rows = controls.rows(store, which)
+            yield Family(f"Controls, {which.title}", rows, pairs, name_of=controls.name_of)
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue
         for family in FAMILIES.values():
             rows = ablated.rows(store, which, family)
             if len(ablated.options(rows)):
+                to_default = {
+                    f"{arm} less {family.module}": (arm, family.module) for arm in family.names
+                }
+                yield Family(f"{family.title}, to default, {which.title}", rows, to_default)
                 yield _with_bare(f"{family.title}, {which.title}", rows)
 
 

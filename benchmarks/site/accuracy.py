@@ -11,6 +11,7 @@ from benchmarks import compare, display, equal_cost, pairing, power, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
+from benchmarks.site import paired
 from benchmarks.site.equal_cost import by_arm, less_curve
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
@@ -93,7 +94,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
         places += f"<br>Latency: {origin(store, timed, 'latency')}"
-        words = tables.setting_words(setting).split(", ")[:2]
+        words = tables.setting_words(setting).split(", ")[:-2]
         words += [f"batch {setting['batch_size']}", f"noise floor {tables.noise_floor(timed)}"]
         clock = ", ".join(words)
     heads = (
@@ -119,7 +120,8 @@ def leaderboard(store: Store, which: Comparison) -> str:
         )
         for row in tables.records(frame)
     ]
-    return table(which.title, about(store, which), heads, body, places)
+    note = f"{about(store, which)}; {paired.ADJUSTED}"
+    return table(which.title, note, heads, body, places)
 
 
 def leaderboards(store: Store) -> str:
@@ -167,7 +169,7 @@ def accuracy(store: Store) -> str:
             )
             for row in tables.records(compare.judged(rows))
         ]
-        note = about(store, which, name)
+        note = f"{about(store, which, name)}; {paired.ADJUSTED}"
         parts.append(f"\n### {which.title}\n")
         parts.append(table(which.title, note, heads, body, origin(store, rows, name)))
     return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])

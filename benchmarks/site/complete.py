@@ -13,6 +13,7 @@ TRAINED = {
     "accuracy": "Accuracy",
     "mechanism": "Mechanism tasks",
     "segmentation": "Segmentation",
+    "controls": "Controls",
     "ablation": "Ablations",
     "ladder": "Steps of the recipe",
 }

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
+from benchmarks.site import paired
 from benchmarks.site.charts import CANNOT_TELL, Figure, module_scale
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
@@ -57,7 +58,8 @@ def modules(store: Store) -> str:
             for arm in kinds[0]
         ]
         rows = equal_cost.rows(store, which)
-        note = "less the bare backbone at the width of equal cost, the mean of paired seeds"
+        note = "less the bare backbone at the width of equal cost, the mean of paired seeds; "
+        note += paired.ADJUSTED_BY_COLUMN
         title = f"At equal cost: {which.title}"
         preview = _preview(frame, which)
         note = f"{preview}; {note}" if preview else note

@@ -11,7 +11,9 @@ from benchmarks.site import (
     ablation,
     attention_facts,
     clock,
+    controls,
     history,
+    images,
     longer,
     mechanism,
     notes,
@@ -31,7 +33,7 @@ def facts(store: Store) -> dict[str, str]:
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
-    parts += (longer.facts, papers.facts, reruns.facts)
+    parts += (controls.facts, images.facts, longer.facts, papers.facts, reruns.facts)
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
 
@@ -204,6 +206,9 @@ def _mechanism(store: Store) -> dict[str, str]:
     if among:
         what = "pairs, compared with the mean of the other modules"
         words.append(verdict_counts([found.verdict for found in among.values()], what))
+    higher = mechanism.beyond(store)
+    if higher:
+        words.append(f"Not made for it, but higher than none: {', '.join(higher)}.")
     start = mechanism.preview(store)
     for title, found in alone.items():
         task, arm = pairs[title]

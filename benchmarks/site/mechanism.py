@@ -119,6 +119,19 @@ def against_modules(store: Store) -> dict[str, stats.Paired]:
     return stats.paired(gaps) if gaps else {}
 
 
+def beyond(store: Store) -> list[str]:
+    """Modules that are higher than none on a task that is not made for them: ``sk on pair``."""
+    found = []
+    for task, about in TASKS.items():
+        rows = pairing.task_rows(store, task)
+        if rows.empty:
+            continue
+        for row in tables.records(compare.judged(rows)):
+            if row.verdict == "higher" and row.arm in MODULES and row.arm not in about.named:
+                found.append(f"{row.arm} on *{task}*")
+    return found
+
+
 def named(store: Store) -> str:
     """Each module on the tasks that are made for it: against none, and against the others."""
     made = {task: pairing.task_rows(store, task) for task in TASKS}

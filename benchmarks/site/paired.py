@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, stats, tables
+from benchmarks import compare, display, stats, tables
 from benchmarks.site.html import Entry, value
 from benchmarks.site.notes_trained import estimate
 
@@ -21,6 +22,43 @@ def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[flo
     """One less the other, for each seed that both have."""
     both = [tables.ok(rows).set_index("seed")[column].astype(float) for rows in (one, other)]
     return (both[0] - both[1]).dropna().tolist()
+
+
+def judge(
+    rows: pd.DataFrame,
+    pairs: Mapping[str, tuple[str, str]],
+    title: Callable[[str, str], str],
+    measure: str = "top1",
+) -> pd.DataFrame:
+    """One line a pair of arms, as `compare.judged`, with the pair's ``key``.
+
+    ``pairs`` has an arm and what it is less, by key; they are one family for Holm's correction.
+    """
+    by_arm = {arm: rows[rows["arm"] == arm] for pair in pairs.values() for arm in pair}
+    found = {
+        key: differences(by_arm[one], by_arm[other], measure) for key, (one, other) in pairs.items()
+    }
+    verdicts = stats.paired({key: values for key, values in found.items() if values})
+    lines = []
+    for key, (one, other) in pairs.items():
+        mine, done = by_arm[one], tables.ok(by_arm[one])
+        words = ", ".join(sorted(set(tables.failed(mine)["status"]))) or display.MISSING
+        line: dict[str, Any] = {
+            "key": key,
+            "arm": title(one, other),
+            "module": one.split()[0],
+            "seeds": len(done),
+            "failed": len(mine) - len(done),
+            "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
+        }
+        if key in verdicts:
+            line |= compare.said(verdicts[key], found[key], len(verdicts))
+        lines.append(line)
+    plain = ("key", "arm", "module", "seeds", "failed", "gap", "verdict")
+    numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")
+    numbers += ("p_holm", "ahead", "could_show")
+    frame = pd.DataFrame(lines, columns=[*plain, *numbers])
+    return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
 def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:

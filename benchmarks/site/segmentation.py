@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from benchmarks import compare, display, power, scenery, stats, tables
+from benchmarks import compare, display, power, scenery, tables
 from benchmarks.heads import NAMES, PAIRS, comparisons, name_of, pairs_of, rows_of, title
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
@@ -21,36 +19,8 @@ MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 
 def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
-    """One line a pair of heads, as `compare.judged`: Holm's family is all of them."""
-    pairs = pairs_of(rows)
-    by_arm = {
-        arm: rows[rows["arm"] == arm] for arm in {arm for pair in pairs.values() for arm in pair}
-    }
-    found = {
-        key: paired.differences(by_arm[one], by_arm[other], measure)
-        for key, (one, other) in pairs.items()
-    }
-    verdicts = stats.paired({key: values for key, values in found.items() if values})
-    lines = []
-    for key, (one, other) in pairs.items():
-        mine, done = by_arm[one], tables.ok(by_arm[one])
-        words = ", ".join(sorted(set(tables.failed(mine)["status"]))) or display.MISSING
-        line: dict[str, Any] = {
-            "key": key,
-            "arm": title(one, other),
-            "module": one.split()[0],
-            "seeds": len(done),
-            "failed": len(mine) - len(done),
-            "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
-        }
-        if key in verdicts:
-            line |= compare.said(verdicts[key], found[key], len(verdicts))
-        lines.append(line)
-    plain = ("key", "arm", "module", "seeds", "failed", "gap", "verdict")
-    numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")
-    numbers += ("p_holm", "ahead", "could_show")
-    frame = pd.DataFrame(lines, columns=[*plain, *numbers])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    """One line a pair of heads: Holm's family is all of them."""
+    return paired.judge(rows, pairs_of(rows), title, measure)
 
 
 def preview(judged: pd.DataFrame, which: Comparison) -> str:

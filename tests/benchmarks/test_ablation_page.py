@@ -224,10 +224,12 @@ def test_where_a_value_is_printed_is_said(tmp_path):
 
 
 def test_the_plan_of_seeds_has_the_families_that_have_rows(store):
-    titles = [title for title, _ in budget.comparisons(store)]
+    titles = [family.title for family in budget.comparisons(store)]
     assert titles == [
         WHICH.title,
+        f"SE, reduction, to default, {WHICH.title}",
         f"SE, reduction, {WHICH.title}",
+        f"ECA, to default, {WHICH.title}",
         f"ECA, {WHICH.title}",
     ]
     said = budget.text(store, 0.2)

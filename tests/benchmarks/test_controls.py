@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+import trial
 
 import attn
-from benchmarks import controls, models, runner, tables
+from benchmarks import budget, controls, models, runner, stats, tables
 from benchmarks.accuracy import PLANS, Accuracy, run_seed
 from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.constant import ConstantGate
 from benchmarks.controls import HALF, PAIRS, QUARTER, Controls
+from benchmarks.site import controls as page
+from benchmarks.site import facts
+from benchmarks.store import Store
 
 CONTROLS = Controls()
 MAIN = PLANS["cpu"][0]
@@ -67,3 +71,64 @@ def test_a_constant_gate_is_a_factor_in_every_block():
     blocks = [m for m in bare.modules() if type(m).__name__ == "BasicBlock"]
     assert len(found) == len(blocks) > 0
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in bare.parameters())
+
+
+SEEDS = 10
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A start at 1/2 costs nothing and at 1/4 half a point; SE is its control, CBAM half above."""
+    made = Store(tmp_path)
+    off = {"none": 0.0, "se": 0.0, "cbam": 0.0, "coord": -1.0}
+    for cell in Accuracy().cells(Selection("cpu")):
+        if cell.backbone == MAIN.backbones[0] and cell.module in off and not cell.variant:
+            trial.append(made, cell, values(cell, off[cell.module]))
+    for cell in CELLS:
+        trial.append(made, cell, values(cell, -0.5 if cell.variant == QUARTER[1] else 0.0))
+    return made
+
+
+def values(cell, points):
+    """All arms but the bare backbone and coord vary by a hundredth from seed to seed."""
+    noise = 0 if cell.module in ("none", "coord") else (cell.seed % 2 - 0.5) / 50
+    numbers = {"train_images": 60_000, "test_images": 10_000, "params": 7}
+    return {"top1": 90 + cell.seed / 10 + points + noise, **numbers}
+
+
+def test_the_page_tells_a_start_from_a_gate(store):
+    said = facts.facts(store)
+    assert said["controls.half"].startswith(stats.SAME)
+    assert said["controls.quarter"].startswith("lower by 0.50 points")
+    assert said["controls.se"].startswith(stats.SAME)
+    assert said["controls.cbam"].startswith("higher by 0.50 points")
+    assert said["controls.coord"].startswith("lower by 0.50 points")
+    assert said["controls.eca"] == "not measured"
+    text = page.constants(store)
+    assert "constant 1/4 less none" in text and "cbam less constant 1/4" in text
+    assert "Preview" not in text and "adjusted for all lines" in text
+    (which,) = controls.comparisons(store)
+    frame = page.judge(controls.rows(store, which)).set_index("key")
+    assert list(frame.index) == list(PAIRS) and frame["pairs"].dropna().eq(SEEDS).all()
+    # one family: Holm multiplies the smallest p by the lines that have pairs
+    assert frame["p_holm"].min() == pytest.approx(5 * 2 / 2**SEEDS)
+
+
+def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
+    few = Store(tmp_path / "few")
+    for cell in Accuracy().cells(Selection("cpu")):
+        if cell.backbone == MAIN.backbones[0] and cell.module in ("none", "se"):
+            trial.append(few, cell, values(cell, 0.0))
+    assert "not measured" in page.constants(few)
+    for cell in CELLS[:4]:
+        trial.append(few, cell, values(cell, 0.0))
+    start = "Preview, not a result: 2 to 10 of 10 planned seeds"
+    assert start in page.constants(few)
+    assert facts.facts(few)["controls.half"].startswith(start)
+
+
+def test_controls_are_in_the_plan_of_seeds(store):
+    found = {family.title: family for family in budget.comparisons(store)}
+    (title,) = [title for title in found if title.startswith("Controls, ")]
+    names = [line.name for line in budget.lines(found[title], 0.2)]
+    assert "cbam less constant 1/4" in names and "constant 1/2" in names and "none" in names

@@ -77,7 +77,8 @@ def test_the_sentence_counts_the_verdicts(store):
     assert said == (
         "Of 3 pairs of a task and a module that it is made for, compared with none, 1 is higher, "
         "1 shows no measurable difference, 1 has not enough seeds for a verdict. "
-        "Of 1 pairs, compared with the mean of the other modules, 1 is higher."
+        "Of 1 pairs, compared with the mean of the other modules, 1 is higher. "
+        "Not made for it, but higher than none: se on *position*."
     )
 
 
@@ -117,7 +118,7 @@ def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(st
 
 
 def test_the_tasks_that_have_pairs_are_in_the_plan_of_seeds(store):
-    titles = [title for title, _ in budget.comparisons(store)]
+    titles = [family.title for family in budget.comparisons(store)]
     question = mechanism.TASKS["position"].question
     assert f"Mechanism, position: {question}" in titles
     assert not any(title.startswith("Mechanism, clutter") for title in titles)
@@ -173,7 +174,7 @@ def test_a_longer_training_stands_beside_the_short_one(store):
     assert said["mechanism.longer.pair"] == "not measured"
     short = row_of(page.tasks(store), "coord")
     assert ">+3.00<" in short, "the longer rows have no place in the table of the short ones"
-    titles = [title for title, _ in budget.comparisons(store)]
+    titles = [family.title for family in budget.comparisons(store)]
     assert "Mechanism, position, a longer training" in titles
     assert "Mechanism, pair, a longer training" not in titles
 
