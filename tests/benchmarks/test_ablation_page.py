@@ -233,5 +233,5 @@ def test_the_plan_of_seeds_has_the_families_that_have_rows(store):
         f"ECA, {WHICH.title}",
     ]
     said = budget.text(store, 0.2)
-    (line,) = [s for s in said.splitlines() if s.startswith("se min_channels=1 reduction=32")]
+    (line,) = [s for s in said.splitlines() if s.startswith("se min_channels=1 reduction=32  ")]
     assert line.split()[3] == "10" and line.endswith("lower")
