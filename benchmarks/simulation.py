@@ -63,6 +63,12 @@ class Simulation(Benchmark):
         Column("planted", "number", "deviations", "true difference of one arm in a second table"),
         Column("found", "number", "%", "second tables that call that arm higher"),
         Column("reversed", "number", "%", "second tables that call that arm lower"),
+        Column(
+            "false_beside",
+            "number",
+            "%",
+            "second tables that call one of the other arms, which do not differ, higher or lower",
+        ),
     )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
@@ -109,19 +115,20 @@ def simulate(noise: str, pairs: int, tables: int, resamples: int = RESAMPLES) ->
     Differences are in their own deviations.
     """
     rng = np.random.default_rng([NOISES.index(noise), pairs])
-    covered = covered_bca = wrong = uncorrected = found = turned = 0
+    covered = covered_bca = wrong = uncorrected = found = turned = beside = 0
     for number in range(tables):
         drawn = runs(noise, rng, pairs)
         differences = (drawn[1:] - drawn[0]) / np.sqrt(2)
         same = _judged(differences, resamples, number)
         covered += sum(row.low <= 0 <= row.high for row in same)
         covered_bca += sum(row.bca_low <= 0 <= row.bca_high for row in same)
-        wrong += any(row.verdict in ("higher", "lower") for row in same)
+        wrong += any(_differs(row) for row in same)
         uncorrected += any(row.p <= stats.ALPHA for row in same)
         differences[0] += PLANTED
-        first, *_ = _judged(differences, 2, number)
+        first, *others = _judged(differences, 2, number)
         found += first.verdict == "higher"
         turned += first.verdict == "lower"
+        beside += any(_differs(row) for row in others)
     return {
         "tables": tables,
         "arms": ARMS,
@@ -133,7 +140,12 @@ def simulate(noise: str, pairs: int, tables: int, resamples: int = RESAMPLES) ->
         "planted": PLANTED,
         "found": 100 * found / tables,
         "reversed": 100 * turned / tables,
+        "false_beside": 100 * beside / tables,
     }
+
+
+def _differs(row: stats.Paired) -> bool:
+    return row.verdict in ("higher", "lower")
 
 
 def _judged(differences: np.ndarray, resamples: int, seed: int) -> list[stats.Paired]:

@@ -72,8 +72,10 @@ def simulated(store: Store) -> str:
         Head("False tables", "without Holm, %"),
         Head("Planted difference", "found, %"),
         Head("Planted difference", "called the wrong way, %"),
+        Head("False beside it", "tables with Holm, %"),
     )
     kept = ("covered", "covered_bca", "false_tables", "false_uncorrected", "found", "reversed")
+    kept += ("false_beside",)
     ordered = rows.assign(_order=rows["data"].map(simulation.NOISES.index))
     body = [
         [

@@ -1,11 +1,12 @@
 """The simulations draw what they say, and the statistics keep their promises on them."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import simulation
+from benchmarks import simulation, stats
 from benchmarks.cells import Cell, Selection
 from benchmarks.simulation import ARMS, NOISES, Simulation, runs, simulate
 
@@ -29,6 +30,22 @@ def test_tables_without_a_difference_are_rarely_called_different(noise):
     assert found["false_tables"] <= 5 + 3 * error
     assert found["false_uncorrected"] > found["false_tables"]
     assert found["found"] >= 40 and found["reversed"] == 0
+    assert found["false_beside"] <= 5 + 3 * error
+
+
+def test_a_false_verdict_beside_the_planted_difference_is_counted(monkeypatch):
+    """Of three tables one calls another arm lower; the planted arm's own verdict is no part."""
+    words = iter(["higher", stats.SAME, stats.SAME, "higher", "lower", stats.SAME, "lower", *"??"])
+
+    def judged(differences, resamples, seed):
+        if resamples > 2:
+            return []
+        return [SimpleNamespace(verdict=next(words)) for _ in range(3)]
+
+    monkeypatch.setattr(simulation, "_judged", judged)
+    found = simulate("normal", 6, 3)
+    assert found["false_beside"] == pytest.approx(100 / 3)
+    assert found["found"] == pytest.approx(200 / 3) and found["reversed"] == pytest.approx(100 / 3)
 
 
 def test_students_intervals_of_normal_noise_hold_what_they_promise_and_the_bootstraps_do_not():
