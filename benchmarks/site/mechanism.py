@@ -151,13 +151,23 @@ def named(store: Store) -> str:
     for title, (task, _) in NAMED.items():
         pairs = among[title].n if title in among else 0
         compared = _paired(alone.get(title)), _paired(among.get(title))
-        body.append((Entry(title), *compared, Entry(str(pairs), pairs), top1(bare[task])))
+        lost = _lost(made[task]) if title in among else ""
+        body.append(
+            (Entry(title), *compared, Entry(str(pairs), pairs, word=lost), top1(bare[task]))
+        )
     note = "other modules: those that the task is not made for; "
     note += paired.ADJUSTED_BY_COLUMN
     start = preview(store)
     note = f"{start}; {note}" if start else note
     places = origin(store, together, "mechanism")
     return table("Modules on the tasks made for them", note, heads, body, places)
+
+
+def _lost(rows: pd.DataFrame) -> str:
+    """Which arms of a task have runs without a value: ``without a value: pam 1``."""
+    failed = tables.failed(rows[rows["arm"].isin(MODULES)])["arm"].value_counts()
+    words = [f"{arm} {failed[arm]}" for arm in MODULES if arm in failed]
+    return f"without a value: {', '.join(words)}" if words else ""
 
 
 def _paired(found: stats.Paired | None) -> Entry:

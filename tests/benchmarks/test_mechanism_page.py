@@ -101,6 +101,11 @@ def test_a_run_without_a_value_stands_in_the_sentence(store):
     trial.append(store, cell, None, status="diverged")
     said = facts.facts(store)["mechanism.scale.sk"]
     assert f"{SEEDS - 1} paired seeds, 1 more run diverged)" in said
+    assert "without a value" not in page.named(store)  # scale has no comparison with the others
+    lost = replace(CELL, data="position", module="pam", recipe=RECIPE, seed=SEEDS - 1)
+    trial.append(store, lost, None, status="diverged")
+    coord = row_of(page.named(store), "coord, position")
+    assert f">{SEEDS - 1}<" in coord and "without a value: pam 1" in coord
 
 
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
