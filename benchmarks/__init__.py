@@ -38,5 +38,6 @@ FILES = (
     "segmentation",
     "imagenet",
     "controls",
+    "task_controls",
     "ablation",
 )

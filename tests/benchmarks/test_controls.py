@@ -12,12 +12,15 @@ from benchmarks.accuracy import PLANS, Accuracy, run_seed
 from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.constant import ConstantGate
 from benchmarks.controls import HALF, PAIRS, QUARTER, Controls
+from benchmarks.mechanism import TASKS, Mechanism
 from benchmarks.site import controls as page
 from benchmarks.site import facts
 from benchmarks.store import Store
+from benchmarks.task_controls import TaskControls
 
 CONTROLS = Controls()
 MAIN = PLANS["cpu"][0]
+SEEDS = 10
 CELLS = list(CONTROLS.cells(Selection("cpu")))
 
 
@@ -34,6 +37,18 @@ def test_cells_are_those_of_the_main_table_but_for_the_module():
     assert list(benchmarks()).index("controls") > list(benchmarks()).index("accuracy")
     assert not list(CONTROLS.cells(Selection("quick")))
     assert not list(CONTROLS.cells(Selection("cpu", modules=(("se", ""),))))
+
+
+def test_the_same_on_tasks_is_trained_as_the_modules_are():
+    trained = set(Mechanism().cells(Selection("cpu")))
+    cells = list(TaskControls().cells(Selection("cpu")))
+    assert len(cells) == len(set(cells)) == len(TASKS) * SEEDS * 2
+    for cell in cells:
+        bare = replace(cell, benchmark="mechanism", module="none", variant="")
+        assert bare in trained and run_seed(bare) == run_seed(cell)
+        same = replace(cell, benchmark="mechanism")
+        assert runner.fingerprint(TaskControls(), cell) == runner.fingerprint(Mechanism(), same)
+    assert not list(TaskControls().cells(Selection("quick")))
 
 
 def test_every_pair_is_of_arms_that_are_trained():
@@ -71,9 +86,6 @@ def test_a_constant_gate_is_a_factor_in_every_block():
     blocks = [m for m in bare.modules() if type(m).__name__ == "BasicBlock"]
     assert len(found) == len(blocks) > 0
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in bare.parameters())
-
-
-SEEDS = 10
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""The `controls` on the tasks of `mechanism`: does the start of a gate alone hold it back?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from benchmarks import pairing, tables
+from benchmarks.cells import Cell, Selection
+from benchmarks.controls import HALF, PAIRS, QUARTER, SUITE
+from benchmarks.mechanism import RECIPE, Mechanism
+from benchmarks.store import Store
+
+
+class TaskControls(Mechanism):
+    """Train the controls as the arms of the mechanism tasks, on scenes of the same seeds."""
+
+    name = "task_controls"
+    title = "Controls on the mechanism tasks: constants in the slots of gates"
+
+    def cells(self, want: Selection) -> Iterator[Cell]:
+        """Seed by seed all tasks. None for who asks for modules or backbones."""
+        if want.suite != SUITE or want.modules or want.backbones:
+            return
+        for cell in super().cells(replace(want, modules=(HALF, QUARTER))):
+            if cell.module != "none" and cell.recipe == RECIPE:
+                yield cell
+
+
+def rows(store: Store, task: str) -> pd.DataFrame:
+    """Rows of the controls on a task and of what they are compared with, one an arm and seed."""
+    arms = {arm for pair in PAIRS.values() for arm in pair}
+    found = []
+    for name in ("mechanism", "task_controls"):
+        mine = tables.with_arm(store.codes(name).named(store.table(name)))
+        found.append(mine[(mine["data"] == task) & (mine["recipe"] == RECIPE)])
+    both = pd.concat(found, ignore_index=True)
+    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(arms)]), task)
