@@ -78,6 +78,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "accuracy": accuracy.accuracy,
     "published": published.published,
     "controls": controls.constants,
+    "controls-tasks": controls.on_tasks,
     "seeds-and-images": images.seeds_and_images,
     "equal-cost": equal_cost.modules,
     "widths": equal_cost.widths,

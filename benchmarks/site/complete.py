@@ -14,6 +14,7 @@ TRAINED = {
     "mechanism": "Mechanism tasks",
     "segmentation": "Segmentation",
     "controls": "Controls",
+    "task_controls": "Controls on mechanism tasks",
     "ablation": "Ablations",
     "ladder": "Steps of the recipe",
 }

@@ -1,17 +1,19 @@
-"""Gates beside constants of the size that they start with: a table, and facts."""
+"""Gates beside constants of the size that they start with: tables, and facts."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import compare, controls, display, power, tables
+from benchmarks import compare, controls, display, power, tables, task_controls
 from benchmarks.controls import PAIRS
+from benchmarks.mechanism import TASKS
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import how, judged
+from benchmarks.site.accuracy import difference, how, judged
 from benchmarks.site.html import Entry, Head, absent, table
+from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
-from benchmarks.site.words import comparison
+from benchmarks.site.words import comparison, verdict_counts
 from benchmarks.store import Store
 
 
@@ -42,9 +44,63 @@ def constants(store: Store) -> str:
     return "\n".join(parts) or absent("Constants in place of gates")
 
 
+def on_tasks(store: Store) -> str:
+    """The same on the mechanism tasks, a column a task, which is a family for itself."""
+    made = {task: task_controls.rows(store, task) for task in TASKS}
+    if not any((rows["benchmark"] == "task_controls").any() for rows in made.values()):
+        return absent("Constants in place of gates, on these tasks")
+    frames = {task: judge(rows).set_index("key") for task, rows in made.items()}
+    heads = [Head("Arms", number=False)]
+    heads += [Head(task.capitalize(), "accuracy, points [95 %]") for task in TASKS]
+    body = [
+        (
+            Entry(controls.title(*pair)),
+            *(difference(tables.records(f.loc[[key]])[0]) for f in frames.values()),
+        )
+        for key, pair in PAIRS.items()
+    ]
+    starts = [_preview(frame, made[task]) for task, frame in frames.items()]
+    start = next(filter(None, starts), "")
+    together = pd.concat(list(made.values()))
+    note = paired.ADJUSTED_BY_COLUMN
+    places = origin(store, together, "mechanism", "task_controls")
+    title = "Gates, and constants of the size that they start with"
+    return table(title, f"{start}; {note}" if start else note, heads, body, places)
+
+
+def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """What a task's column has to begin with: by its controls, which come last."""
+    if not (rows["benchmark"] == "task_controls").any():
+        return ""
+    return preview_of(frame[frame.index.isin(["half", "quarter"])], rows)
+
+
+def _tasks(store: Store) -> dict[str, str]:
+    """Verdicts over all tasks: of the constants against none, and of the modules against them."""
+    words: dict[str, list[str]] = {"starts": [], "gates": []}
+    begin = ""
+    for task in TASKS:
+        rows = task_controls.rows(store, task)
+        frame = judge(rows).set_index("key")
+        if (rows["benchmark"] == "task_controls").any():
+            begin = begin or _preview(frame, rows)
+            for key, verdict in frame["verdict"].dropna().items():
+                words["starts" if key in ("half", "quarter") else "gates"].append(verdict)
+    what = {
+        "starts": "pairs of a task and a constant, compared with none",
+        "gates": "pairs of a task and a gate, compared with the constant that it starts as",
+    }
+    return {
+        f"controls.tasks.{name}": f"{begin}. {verdict_counts(found, what[name])}"
+        if begin and found
+        else verdict_counts(found, what[name])
+        for name, found in words.items()
+    }
+
+
 def facts(store: Store) -> dict[str, str]:
-    """The lines of the first comparison, in words."""
-    found = {f"controls.{key}": display.MISSING for key in PAIRS}
+    """The lines of the first comparison, in words; and those of the tasks, counted."""
+    found = {f"controls.{key}": display.MISSING for key in PAIRS} | _tasks(store)
     ranked: list[Comparison] = controls.comparisons(store)
     for which in ranked[:1]:
         frame = judge(controls.rows(store, which))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 import trial
+from rendered import row_of
 
 import attn
 from benchmarks import budget, controls, models, runner, stats, tables
@@ -12,7 +13,7 @@ from benchmarks.accuracy import PLANS, Accuracy, run_seed
 from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.constant import ConstantGate
 from benchmarks.controls import HALF, PAIRS, QUARTER, Controls
-from benchmarks.mechanism import TASKS, Mechanism
+from benchmarks.mechanism import RECIPE, TASKS, Mechanism
 from benchmarks.site import controls as page
 from benchmarks.site import facts
 from benchmarks.store import Store
@@ -144,3 +145,32 @@ def test_controls_are_in_the_plan_of_seeds(store):
     (title,) = [title for title in found if title.startswith("Controls, ")]
     names = [line.name for line in budget.lines(found[title], 0.2)]
     assert "cbam less constant 1/4" in names and "constant 1/2" in names and "none" in names
+
+
+def test_tasks_have_a_family_each(tmp_path):
+    """On *mark* the start at 1/4 is all of coordinate attention's loss; the other tasks lack it."""
+    made = Store(tmp_path)
+    assert "not measured" in page.on_tasks(made)
+    assert facts.facts(made)["controls.tasks.gates"] == "Accuracy is not measured."
+    off = {"none": 0.0, "se": 1.0, "coord": -3.0}
+    for cell in Mechanism().cells(Selection("cpu")):
+        if cell.recipe == RECIPE and cell.module in off and cell.data in ("mark", "pair"):
+            trial.append(made, cell, values(cell, off[cell.module]))
+    assert "not measured" in page.on_tasks(made)  # no control yet
+    for cell in TaskControls().cells(Selection("cpu")):
+        if cell.data == "mark":
+            trial.append(made, cell, values(cell, -3.0 if cell.variant == QUARTER[1] else 0.0))
+    said = facts.facts(made)
+    assert said["controls.tasks.starts"] == (
+        "Of 2 pairs of a task and a constant, compared with none, 1 is lower, "
+        "1 shows no measurable difference."
+    )
+    assert said["controls.tasks.gates"] == (
+        "Of 2 pairs of a task and a gate, compared with the constant that it starts as, "
+        "1 is higher, 1 shows no measurable difference."
+    )
+    text = page.on_tasks(made)
+    coord = row_of(text, "coord less constant 1/4")
+    assert coord.count(stats.SAME) == 1 and "not measured" in coord and "Preview" not in text
+    assert ">−3.00<" in row_of(text, "constant 1/4 less none")
+    assert row_of(text, "se less constant 1/2").count(">higher<") == 1
