@@ -14,7 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, controls, heads, mechanism, pairing, power, stats, tables
+from benchmarks import (
+    ablated,
+    compare,
+    controls,
+    heads,
+    mechanism,
+    pairing,
+    power,
+    stats,
+    tables,
+    task_controls,
+)
 from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
@@ -93,6 +104,11 @@ def _comparisons(store: Store) -> Iterator[Family]:
             pairs = {controls.title(*pair): pair for pair in controls.PAIRS.values()}
             rows = controls.rows(store, which)
             yield Family(f"Controls, {which.title}", rows, pairs, name_of=controls.name_of)
+    for task in mechanism.TASKS:
+        rows = task_controls.rows(store, task)
+        if (rows["benchmark"] == "task_controls").any():
+            pairs = {controls.title(*pair): pair for pair in controls.PAIRS.values()}
+            yield Family(f"Controls, task {task}", rows, pairs, name_of=controls.name_of)
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue

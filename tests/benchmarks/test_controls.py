@@ -174,3 +174,5 @@ def test_tasks_have_a_family_each(tmp_path):
     assert coord.count(stats.SAME) == 1 and "not measured" in coord and "Preview" not in text
     assert ">−3.00<" in row_of(text, "constant 1/4 less none")
     assert row_of(text, "se less constant 1/2").count(">higher<") == 1
+    titles = [family.title for family in budget.comparisons(made)]
+    assert "Controls, task mark" in titles and "Controls, task pair" not in titles
