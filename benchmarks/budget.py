@@ -60,9 +60,9 @@ class Family:
 class Line:
     """One line of a comparison: what its seeds could show, what is missing, and its price.
 
-    ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds of a comparison that
-    finds the difference, whatever verdict there is so far; ``more`` are those that are not there,
-    ``hours`` the time of one process for them.
+    ``seeds`` are the pairs; ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds
+    of a comparison that finds the difference, whatever verdict there is so far; ``more`` are the
+    runs of the arm that are not there, ``hours`` the time of one process for them.
     """
 
     name: str
@@ -140,11 +140,11 @@ def lines(family: Family, wanted: float) -> list[Line]:
     done = tables.ok(family.rows)
     hours = done.groupby("arm")["seconds"].median() / 3600
 
-    def line(name: str, arm: str, seeds: int, needed: int, **more: Any) -> Line:
-        missing = max(0, needed - seeds)
-        return Line(
-            name, arm, seeds, needed=needed, more=missing, hours=missing * hours[arm], **more
-        )
+    runs = done["arm"].value_counts()
+
+    def line(name: str, arm: str, seeds: int, needed: int, **said: Any) -> Line:
+        more = max(0, needed - int(runs[arm]))
+        return Line(name, arm, seeds, needed=needed, more=more, hours=more * hours[arm], **said)
 
     result, of_reference = [], {}
     for name, differences in found.items():
@@ -160,9 +160,7 @@ def lines(family: Family, wanted: float) -> list[Line]:
         of_reference[other] = max(needed, of_reference.get(other, 0))
     nothing = {"deviation": math.nan, "smallest": math.nan}
     for arm, needed in of_reference.items():
-        result.append(
-            line(family.name_of(arm), arm, int((done["arm"] == arm).sum()), needed, **nothing)
-        )
+        result.append(line(family.name_of(arm), arm, int(runs[arm]), needed, **nothing))
     return result
 
 
@@ -182,7 +180,7 @@ def text(store: Store, wanted: float) -> str:
         found = lines(family, wanted)
         pairs, (runs, hours) = len(family.differences), total(found)
         width = max(12, *(len(line.name) + 1 for line in found))
-        head = f"{'module':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
+        head = f"{'arms':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
         parts += [family.title, f"{head}{f'for {wanted:g}':>10}{'more':>7}{'hours':>8}  verdict"]
         parts += [_words(line, width) for line in found]
         parts += [

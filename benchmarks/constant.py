@@ -1,4 +1,4 @@
-"""A gate that never looks: what is left of a gate if only its size at the start of training stays.
+"""A gate that never looks: a constant factor of the size that gates have before training.
 
 The arms of `controls`.
 """

@@ -1,11 +1,12 @@
-"""Controls: does a gate do something, or only the size that it has at the start?
+"""Controls: does a gate do something, or only its size?
 
 The recipe of the main table starts the last norm of a residual block where it was best for the bare
-backbone. A gate multiplies that: SE's and ECA's are close to 1/2 before training, the two of CBAM
-and of coordinate attention together to 1/4. So a gated arm starts with smaller residual branches
-than the recipe was chosen for. A control is a constant of that size in the same slot, trained as
-the main table's arms are, with their seeds. Control less the bare backbone is what the start alone
-does; module less control is what looking at the image does.
+backbone. A gate multiplies that: SE's and ECA's are 1/2 before training, in the mean over channels,
+the two of CBAM and of coordinate attention together 1/4. So a gated arm starts with smaller
+residual branches than the recipe was chosen for, and a step of the norm's weight changes them less.
+A control is a constant factor of that size in the same slot, trained as the main table's arms are,
+with their seeds. Control less the bare backbone is what the factor does; module less control is
+everything else, looking at the image included.
 """
 
 from __future__ import annotations
@@ -59,16 +60,26 @@ def comparisons(store: Store) -> list[Comparison]:
     return pairing.ranked(pairing.among(store.table("controls")))
 
 
+def every_row(store: Store, which: Comparison) -> pd.DataFrame:
+    """The rows of controls and of what they are compared with, those of older code too."""
+    arms = {arm for pair in PAIRS.values() for arm in pair}
+    found = [pairing.every_row(store, which, name) for name in ("accuracy", "controls")]
+    both = pd.concat(found, ignore_index=True)
+    return both[both["arm"].isin(arms)]
+
+
 def rows(store: Store, which: Comparison) -> pd.DataFrame:
-    """The rows of a comparison's controls and of what they are compared with, one an arm and seed.
+    """Of `every_row` one an arm and seed, of each arm's newest code.
 
     A seed's rows are of one machine where they can be, see `pairing.accuracy_rows`.
     """
-    shared = pairing.every_row(store, which)
-    arms = {arm for pair in PAIRS.values() for arm in pair}
-    own = pairing.every_row(store, which, "controls")
-    both = [shared[shared["arm"].isin(arms)], own]
-    return pairing.chosen(store, pd.concat(both, ignore_index=True), which)
+    return pairing.chosen(store, every_row(store, which), which)
+
+
+def left_out(store: Store, which: Comparison) -> int:
+    """How many rows are of older code."""
+    found = every_row(store, which)
+    return len(found) - len(pairing.current(found))
 
 
 def name_of(arm: str) -> str:

@@ -1,4 +1,4 @@
-"""The `controls` on the tasks of `mechanism`: does the start of a gate alone hold it back?"""
+"""The `controls` on the tasks of `mechanism`: does the size of a gate alone hold it back?"""
 
 from __future__ import annotations
 

@@ -85,14 +85,16 @@ def fill_machine(cells: Sequence[Cell]) -> dict[Cell, dict[str, Any] | Exception
     speeds: dict[Cell, list[float]] = {cell: [] for cell in cells}
     failed: dict[Cell, Exception] = {}
     with ExitStack() as stack:
+        stacks = {cell: stack.enter_context(ExitStack()) for cell in cells}
         running: dict[Cell, list[Process]] = {}
         for turn in range(TURNS):
             for cell in cells[:: -1 if turn % 2 else 1]:
                 try:
                     if cell not in failed:
-                        speeds[cell].append(_speed(cell, running, stack))
+                        speeds[cell].append(_speed(cell, running, stacks[cell]))
                 except (LoopFailed, timm_script.ScriptFailed) as error:
                     failed[cell] = error
+                    stacks[cell].close()  # its other processes must not run beside the next form
     scripts = [c for c in cells if c not in failed and form_of(c).program != SUITE]
     if not scripts:
         nothing = LoopFailed(f"nothing to compare with: {next(iter(failed.values()), '')}")

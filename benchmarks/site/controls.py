@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import compare, controls, display, power, tables, task_controls
+from benchmarks import compare, controls, display, pairing, power, tables, task_controls
 from benchmarks.controls import PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.pairing import Comparison
@@ -23,7 +23,7 @@ def judge(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def constants(store: Store) -> str:
-    """What a gate's start alone does, and what the gate does beside it, in every comparison."""
+    """What a factor of a gate's size does, and what the gate does beyond it, by comparison."""
     heads = (
         Head("Arms", number=False),
         Head("Difference", "top-1, points [95 %]"),
@@ -38,10 +38,21 @@ def constants(store: Store) -> str:
         frame = judge(rows)
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         start = compare.preview_words(frame, which)
-        note = ", ".join([*([start] if start else []), *how(rows, which)])
+        old = controls.left_out(store, which)
+        note = ", ".join([*([start] if start else []), *how(rows, which), *_apart(rows, old)])
         places = origin(store, rows, "accuracy", "controls")
         parts.append(table(which.title, f"{note}; {paired.ADJUSTED}", heads, body, places))
     return "\n".join(parts) or absent("Constants in place of gates")
+
+
+def _apart(rows: pd.DataFrame, old: int = 0) -> list[str]:
+    """Words about ``old`` rows that were left out, and pairs of two machines."""
+    words = [f"{display.many(old, 'row')} of older code left out"] if old else []
+    across = 0
+    for reference in {other for _, other in PAIRS.values()}:
+        arms = {reference, *(one for one, other in PAIRS.values() if other == reference)}
+        across += pairing.crossed(rows[rows["arm"].isin(arms)], reference)
+    return [*words, *([f"{display.many(across, 'pair')} across two machines"] if across else [])]
 
 
 def on_tasks(store: Store) -> str:
@@ -62,14 +73,15 @@ def on_tasks(store: Store) -> str:
     starts = [_preview(frame, made[task]) for task, frame in frames.items()]
     start = next(filter(None, starts), "")
     together = pd.concat(list(made.values()))
-    note = paired.ADJUSTED_BY_COLUMN
+    apart = [word for rows in made.values() for word in _apart(rows)]
+    note = "; ".join([*apart, paired.ADJUSTED_BY_COLUMN])
     places = origin(store, together, "mechanism", "task_controls")
     title = "Gates, and constants of the size that they start with"
     return table(title, f"{start}; {note}" if start else note, heads, body, places)
 
 
 def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What a task's column has to begin with: by its controls, which come last."""
+    """What a task's column has to begin with, by its controls; "" for a task without any."""
     if not (rows["benchmark"] == "task_controls").any():
         return ""
     return preview_of(frame[frame.index.isin(["half", "quarter"])], rows)
@@ -88,13 +100,14 @@ def _tasks(store: Store) -> dict[str, str]:
                 words["starts" if key in ("half", "quarter") else "gates"].append(verdict)
     what = {
         "starts": "pairs of a task and a constant, compared with none",
-        "gates": "pairs of a task and a gate, compared with the constant that it starts as",
+        "gates": "pairs of a task and a gate, compared with the constant of its size",
     }
+    said = {name: verdict_counts(found, what[name]) for name, found in words.items() if found}
     return {
-        f"controls.tasks.{name}": f"{begin}. {verdict_counts(found, what[name])}"
-        if begin and found
-        else verdict_counts(found, what[name])
-        for name, found in words.items()
+        f"controls.tasks.{name}": f"{begin}. {said[name]}"
+        if begin and name in said
+        else said.get(name, f"{display.MISSING}.")
+        for name in words
     }
 
 

@@ -18,7 +18,7 @@ def seeds_and_images(store: Store) -> str:
         Head("Difference to none", "top-1, points"),
         Head("Other seeds", "[95 %]"),
         Head("Other seeds and images", "[95 %]"),
-        Head("Decided otherwise", "% of the test images, in a pair of runs"),
+        Head("One right, one wrong", "% of the test images, in a pair of runs"),
     )
     for which in found:
         rows = pairing.accuracy_rows(store, which)

@@ -30,7 +30,7 @@ def planned(store: Store) -> str:
 def budgets(store: Store) -> str:
     """What every comparison still takes for a difference that matters."""
     heads = (
-        Head("Module", number=False),
+        Head("Arms", number=False),
         Head("Seeds"),
         Head("Deviation", "of the differences, points"),
         Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
@@ -53,7 +53,7 @@ def budgets(store: Store) -> str:
             for line in budget.lines(family, budget.WANTED)
         ]
         note = f"what is left to run so that a difference of {budget.WANTED} points is found"
-        places = origin(store, family.rows, str(family.rows["benchmark"].iloc[0]))
+        places = origin(store, family.rows, *dict.fromkeys(family.rows["benchmark"].astype(str)))
         parts.append(table(family.title, note, heads, body, places))
     return "\n".join(parts) or absent("Pairs of seeds")
 

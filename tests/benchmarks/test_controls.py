@@ -71,6 +71,18 @@ def test_a_gate_starts_at_about_the_constant_that_it_is_compared_with(key, chann
     assert size == pytest.approx(expected, rel=0.15)
 
 
+def test_in_a_narrow_stage_the_gates_of_se_are_spread_from_channel_to_channel():
+    """Its one hidden unit leaves the biases alone to decide; ECA has none."""
+    x = torch.randn(64, 16, 14, 14)
+    spread = {}
+    for name in ("se", "eca"):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            gates = (attn.build(name, 16)(x) * x).mean((0, 2, 3)) / (x * x).mean((0, 2, 3))
+        spread[name] = (gates.max() - gates.min()).item()
+    assert spread["se"] > 0.2 > 0.1 > spread["eca"]
+
+
 def test_a_constant_gate_is_a_factor_in_every_block():
     x = torch.randn(2, 3, 4, 5)
     gate = ConstantGate(3, start=0.25)
@@ -140,6 +152,24 @@ def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
     assert facts.facts(few)["controls.half"].startswith(start)
 
 
+def test_runs_that_are_there_are_not_planned_again(tmp_path):
+    """SE has all its seeds, its control four: only the control's own runs are missing."""
+    made = Store(tmp_path)
+    for cell in Accuracy().cells(Selection("cpu")):
+        if cell.backbone == MAIN.backbones[0] and cell.module in ("none", "se"):
+            trial.append(made, cell, values(cell, 0.0))
+    for cell in CELLS:
+        if cell.variant == HALF[1] and cell.seed < 4:
+            trial.append(made, cell, values(cell, cell.seed / 100))
+    family = next(f for f in budget.comparisons(made) if f.title.startswith("Controls, "))
+    lines = {line.name: line for line in budget.lines(family, 5.0)}
+    against = lines["se less constant 1/2"]
+    assert against.seeds == 4 < against.needed <= SEEDS
+    assert against.more == 0
+    assert lines["constant 1/2"].more == against.needed - 4
+    assert budget.total(list(lines.values()))[0] == lines["constant 1/2"].more
+
+
 def test_controls_are_in_the_plan_of_seeds(store):
     found = {family.title: family for family in budget.comparisons(store)}
     (title,) = [title for title in found if title.startswith("Controls, ")]
@@ -151,7 +181,7 @@ def test_tasks_have_a_family_each(tmp_path):
     """On *mark* the start at 1/4 is all of coordinate attention's loss; the other tasks lack it."""
     made = Store(tmp_path)
     assert "not measured" in page.on_tasks(made)
-    assert facts.facts(made)["controls.tasks.gates"] == "Accuracy is not measured."
+    assert facts.facts(made)["controls.tasks.gates"] == "not measured."
     off = {"none": 0.0, "se": 1.0, "coord": -3.0}
     for cell in Mechanism().cells(Selection("cpu")):
         if cell.recipe == RECIPE and cell.module in off and cell.data in ("mark", "pair"):
@@ -166,7 +196,7 @@ def test_tasks_have_a_family_each(tmp_path):
         "1 shows no measurable difference."
     )
     assert said["controls.tasks.gates"] == (
-        "Of 2 pairs of a task and a gate, compared with the constant that it starts as, "
+        "Of 2 pairs of a task and a gate, compared with the constant of its size, "
         "1 is higher, 1 shows no measurable difference."
     )
     text = page.on_tasks(made)

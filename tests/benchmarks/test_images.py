@@ -6,11 +6,16 @@ import zlib
 import numpy as np
 import pytest
 import trial
+from rendered import row_of
 
-from benchmarks import compare, images, pairing
+from benchmarks import display, images
+from benchmarks.accuracy import PLANS, Accuracy
+from benchmarks.cells import Selection
 from benchmarks.site import images as site
 from benchmarks.stats import student_interval
 from benchmarks.store import Store
+
+MAIN = PLANS["cpu"][0]
 
 
 def drawn(rng, seeds, n, of_image):
@@ -66,19 +71,25 @@ def test_the_page_has_the_intervals_of_the_bits(tmp_path):
     store = Store(tmp_path)
     assert "not measured" in site.seeds_and_images(store)
     assert site.facts(store) == {"images.wider": "not measured"}
-    trial.accuracy(store)
-    assert "not measured" in site.seeds_and_images(store)  # the rows of the trial keep no bits
     rng = np.random.default_rng(0)
-    (which,) = compare.main_first(store)
-    rows = pairing.accuracy_rows(store, which)
-    bits = [rng.random(1000) < 0.9 for _ in range(len(rows))]
-    packed = [base64.b64encode(zlib.compress(np.packbits(b).tobytes())).decode() for b in bits]
-    rows = rows.assign(correct=packed, test_images=1000)
-    found = images.against_none(rows)
-    arms = {
-        arm: np.stack([b for b, name in zip(bits, rows["arm"], strict=True) if name == arm])
-        for arm in ("eca", "none")
-    }
-    expected = images.crossed(arms["eca"], arms["none"])
-    assert expected.seeds == 10 and found["eca"] == expected
-    assert {"se", "eca"} <= set(found) and "none" not in found
+    bits = {}
+    for cell in Accuracy().cells(Selection("cpu")):
+        if cell.backbone not in MAIN.backbones or cell.module not in ("none", "eca", "sk"):
+            continue
+        right = rng.random(1000) < (0.9 if cell.module == "none" else 0.8)
+        packed = base64.b64encode(zlib.compress(np.packbits(right).tobytes())).decode()
+        kept = {"correct": packed} if cell.module != "sk" else {}  # its rows keep no bits
+        numbers = {"top1": 100 * right.mean(), "train_images": 9, "test_images": 1000, "params": 7}
+        trial.append(store, cell, numbers | kept)
+        bits.setdefault(cell.module, []).append(right)
+    text = site.seeds_and_images(store)
+    expected = images.crossed(np.stack(bits["eca"]), np.stack(bits["none"]))
+    shown = row_of(text, "eca")
+    assert f">{display.points(expected.mean)}<" in shown
+    assert f">{display.percent(expected.disagree)}<" in shown
+    for error in (expected.by_seeds, expected.by_both):
+        ends = ", ".join(display.points(end) for end in expected.interval(error))
+        assert f">[{ends}]<" in shown
+    assert ">sk<" not in text
+    wider = f"{expected.by_both / expected.by_seeds:.2f}"
+    assert site.facts(store)["images.wider"] == f"{wider} to {wider} times as wide"

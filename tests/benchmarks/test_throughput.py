@@ -235,6 +235,40 @@ def test_a_form_that_fails_in_a_later_turn_is_left_out(one_training, monkeypatch
     }
 
 
+def test_a_form_that_fails_ends_its_processes_before_the_next_form(cells, monkeypatch):
+    mine = [c for c in script_cells(cells, layout="nchw") if form_of(c).comparison == EACH]
+    alive, seen = [], []
+
+    class Failing:
+        def __init__(self, setup):
+            self.seed = setup.seed
+            alive.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            alive.remove(self)
+
+        def ask(self, line):
+            pass
+
+        def answer(self):
+            if self.seed:
+                raise LoopFailed("out of memory")
+            return "1.0"
+
+    def script(cell):
+        seen.append(len(alive))
+        return 1000.0
+
+    monkeypatch.setattr(whole_machine, "Process", Failing)
+    monkeypatch.setattr(whole_machine, "scripts_speed", script)
+    found = fill_machine(mine)
+    assert [form_of(c).program for c, v in found.items() if isinstance(v, LoopFailed)] == [SUITE]
+    assert form_of(mine[0]).program == SUITE and set(seen) == {0}
+
+
 def test_speeds_of_the_suites_processes_are_of_their_first_epochs(cells):
     class Scripted:
         def __init__(self, *seconds):
