@@ -7,7 +7,6 @@ import pandas as pd
 from benchmarks import compare, controls, display, pairing, power, tables, task_controls
 from benchmarks.controls import PAIRS
 from benchmarks.mechanism import TASKS
-from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import difference, how, judged
 from benchmarks.site.html import Entry, Head, absent, table
@@ -112,10 +111,10 @@ def _tasks(store: Store) -> dict[str, str]:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """The lines of the first comparison, in words; and those of the tasks, counted."""
+    """The lines of the first comparison, in words and together; and those of the tasks, counted."""
     found = {f"controls.{key}": display.MISSING for key in PAIRS} | _tasks(store)
-    ranked: list[Comparison] = controls.comparisons(store)
-    for which in ranked[:1]:
+    found["controls.summary"] = summary(store) or f"{display.MISSING.capitalize()}."
+    for which in controls.comparisons(store)[:1]:
         frame = judge(controls.rows(store, which))
         start = compare.preview_words(frame, which)
         for row in tables.records(frame):
@@ -123,3 +122,18 @@ def facts(store: Store) -> dict[str, str]:
             unfinished = start and text != display.MISSING
             found[f"controls.{row.key}"] = f"{start}: {text}" if unfinished else text
     return found
+
+
+def summary(store: Store) -> str:
+    """The constants against none and the gates against them, in the first comparison; or ""."""
+    for which in controls.comparisons(store)[:1]:
+        frame = judge(controls.rows(store, which)).set_index("key")
+        start = compare.preview_words(frame, which)
+        half, quarter = (tables.records(frame.loc[[key]])[0] for key in ("half", "quarter"))
+        words = [f"{start}."] if start else []
+        words.append(f"A constant 1/2 in place of a gate: {comparison(half)}.")
+        words.append(f"A constant 1/4: {comparison(quarter)}.")
+        gates = frame.drop(["half", "quarter"])["verdict"].dropna().tolist()
+        words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
+        return " ".join(words)
+    return ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
-from benchmarks.site import figures
+from benchmarks.site import controls, figures
 from benchmarks.site.accuracy import about
 from benchmarks.site.charts import Figure
 from benchmarks.store import Store
@@ -20,6 +20,8 @@ MEANING = (
     "([how we measure](docs/measure.md)). Each row of `results/` names its machine and commit."
 )
 """What a reader of the table has to know."""
+
+CONTROLS = "docs/results/accuracy.md"
 
 FIGURE = "docs/assets/accuracy-{scheme}.svg"
 
@@ -94,7 +96,11 @@ def table(store: Store) -> str:
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
     setting = compare.latency_setting(store, found[0])
     clock = f"Latency: {tables.setting_words(setting)}." if setting else ""
-    return "\n".join([*lines, "", " ".join(filter(None, (where, clock, MEANING)))])
+    beneath = [" ".join(filter(None, (where, clock, MEANING)))]
+    factors = controls.summary(store)
+    if factors:
+        beneath += ["", f"Is it the gate, or its size? {factors} ([The controls]({CONTROLS}).)"]
+    return "\n".join([*lines, "", *beneath])
 
 
 def _seeds(row: Any) -> str:

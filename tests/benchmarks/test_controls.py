@@ -15,7 +15,7 @@ from benchmarks.constant import ConstantGate
 from benchmarks.controls import HALF, PAIRS, QUARTER, Controls
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
 from benchmarks.site import controls as page
-from benchmarks.site import facts
+from benchmarks.site import facts, readme
 from benchmarks.store import Store
 from benchmarks.task_controls import TaskControls
 
@@ -129,6 +129,12 @@ def test_the_page_tells_a_start_from_a_gate(store):
     assert said["controls.cbam"].startswith("higher by 0.50 points")
     assert said["controls.coord"].startswith("lower by 0.50 points")
     assert said["controls.eca"] == "not measured"
+    assert said["controls.summary"].startswith("A constant 1/2 in place of a gate: no measurable")
+    assert said["controls.summary"].endswith(
+        "Of 3 gates, compared with the constant of their size, 1 is higher, 1 is lower, "
+        "1 shows no measurable difference."
+    )
+    assert f"Is it the gate, or its size? {said['controls.summary']}" in readme.table(store)
     text = page.constants(store)
     assert "constant 1/4 less none" in text and "cbam less constant 1/4" in text
     assert "Preview" not in text and "adjusted for all lines" in text
