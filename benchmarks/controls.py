@@ -6,7 +6,8 @@ the two of CBAM and of coordinate attention together 1/4. So a gated arm starts 
 residual branches than the recipe was chosen for, and a step of the norm's weight changes them less.
 A control is a constant factor of that size in the same slot, trained as the main table's arms are,
 with their seeds. Control less the bare backbone is what the factor does; module less control is
-everything else, looking at the image included.
+everything else, looking at the image included. A *rescaled* gate is multiplied by one over that
+factor: less the bare backbone it is what a gate does where its size is no handicap.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ SUITE = "cpu"
 
 CONSTANT = "benchmarks.constant:ConstantGate"
 HALF, QUARTER = (CONSTANT, "start=0.5"), (CONSTANT, "start=0.25")
+FACTORS = {"se": 2, "eca": 2, "cbam": 4, "coord": 4}
+"""What a gate is multiplied by; a test compares them with those of `rescaled`."""
+
+RESCALED = {gate: ("benchmarks.rescaled:Rescaled", f"gate='{gate}'") for gate in FACTORS}
 NAMES = {tables.arm(*HALF): "constant 1/2", tables.arm(*QUARTER): "constant 1/4"}
+NAMES |= {tables.arm(*arm): f"{gate} times {FACTORS[gate]}" for gate, arm in RESCALED.items()}
 """Controls by their arm, as people read them."""
 
 PAIRS = {
@@ -39,20 +45,28 @@ PAIRS = {
 }
 """What is compared with what, by the name of its fact: one family for Holm's correction."""
 
+RESCALED_PAIRS = {gate: (tables.arm(*arm), "none") for gate, arm in RESCALED.items()}
+"""The same of the rescaled gates: another family."""
+
+ARMS = {arm for pair in (*PAIRS.values(), *RESCALED_PAIRS.values()) for arm in pair}
+
 
 class Controls(Accuracy):
     """Train the controls as the arms of the main table; last-epoch test accuracy."""
 
     name = "controls"
-    title = "Controls: constants in the slots of gates, with the recipe and seeds of the main table"
+    title = (
+        "Controls: constants in place of gates, and rescaled gates, trained as the main table is"
+    )
 
     def cells(self, want: Selection) -> Iterator[Cell]:
-        """Seed by seed. None for who asks for modules or backbones: `accuracy` trains these."""
+        """A family first and seed by seed in it; `accuracy` trains what a reader asks for."""
         if want.suite != SUITE or want.modules or want.backbones:
             return
-        for cell in super().cells(replace(want, modules=(HALF, QUARTER))):
-            if cell.module != "none":
-                yield cell
+        for arms in ((HALF, QUARTER), tuple(RESCALED.values())):
+            for cell in super().cells(replace(want, modules=arms)):
+                if cell.module != "none":
+                    yield cell
 
 
 def comparisons(store: Store) -> list[Comparison]:
@@ -62,10 +76,9 @@ def comparisons(store: Store) -> list[Comparison]:
 
 def every_row(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of controls and of what they are compared with, those of older code too."""
-    arms = {arm for pair in PAIRS.values() for arm in pair}
     found = [pairing.every_row(store, which, name) for name in ("accuracy", "controls")]
     both = pd.concat(found, ignore_index=True)
-    return both[both["arm"].isin(arms)]
+    return both[both["arm"].isin(ARMS)]
 
 
 def rows(store: Store, which: Comparison) -> pd.DataFrame:

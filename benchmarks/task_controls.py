@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks import pairing, tables
 from benchmarks.cells import Cell, Selection
-from benchmarks.controls import HALF, PAIRS, QUARTER, SUITE
+from benchmarks.controls import ARMS, HALF, QUARTER, RESCALED, SUITE
 from benchmarks.mechanism import RECIPE, Mechanism
 from benchmarks.store import Store
 
@@ -18,23 +18,23 @@ class TaskControls(Mechanism):
     """Train the controls as the arms of the mechanism tasks, on scenes of the same seeds."""
 
     name = "task_controls"
-    title = "Controls on the mechanism tasks: constants in the slots of gates"
+    title = "Controls on the mechanism tasks: constants in place of gates, and rescaled gates"
 
     def cells(self, want: Selection) -> Iterator[Cell]:
-        """Seed by seed all tasks. None for who asks for modules or backbones."""
+        """A family first, in it seed by seed all tasks; none for who asks for modules."""
         if want.suite != SUITE or want.modules or want.backbones:
             return
-        for cell in super().cells(replace(want, modules=(HALF, QUARTER))):
-            if cell.module != "none" and cell.recipe == RECIPE:
-                yield cell
+        for arms in ((HALF, QUARTER), tuple(RESCALED.values())):
+            for cell in super().cells(replace(want, modules=arms)):
+                if cell.module != "none" and cell.recipe == RECIPE:
+                    yield cell
 
 
 def rows(store: Store, task: str) -> pd.DataFrame:
     """Rows of the controls on a task and of what they are compared with, one an arm and seed."""
-    arms = {arm for pair in PAIRS.values() for arm in pair}
     found = []
     for name in ("mechanism", "task_controls"):
         mine = tables.with_arm(store.codes(name).named(store.table(name)))
         found.append(mine[(mine["data"] == task) & (mine["recipe"] == RECIPE)])
     both = pd.concat(found, ignore_index=True)
-    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(arms)]), task)
+    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(ARMS)]), task)

@@ -1,6 +1,7 @@
 """Controls: constants of the size that gates start with, trained as the main table's arms are."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from benchmarks import budget, controls, models, runner, stats, tables
 from benchmarks.accuracy import PLANS, Accuracy, run_seed
 from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.constant import ConstantGate
-from benchmarks.controls import HALF, PAIRS, QUARTER, Controls
+from benchmarks.controls import FACTORS, HALF, PAIRS, QUARTER, RESCALED, Controls
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
+from benchmarks.rescaled import GATES, Rescaled
 from benchmarks.site import controls as page
 from benchmarks.site import facts, readme
 from benchmarks.store import Store
@@ -34,7 +36,8 @@ def test_cells_are_those_of_the_main_table_but_for_the_module():
         same = replace(cell, benchmark="accuracy")
         assert runner.fingerprint(CONTROLS, cell) == runner.fingerprint(Accuracy(), same)
     arms = [(cell.seed, (cell.module, cell.variant)) for cell in CELLS]
-    assert arms == [(seed, arm) for seed in range(MAIN.seeds) for arm in (HALF, QUARTER)]
+    families = ((HALF, QUARTER), RESCALED.values())
+    assert arms == [(s, arm) for family in families for s in range(MAIN.seeds) for arm in family]
     assert list(benchmarks()).index("controls") > list(benchmarks()).index("accuracy")
     assert not list(CONTROLS.cells(Selection("quick")))
     assert not list(CONTROLS.cells(Selection("cpu", modules=(("se", ""),))))
@@ -43,7 +46,7 @@ def test_cells_are_those_of_the_main_table_but_for_the_module():
 def test_the_same_on_tasks_is_trained_as_the_modules_are():
     trained = set(Mechanism().cells(Selection("cpu")))
     cells = list(TaskControls().cells(Selection("cpu")))
-    assert len(cells) == len(set(cells)) == len(TASKS) * SEEDS * 2
+    assert len(cells) == len(set(cells)) == len(TASKS) * SEEDS * 6
     for cell in cells:
         bare = replace(cell, benchmark="mechanism", module="none", variant="")
         assert bare in trained and run_seed(bare) == run_seed(cell)
@@ -69,6 +72,32 @@ def test_a_gate_starts_at_about_the_constant_that_it_is_compared_with(key, chann
         size = ((module(x) * x).mean() / (x * x).mean()).item()
     expected = float(other.split("=")[1])
     assert size == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("channels", [16, 128])
+def test_a_rescaled_gate_starts_at_about_one_and_is_the_module_times_a_factor(name, channels):
+    torch.manual_seed(0)
+    rescaled = Rescaled(channels, gate=name)
+    x = torch.randn(64, channels, 14, 14)
+    with torch.no_grad():
+        y = rescaled(x)
+        assert torch.equal(y, FACTORS[name] * rescaled.gate(x))
+    assert ((y * x).mean() / (x * x).mean()).item() == pytest.approx(1, rel=0.15)
+    assert type(rescaled.gate) is type(attn.build(name, channels))
+    assert list(GATES) == list(FACTORS) and GATES[name][1] == FACTORS[name]
+
+
+def test_another_gate_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match="'sk'; allowed: se, eca, cbam, coord"):
+        Rescaled(16, gate="sk")
+
+
+def test_rows_of_a_rescaled_gate_follow_the_code_of_its_module():
+    cell = next(cell for cell in CELLS if cell.module == RESCALED["se"][0])
+    files = {path.name for path in runner.with_imports(Path("benchmarks/rescaled.py"))}
+    assert {"se.py", "eca.py", "cbam.py", "coord.py", "passes.py", "reductions.py"} <= files
+    assert any("rescaled" in str(source) for source in runner.sources(CONTROLS, cell))
 
 
 def test_in_a_narrow_stage_the_gates_of_se_are_spread_from_channel_to_channel():
