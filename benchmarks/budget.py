@@ -101,14 +101,11 @@ def _comparisons(store: Store) -> Iterator[Family]:
             yield Family(f"Segmentation, {which.title}, mIoU", rows, pairs, "miou", heads.name_of)
     for which in controls.comparisons(store):
         if not (which.preview or pairing.retired(which)):
-            pairs = {controls.title(*pair): pair for pair in controls.PAIRS.values()}
-            rows = controls.rows(store, which)
-            yield Family(f"Controls, {which.title}", rows, pairs, name_of=controls.name_of)
+            yield from _controls(f"Controls, {which.title}", controls.rows(store, which))
     for task in mechanism.TASKS:
         rows = task_controls.rows(store, task)
         if (rows["benchmark"] == "task_controls").any():
-            pairs = {controls.title(*pair): pair for pair in controls.PAIRS.values()}
-            yield Family(f"Controls, task {task}", rows, pairs, name_of=controls.name_of)
+            yield from _controls(f"Controls, task {task}", rows)
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue
@@ -120,6 +117,15 @@ def _comparisons(store: Store) -> Iterator[Family]:
                 }
                 yield Family(f"{family.title}, to default, {which.title}", rows, to_default)
                 yield _with_bare(f"{family.title}, {which.title}", rows)
+
+
+def _controls(title: str, rows: pd.DataFrame) -> Iterator[Family]:
+    families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
+    for name, family in families.items():
+        arms = {arm for pair in family.values() for arm in pair}
+        pairs = {controls.title(*pair): pair for pair in family.values()}
+        mine = rows[rows["arm"].isin(arms)]
+        yield Family(name, mine, pairs, name_of=controls.name_of)
 
 
 def _with_bare(title: str, rows: pd.DataFrame) -> Family:

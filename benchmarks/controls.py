@@ -89,12 +89,6 @@ def rows(store: Store, which: Comparison) -> pd.DataFrame:
     return pairing.chosen(store, every_row(store, which), which)
 
 
-def left_out(store: Store, which: Comparison) -> int:
-    """How many rows are of older code."""
-    found = every_row(store, which)
-    return len(found) - len(pairing.current(found))
-
-
 def name_of(arm: str) -> str:
     """An arm as people read it."""
     return NAMES.get(arm, arm)

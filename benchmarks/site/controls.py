@@ -1,11 +1,13 @@
-"""Gates beside constants of the size that they start with: tables, and facts."""
+"""Gates beside constants of their size, and gates with that size taken away: tables, and facts."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import pandas as pd
 
 from benchmarks import compare, controls, display, pairing, power, tables, task_controls
-from benchmarks.controls import PAIRS
+from benchmarks.controls import PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.site import paired
 from benchmarks.site.accuracy import difference, how, judged
@@ -15,14 +17,34 @@ from benchmarks.site.origin import origin
 from benchmarks.site.words import comparison, verdict_counts
 from benchmarks.store import Store
 
+Pairs = Mapping[str, tuple[str, str]]
 
-def judge(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line a pair of `PAIRS`: Holm's family is all of them."""
-    return paired.judge(rows, PAIRS, controls.title)
+CONSTANTS = ("half", "quarter")
+"""The pairs of a constant and the bare backbone."""
+
+TITLES = {
+    "constants": "Gates, and constants of their size",
+    "rescaled": "Gates with their size taken away",
+}
+FAMILIES: dict[str, Pairs] = {"constants": PAIRS, "rescaled": RESCALED_PAIRS}
+
+
+def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:
+    """One line a pair: Holm's family is all of them."""
+    return paired.judge(rows, pairs, controls.title)
 
 
 def constants(store: Store) -> str:
     """What a factor of a gate's size does, and what the gate does beyond it, by comparison."""
+    return _tables(store, "constants")
+
+
+def rescaled(store: Store) -> str:
+    """What a gate does where its size is no handicap, by comparison."""
+    return _tables(store, "rescaled")
+
+
+def _tables(store: Store, family: str) -> str:
     heads = (
         Head("Arms", number=False),
         Head("Difference", "top-1, points [95 %]"),
@@ -33,33 +55,56 @@ def constants(store: Store) -> str:
     )
     parts = []
     for which in controls.comparisons(store):
-        rows = controls.rows(store, which)
-        frame = judge(rows)
+        rows = _of(controls.rows(store, which), family)
+        if not _measured(rows, "controls"):
+            continue
+        frame = judge(rows, FAMILIES[family])
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         start = compare.preview_words(frame, which)
-        old = controls.left_out(store, which)
-        note = ", ".join([*([start] if start else []), *how(rows, which), *_apart(rows, old)])
+        every = _of(controls.every_row(store, which), family)
+        apart = _apart(rows, family, len(every) - len(pairing.current(every)))
+        note = ", ".join([*([start] if start else []), *how(rows, which), *apart])
         places = origin(store, rows, "accuracy", "controls")
-        parts.append(table(which.title, f"{note}; {paired.ADJUSTED}", heads, body, places))
-    return "\n".join(parts) or absent("Constants in place of gates")
+        title = f"{TITLES[family]}: {which.title}"
+        parts.append(table(title, f"{note}; {paired.ADJUSTED}", heads, body, places))
+    return "\n".join(parts) or absent(TITLES[family])
 
 
-def _apart(rows: pd.DataFrame, old: int = 0) -> list[str]:
+def _of(rows: pd.DataFrame, family: str) -> pd.DataFrame:
+    """The rows of a family's arms."""
+    return rows[rows["arm"].isin({arm for pair in FAMILIES[family].values() for arm in pair})]
+
+
+def _measured(rows: pd.DataFrame, name: str) -> bool:
+    return bool((rows["benchmark"] == name).any())
+
+
+def _apart(rows: pd.DataFrame, family: str, old: int = 0) -> list[str]:
     """Words about ``old`` rows that were left out, and pairs of two machines."""
     words = [f"{display.many(old, 'row')} of older code left out"] if old else []
     across = 0
-    for reference in {other for _, other in PAIRS.values()}:
-        arms = {reference, *(one for one, other in PAIRS.values() if other == reference)}
-        across += pairing.crossed(rows[rows["arm"].isin(arms)], reference)
+    for reference in {other for _, other in FAMILIES[family].values()}:
+        mine = [one for one, other in FAMILIES[family].values() if other == reference]
+        across += pairing.crossed(rows[rows["arm"].isin({reference, *mine})], reference)
     return [*words, *([f"{display.many(across, 'pair')} across two machines"] if across else [])]
 
 
-def on_tasks(store: Store) -> str:
-    """The same on the mechanism tasks, a column a task, which is a family for itself."""
-    made = {task: task_controls.rows(store, task) for task in TASKS}
-    if not any((rows["benchmark"] == "task_controls").any() for rows in made.values()):
-        return absent("Constants in place of gates, on these tasks")
-    frames = {task: judge(rows).set_index("key") for task, rows in made.items()}
+def constants_on_tasks(store: Store) -> str:
+    """`constants` on the mechanism tasks, a column a task."""
+    return _on_tasks(store, "constants")
+
+
+def rescaled_on_tasks(store: Store) -> str:
+    """`rescaled` on the mechanism tasks, a column a task."""
+    return _on_tasks(store, "rescaled")
+
+
+def _on_tasks(store: Store, family: str) -> str:
+    """A column a task, which is a family for itself."""
+    made = {task: _of(task_controls.rows(store, task), family) for task in TASKS}
+    if not any(_measured(rows, "task_controls") for rows in made.values()):
+        return absent(f"{TITLES[family]}, on these tasks")
+    frames = {task: judge(rows, FAMILIES[family]).set_index("key") for task, rows in made.items()}
     heads = [Head("Arms", number=False)]
     heads += [Head(task.capitalize(), "accuracy, points [95 %]") for task in TASKS]
     body = [
@@ -67,61 +112,67 @@ def on_tasks(store: Store) -> str:
             Entry(controls.title(*pair)),
             *(difference(tables.records(f.loc[[key]])[0]) for f in frames.values()),
         )
-        for key, pair in PAIRS.items()
+        for key, pair in FAMILIES[family].items()
     ]
-    starts = [_preview(frame, made[task]) for task, frame in frames.items()]
+    starts = (_preview(frame, made[task]) for task, frame in frames.items())
     start = next(filter(None, starts), "")
-    together = pd.concat(list(made.values()))
-    apart = [word for rows in made.values() for word in _apart(rows)]
-    note = "; ".join([*apart, paired.ADJUSTED_BY_COLUMN])
-    places = origin(store, together, "mechanism", "task_controls")
-    title = "Gates, and constants of the size that they start with"
-    return table(title, f"{start}; {note}" if start else note, heads, body, places)
+    apart = [word for rows in made.values() for word in _apart(rows, family)]
+    note = "; ".join([*([start] if start else []), *apart, paired.ADJUSTED_BY_COLUMN])
+    places = origin(store, pd.concat(list(made.values())), "mechanism", "task_controls")
+    return table(TITLES[family], note, heads, body, places)
 
 
 def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     """What a task's column has to begin with, by its controls; "" for a task without any."""
-    if not (rows["benchmark"] == "task_controls").any():
+    if not _measured(rows, "task_controls"):
         return ""
-    return preview_of(frame[frame.index.isin(["half", "quarter"])], rows)
+    keys = CONSTANTS if CONSTANTS[0] in frame.index else RESCALED_PAIRS
+    return preview_of(frame[frame.index.isin(list(keys))], rows)
 
 
-def _tasks(store: Store) -> dict[str, str]:
-    """Verdicts over all tasks: of the constants against none, and of the modules against them."""
-    words: dict[str, list[str]] = {"starts": [], "gates": []}
-    begin = ""
-    for task in TASKS:
-        rows = task_controls.rows(store, task)
-        frame = judge(rows).set_index("key")
-        if (rows["benchmark"] == "task_controls").any():
-            begin = begin or _preview(frame, rows)
-            for key, verdict in frame["verdict"].dropna().items():
-                words["starts" if key in ("half", "quarter") else "gates"].append(verdict)
+def _counts(store: Store) -> dict[str, str]:
+    """Verdicts over all tasks, of constants, gates and rescaled gates."""
     what = {
-        "starts": "pairs of a task and a constant, compared with none",
+        "factors": "pairs of a task and a constant, compared with none",
         "gates": "pairs of a task and a gate, compared with the constant of its size",
+        "rescaled": "pairs of a task and a rescaled gate, compared with none",
     }
-    said = {name: verdict_counts(found, what[name]) for name, found in words.items() if found}
-    return {
-        f"controls.tasks.{name}": f"{begin}. {said[name]}"
-        if begin and name in said
-        else said.get(name, f"{display.MISSING}.")
-        for name in words
-    }
+    words: dict[str, list[str]] = {name: [] for name in what}
+    begin = dict.fromkeys(what, "")
+    for task in TASKS:
+        for family, pairs in FAMILIES.items():
+            rows = _of(task_controls.rows(store, task), family)
+            if not _measured(rows, "task_controls"):
+                continue
+            frame = judge(rows, pairs).set_index("key")
+            for key, verdict in frame["verdict"].dropna().items():
+                name = "factors" if key in CONSTANTS else "gates"
+                name = "rescaled" if family == "rescaled" else name
+                words[name].append(verdict)
+                begin[name] = begin[name] or _preview(frame, rows)
+    found = {}
+    for name, verdicts in words.items():
+        text = verdict_counts(verdicts, what[name]) if verdicts else f"{display.MISSING}."
+        found[f"controls.tasks.{name}"] = f"{begin[name]}. {text}" if begin[name] else text
+    return found
 
 
 def facts(store: Store) -> dict[str, str]:
     """The lines of the first comparison, in words and together; and those of the tasks, counted."""
-    found = {f"controls.{key}": display.MISSING for key in PAIRS} | _tasks(store)
+    found = {f"controls.{key}": display.MISSING for key in PAIRS}
+    found |= {f"controls.rescaled.{key}": display.MISSING for key in RESCALED_PAIRS}
     found["controls.summary"] = summary(store) or f"{display.MISSING.capitalize()}."
     for which in controls.comparisons(store)[:1]:
-        frame = judge(controls.rows(store, which))
-        start = compare.preview_words(frame, which)
-        for row in tables.records(frame):
-            text = comparison(row)
-            unfinished = start and text != display.MISSING
-            found[f"controls.{row.key}"] = f"{start}: {text}" if unfinished else text
-    return found
+        rows = controls.rows(store, which)
+        for family, pairs in FAMILIES.items():
+            frame = judge(_of(rows, family), pairs)
+            start = compare.preview_words(frame, which)
+            for row in tables.records(frame):
+                text = comparison(row)
+                key = row.key if family == "constants" else f"rescaled.{row.key}"
+                unfinished = start and text != display.MISSING
+                found[f"controls.{key}"] = f"{start}: {text}" if unfinished else text
+    return found | _counts(store)
 
 
 def summary(store: Store) -> str:
@@ -129,11 +180,11 @@ def summary(store: Store) -> str:
     for which in controls.comparisons(store)[:1]:
         frame = judge(controls.rows(store, which)).set_index("key")
         start = compare.preview_words(frame, which)
-        half, quarter = (tables.records(frame.loc[[key]])[0] for key in ("half", "quarter"))
+        half, quarter = (tables.records(frame.loc[[key]])[0] for key in CONSTANTS)
         words = [f"{start}."] if start else []
         words.append(f"A constant 1/2 in place of a gate: {comparison(half)}.")
         words.append(f"A constant 1/4: {comparison(quarter)}.")
-        gates = frame.drop(["half", "quarter"])["verdict"].dropna().tolist()
+        gates = frame.drop(list(CONSTANTS))["verdict"].dropna().tolist()
         words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
         return " ".join(words)
     return ""

@@ -24,6 +24,7 @@ from benchmarks.task_controls import TaskControls
 CONTROLS = Controls()
 MAIN = PLANS["cpu"][0]
 SEEDS = 10
+SE, COORD = RESCALED["se"][1], RESCALED["coord"][1]
 CELLS = list(CONTROLS.cells(Selection("cpu")))
 
 
@@ -139,7 +140,8 @@ def store(tmp_path):
         if cell.backbone == MAIN.backbones[0] and cell.module in off and not cell.variant:
             trial.append(made, cell, values(cell, off[cell.module]))
     for cell in CELLS:
-        trial.append(made, cell, values(cell, -0.5 if cell.variant == QUARTER[1] else 0.0))
+        if cell.module == controls.CONSTANT:
+            trial.append(made, cell, values(cell, -0.5 if cell.variant == QUARTER[1] else 0.0))
     return made
 
 
@@ -215,18 +217,18 @@ def test_controls_are_in_the_plan_of_seeds(store):
 def test_tasks_have_a_family_each(tmp_path):
     """On *mark* the start at 1/4 is all of coordinate attention's loss; the other tasks lack it."""
     made = Store(tmp_path)
-    assert "not measured" in page.on_tasks(made)
+    assert "not measured" in page.constants_on_tasks(made)
     assert facts.facts(made)["controls.tasks.gates"] == "not measured."
     off = {"none": 0.0, "se": 1.0, "coord": -3.0}
     for cell in Mechanism().cells(Selection("cpu")):
         if cell.recipe == RECIPE and cell.module in off and cell.data in ("mark", "pair"):
             trial.append(made, cell, values(cell, off[cell.module]))
-    assert "not measured" in page.on_tasks(made)  # no control yet
+    assert "not measured" in page.constants_on_tasks(made)  # no control yet
     for cell in TaskControls().cells(Selection("cpu")):
-        if cell.data == "mark":
+        if cell.data == "mark" and cell.module == controls.CONSTANT:
             trial.append(made, cell, values(cell, -3.0 if cell.variant == QUARTER[1] else 0.0))
     said = facts.facts(made)
-    assert said["controls.tasks.starts"] == (
+    assert said["controls.tasks.factors"] == (
         "Of 2 pairs of a task and a constant, compared with none, 1 is lower, "
         "1 shows no measurable difference."
     )
@@ -234,10 +236,38 @@ def test_tasks_have_a_family_each(tmp_path):
         "Of 2 pairs of a task and a gate, compared with the constant of its size, "
         "1 is higher, 1 shows no measurable difference."
     )
-    text = page.on_tasks(made)
+    text = page.constants_on_tasks(made)
     coord = row_of(text, "coord less constant 1/4")
     assert coord.count(stats.SAME) == 1 and "not measured" in coord and "Preview" not in text
     assert ">−3.00<" in row_of(text, "constant 1/4 less none")
     assert row_of(text, "se less constant 1/2").count(">higher<") == 1
     titles = [family.title for family in budget.comparisons(made)]
     assert "Controls, task mark" in titles and "Controls, task pair" not in titles
+    assert "Controls, task mark, rescaled" not in titles
+
+
+def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
+    """Coordinate attention times 4 is half a point above none, SE times 2 as good as none."""
+    assert "not measured" in page.rescaled(store)
+    before = page.constants(store)
+    for cell in CELLS:
+        if cell.module == RESCALED["se"][0] and cell.variant in (SE, COORD):
+            trial.append(store, cell, values(cell, 0.5 if cell.variant == COORD else 0.0))
+    said = facts.facts(store)
+    assert said["controls.rescaled.coord"].startswith("higher by 0.50 points")
+    assert said["controls.rescaled.se"].startswith(stats.SAME)
+    assert said["controls.rescaled.cbam"] == "not measured"
+    text = page.rescaled(store)
+    assert ">higher<" in row_of(text, "coord times 4 less none") and "Preview" not in text
+    verdicts = [part.split("</tbody>")[0] for part in (before, page.constants(store))]
+    assert verdicts[0] == verdicts[1], "the other family's verdicts depend on this one's"
+    made = Store(tmp_path / "tasks")
+    assert "not measured" in page.rescaled_on_tasks(made)
+    for cell in [*Mechanism().cells(Selection("cpu")), *TaskControls().cells(Selection("cpu"))]:
+        ours = cell.module == "none" or (cell.benchmark, cell.variant) == ("task_controls", COORD)
+        if ours and cell.data == "mark" and cell.recipe == RECIPE:
+            trial.append(made, cell, values(cell, 2.0 if cell.variant == COORD else 0.0))
+    assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord times 4 less none")
+    assert facts.facts(made)["controls.tasks.rescaled"] == (
+        "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher."
+    )
