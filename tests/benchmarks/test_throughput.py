@@ -412,7 +412,13 @@ def test_the_page_shows_both_comparisons_and_the_commands(
         store.append("throughput", row(cell, values, "f" * 12, seconds=1.0))
     text = site.throughput(store)
     assert "0.800" in text and "1.500" in text
+    assert "every program by turns" in text and "ran once" not in text
     assert "its second copy" in text
     assert "One training on the machine" in text and "One training a core" not in text
     assert "OMP_NUM_THREADS=2 python train.py --device cpu" in text
+    older = Store(tmp_path / "older")
+    for cell, values in outside.items():
+        once = {"samples": 1, "ratio_low": None, "ratio_high": None}
+        older.append("throughput", row(cell, values | once, "f" * 12, seconds=1.0))
+    assert "one without an interval ran once" in site.throughput(older)
     assert f"release {timm_script.RELEASE}, and timm {versions('timm')['timm']}" in text
