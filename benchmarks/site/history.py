@@ -88,18 +88,20 @@ def _differs(file: str, name: str, commit: str) -> bool:
 
 @cache
 def module_files(module: str) -> tuple[str, ...] | None:
-    """The file of a module of `attn` and those that it imports there, as `runner.sources` has them.
+    """The file of a module and those of `attn` that it imports, as `runner.sources` has them.
 
     Of timm's modules there is none: the row's environment names their release. None for a module
-    of a user or of another package.
+    that is neither of `attn` nor of the suite, which names some of its own as ``benchmarks.x:X``.
     """
     if module == "none" or module.startswith("timm."):
         return ()
-    file = _builtin().get(module)
-    if file is None:
-        return None
-    found = with_imports(ROOT / "attn" / f"{file}.py")
-    return tuple(path.relative_to(ROOT).as_posix() for path in found)
+    package, named, _ = module.partition(":")
+    if named and package.startswith("benchmarks."):
+        file = ROOT / f"{package.replace('.', '/')}.py"
+    else:
+        file = ROOT / "attn" / f"{_builtin().get(module, '')}.py"
+    found = with_imports(file)
+    return tuple(path.relative_to(ROOT).as_posix() for path in found) or None
 
 
 @cache

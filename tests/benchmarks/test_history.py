@@ -8,6 +8,7 @@ import pytest
 
 import attn
 from benchmarks import runner
+from benchmarks.ablation import SHUFFLED
 from benchmarks.cells import ROOT, Cell
 from benchmarks.site import history
 
@@ -131,7 +132,10 @@ def test_a_checkout_names_its_commit_and_what_is_in_none(checkout, tmp_path_fact
     assert history.older(BENCHMARK, "none", commit) is None
 
 
-@pytest.mark.parametrize("module", ["none", *attn.list_modules()])
+OURS = ("benchmarks.constant:ConstantGate", "benchmarks.rescaled:Rescaled", SHUFFLED)
+
+
+@pytest.mark.parametrize("module", ["none", *OURS, *attn.list_modules()])
 def test_the_files_of_a_module_are_those_of_its_fingerprint(module):
     files = runner.sources(SimpleNamespace(code=()), Cell("cost", "resnet18", module))
     assert sorted(f"{ROOT / name}" for name in history.module_files(module) or ()) == sorted(files)
