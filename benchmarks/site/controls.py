@@ -138,7 +138,7 @@ def _counts(store: Store) -> dict[str, str]:
         "rescaled": "pairs of a task and a rescaled gate, compared with none",
     }
     words: dict[str, list[str]] = {name: [] for name in what}
-    begin = dict.fromkeys(what, "")
+    begin, higher = dict.fromkeys(what, ""), []
     for task in TASKS:
         for family, pairs in FAMILIES.items():
             rows = _of(task_controls.rows(store, task), family)
@@ -149,11 +149,15 @@ def _counts(store: Store) -> dict[str, str]:
                 name = "factors" if key in CONSTANTS else "gates"
                 name = "rescaled" if family == "rescaled" else name
                 words[name].append(verdict)
+                if name == "rescaled" and verdict == "higher":
+                    higher.append(f"{controls.name_of(pairs[str(key)][0])} on *{task}*")
                 begin[name] = begin[name] or _preview(frame, rows)
     found = {}
     for name, verdicts in words.items():
         text = verdict_counts(verdicts, what[name]) if verdicts else f"{display.MISSING}."
         found[f"controls.tasks.{name}"] = f"{begin[name]}. {text}" if begin[name] else text
+    if higher:
+        found["controls.tasks.rescaled"] += f" Higher: {', '.join(higher)}."
     return found
 
 

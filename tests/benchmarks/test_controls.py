@@ -269,5 +269,6 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
             trial.append(made, cell, values(cell, 2.0 if cell.variant == COORD else 0.0))
     assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord times 4 less none")
     assert facts.facts(made)["controls.tasks.rescaled"] == (
-        "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher."
+        "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher. "
+        "Higher: coord times 4 on *mark*."
     )

@@ -23,8 +23,6 @@ EMPTY = {
     ("overhead", "run_s"),
     ("overhead", "append_s"),
     ("overhead", "read_s"),
-    ("throughput", "ratio_low"),  # not interleaved with ours
-    ("throughput", "ratio_high"),
 }
 """Numbers that some measured rows of a table do not have."""
 
