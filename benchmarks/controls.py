@@ -32,7 +32,7 @@ FACTORS = {"se": 2, "eca": 2, "cbam": 4, "coord": 4}
 
 RESCALED = {gate: ("benchmarks.rescaled:Rescaled", f"gate='{gate}'") for gate in FACTORS}
 NAMES = {tables.arm(*HALF): "constant 1/2", tables.arm(*QUARTER): "constant 1/4"}
-NAMES |= {tables.arm(*arm): f"{gate} times {FACTORS[gate]}" for gate, arm in RESCALED.items()}
+NAMES |= {tables.arm(*arm): f"{gate} × {FACTORS[gate]}" for gate, arm in RESCALED.items()}
 """Controls by their arm, as people read them."""
 
 PAIRS = {

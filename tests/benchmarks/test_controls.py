@@ -258,7 +258,7 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
     assert said["controls.rescaled.se"].startswith(stats.SAME)
     assert said["controls.rescaled.cbam"] == "not measured"
     text = page.rescaled(store)
-    assert ">higher<" in row_of(text, "coord times 4 less none") and "Preview" not in text
+    assert ">higher<" in row_of(text, "coord × 4 less none") and "Preview" not in text
     verdicts = [part.split("</tbody>")[0] for part in (before, page.constants(store))]
     assert verdicts[0] == verdicts[1], "the other family's verdicts depend on this one's"
     made = Store(tmp_path / "tasks")
@@ -267,8 +267,8 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
         ours = cell.module == "none" or (cell.benchmark, cell.variant) == ("task_controls", COORD)
         if ours and cell.data == "mark" and cell.recipe == RECIPE:
             trial.append(made, cell, values(cell, 2.0 if cell.variant == COORD else 0.0))
-    assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord times 4 less none")
+    assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord × 4 less none")
     assert facts.facts(made)["controls.tasks.rescaled"] == (
         "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher. "
-        "Higher: coord times 4 on *mark*."
+        "Higher: coord × 4 on *mark*."
     )
