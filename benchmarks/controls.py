@@ -18,12 +18,11 @@ from dataclasses import replace
 import pandas as pd
 
 from benchmarks import pairing, tables
+from benchmarks.ablation import SUITE
 from benchmarks.accuracy import Accuracy
 from benchmarks.cells import Cell, Selection
 from benchmarks.pairing import Comparison
 from benchmarks.store import Store
-
-SUITE = "cpu"
 
 CONSTANT = "benchmarks.constant:ConstantGate"
 HALF, QUARTER = (CONSTANT, "start=0.5"), (CONSTANT, "start=0.25")

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pandas as pd
 
 from benchmarks import pairing, tables
+from benchmarks.ablation import SUITE
 from benchmarks.cells import Cell, Selection
-from benchmarks.controls import ARMS, HALF, QUARTER, RESCALED, SUITE
+from benchmarks.controls import ARMS, HALF, QUARTER, RESCALED
 from benchmarks.mechanism import RECIPE, Mechanism
 from benchmarks.store import Store
 

@@ -12,7 +12,7 @@ from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 from benchmarks.throughput import BARE, LOOP
-from benchmarks.whole_machine import EACH, ONE, SCRIPT, SCRIPT_PLAIN, SUITE, TURNS
+from benchmarks.whole_machine import EACH, ONE, SCRIPT, SCRIPT_PLAIN, SUITE
 
 NAMES = {
     LOOP: "suite",
@@ -95,10 +95,7 @@ def _machine(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         )
         for row in tables.records(order)
     ]
-    how = "every program by turns, the interval over the turns"
-    if tables.ok(rows)["samples"].min() < TURNS:
-        how = "measured before every program took turns: one without an interval ran once"
-    note = f"{backbone}; {how}"
+    note = f"{backbone}; every program by turns, the interval over the turns"
     return table(title, note, heads, body, origin(store, rows, "throughput"))
 
 
