@@ -54,7 +54,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", help=f"one of {', '.join(SUITES)}; quick unless given")
-    parser.add_argument("--only", nargs="+", default=[], metavar="BENCHMARK")
+    words = "these benchmarks alone; repeatable"
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="BENCHMARK", help=words
+    )
     parser.add_argument(
         "--module",
         action="append",

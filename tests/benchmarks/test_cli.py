@@ -134,6 +134,31 @@ def test_a_benchmark_without_cells_is_refused_by_every_command(answer, command):
     assert "mechanism has no cells in suite quick" in errors
 
 
+def test_benchmarks_are_asked_for_in_one_option_or_in_several(answer):
+    together = answer("plan", "--only", "cost", "spiral")
+    apart = answer("plan", "--only", "cost", "--only", "spiral")
+    assert together == apart and together[0] == 0
+    assert "cost: " in apart[1] and "spiral: " in apart[1]
+
+
+PROFILED = """
+import benchmarks.__main__
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+with profile(activities=[ProfilerActivity.CPU]) as seen:
+    torch.zeros(1)
+assert seen.events()
+"""
+
+
+def test_the_profiler_logs_nothing_into_the_progress():
+    done = subprocess.run(
+        [sys.executable, "-c", PROFILED], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize("arguments", [[*ONE, "--device", "cuda"], ["--suite", "gpu"]])
 def test_a_gpu_that_is_not_there_is_not_used(answer, results, arguments):
