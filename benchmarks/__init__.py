@@ -16,6 +16,7 @@ FILES = (
     "position",
     "throughput",
     "ladder",
+    "rates",
     "paper",
     "effects",
     "networks",

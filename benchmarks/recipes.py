@@ -73,10 +73,16 @@ LADDER = _ladder()
 The last is how the main table is trained.
 """
 
+_FULL = LADDER[-1].recipe
+_OTHERS = tuple(replace(_FULL, name=f"full-rate-{lr:g}", lr=lr) for lr in (0.1, 0.4))
+PEAKS = {r.lr: r.name for r in sorted((_FULL, *_OTHERS), key=lambda r: r.lr)}
+"""The recipe of the main table with its own peak of the rate and with others: peak to name."""
+
 RECIPES = {
     r.name: r
     for r in (
         *(step.recipe for step in LADDER),
+        *_OTHERS,
         Recipe("preview", 1, 128, 0.2, 5e-4, label_smoothing=0.05, crop=1, flip=True),
         Recipe("short", 5, 128, 0.2, 5e-4, label_smoothing=0.05, crop=1, flip=True),
         Recipe("cifar", 160, 128, 0.1, 5e-4, label_smoothing=0.0, crop=4, flip=True),

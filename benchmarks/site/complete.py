@@ -17,6 +17,7 @@ TRAINED = {
     "task_controls": "Controls on mechanism tasks",
     "ablation": "Ablations",
     "ladder": "Steps of the recipe",
+    "rates": "Peaks of the learning rate",
 }
 """The benchmarks that compare trained arms, as people call them."""
 

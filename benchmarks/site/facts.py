@@ -19,6 +19,7 @@ from benchmarks.site import (
     notes,
     notes_alexnet,
     papers,
+    rates,
     reruns,
     segmentation,
 )
@@ -33,7 +34,7 @@ def facts(store: Store) -> dict[str, str]:
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
-    parts += (controls.facts, images.facts, longer.facts, papers.facts, reruns.facts)
+    parts += (controls.facts, images.facts, longer.facts, papers.facts, rates.facts, reruns.facts)
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
 

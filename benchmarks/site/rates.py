@@ -1,0 +1,95 @@
+"""The table of peaks of the learning rate, and what it says of each backbone."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import display, pairing, tables
+from benchmarks.nets import MOBILE
+from benchmarks.rates import BACKBONES, NEEDED, SEEDS, cell
+from benchmarks.recipes import PEAKS
+from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.origin import origin
+from benchmarks.store import Store
+from benchmarks.widths import BACKBONE
+
+OWN = "full"
+"""The recipe whose peak is in question."""
+
+FACTS = {BACKBONE: "rates.resnet", MOBILE: "rates.mobile"}
+
+
+def rates(store: Store) -> str:
+    """One line a backbone and peak: accuracy on held-out images, and less the recipe's own peak."""
+    title = "Other peaks of the learning rate"
+    if store.table("rates").empty:
+        return absent(title)
+    heads = (
+        Head("Network", number=False),
+        Head("Peak"),
+        Head("Held-out images", "top-1, %, mean"),
+        Head("Difference", "points, to the recipe's own"),
+        Head("Deviation", "between seeds"),
+        Head("Seeds"),
+    )
+    body, shown = [], []
+    for backbone in BACKBONES:
+        mine = {recipe: _runs(store, backbone, recipe) for recipe in PEAKS.values()}
+        shown += mine.values()
+        means = {recipe: _top1(rows).mean() for recipe, rows in mine.items()}
+        for peak, recipe in PEAKS.items():
+            top1, lost = _top1(mine[recipe]), len(tables.failed(mine[recipe]))
+            gap = value(display.points, means[recipe] - means[OWN])
+            body.append(
+                (
+                    Entry(backbone),
+                    Entry(f"{peak:g}", peak),
+                    value(display.percent, means[recipe]),
+                    Entry(display.REFERENCE, 0.0) if recipe == OWN else gap,
+                    value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
+                    Entry(
+                        str(len(top1)), len(top1), word=f"without a value: {lost}" if lost else ""
+                    ),
+                )
+            )
+    note = (
+        "the recipe of the main tables with another peak, the bare backbone. The seeds of two "
+        "peaks share a number only, and so few give a mean no useful interval"
+    )
+    return table(title, note, heads, body, origin(store, pd.concat(shown), "rates"))
+
+
+def facts(store: Store) -> dict[str, str]:
+    """In words what becomes of each network's peak."""
+    found = {name: _said(store, backbone) for backbone, name in FACTS.items()}
+    return found | {"rates.needed": f"{NEEDED:g}"}
+
+
+def _said(store: Store, backbone: str) -> str:
+    runs = {recipe: _runs(store, backbone, recipe) for recipe in PEAKS.values()}
+    if any(len(rows) < SEEDS for rows in runs.values()):
+        return display.MISSING
+    means = {peak: _top1(runs[recipe]).mean() for peak, recipe in PEAKS.items()}
+    own = next(peak for peak, recipe in PEAKS.items() if recipe == OWN)
+    if not display.given(means[own]):
+        return f"no run with {own:g} ended with a value"
+    others = {peak: mean for peak, mean in means.items() if peak != own and display.given(mean)}
+    if not others:
+        return f"no run with a peak other than {own:g} ended with a value"
+    best = max(others, key=lambda peak: others[peak])
+    gap = others[best] - means[own]
+    words = f"the best other peak, {best:g}, is at {display.points(gap)} points to it"
+    return f"{words}; another is better" if gap >= NEEDED else f"{words}, so {own:g} stays"
+
+
+def _runs(store: Store, backbone: str, recipe: str) -> pd.DataFrame:
+    """The runs of a backbone and peak as they are planned, one a seed, of their newest code."""
+    rows = tables.with_arm(store.codes("rates").named(store.table("rates")))
+    wanted = cell(backbone, recipe, 0)
+    for field in ("backbone", "recipe", "precision", "layout"):
+        rows = rows[rows[field] == getattr(wanted, field)]
+    return pairing.one_a_seed(store, pairing.current(rows), f"{backbone}, {recipe}")
+
+
+def _top1(rows: pd.DataFrame) -> pd.Series:
+    return tables.ok(rows)["top1"].astype(float)
