@@ -113,7 +113,8 @@ def table(store: Store, which: Comparison, machine: str | None = None) -> pd.Dat
         for line in _of_kind(kind, spent[kind], wide, arms)
     ]
     words = ("cost", "arm", "verdict", "gap", "seeds", "failed")
-    numbers = ("times", "curve", "pairs", "difference", "low", "high", "p_holm")
+    numbers = ("times", "curve", "pairs", "difference", "low", "high", "bca_low", "bca_high")
+    numbers += ("p_holm", "ahead", "could_show")
     frame = pd.DataFrame(found, columns=[*words, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
 

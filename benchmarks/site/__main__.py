@@ -84,6 +84,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "rescaled-tasks": controls.rescaled_on_tasks,
     "seeds-and-images": images.seeds_and_images,
     "equal-cost": equal_cost.modules,
+    "equal-cost-tests": accuracy.at_equal_cost,
     "widths": equal_cost.widths,
     "modules": modules.overview,
     "latency": latency.latency,

@@ -12,7 +12,7 @@ from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
-from benchmarks.site.equal_cost import by_arm, less_curve
+from benchmarks.site.equal_cost import WORDS, by_arm, less_curve, preview
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -175,13 +175,46 @@ def accuracy(store: Store) -> str:
     return "\n".join([*parts, *(absent(what) for what in _unmeasured(store))])
 
 
-def judged_heads(value: str) -> tuple[Head, ...]:
-    """The titles over `judged`, of a value in percent."""
+def at_equal_cost(store: Store) -> str:
+    """The tests of `equal_cost.modules`: a line an arm and kind of cost that has a curve there."""
+    heads = (
+        Head("Module", number=False),
+        Head("At equal", number=False),
+        *judged_heads("top-1", "a wider none"),
+        Head("Pairs"),
+    )
+    parts = []
+    for which in equal_cost.comparisons(store):
+        frame = equal_cost.table(store, which)
+        kinds = frame["cost"].map(WORDS)
+        compared = frame.assign(kind=kinds)[frame["difference"].notna()]
+        body = [
+            (
+                Entry(row.arm),
+                Entry(row.kind),
+                less_curve(row),
+                *tested(row),
+                value(display.whole, row.pairs),
+            )
+            for row in tables.records(compared)
+        ]
+        begun = preview(frame, which)
+        note = f"{begun}; each kind" if begun else "each kind"
+        note += " of cost is a family of its own"
+        rows = equal_cost.rows(store, which)
+        if body:
+            title = f"Tests at equal cost: {which.title}"
+            parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))
+    return "\n".join(parts) or absent("Tests at equal cost")
+
+
+def judged_heads(value: str, other: str = "none") -> tuple[Head, ...]:
+    """The titles over `judged`, of a value in percent; ``other`` is what is taken from it."""
     return (
-        Head("Difference to none", f"{value}, points [95 %]"),
+        Head(f"Difference to {other}", f"{value}, points [95 %]"),
         Head("Bootstrap", "BCa [95 %]"),
         Head("p", "sign-flip, Holm"),
-        Head("Seeds ahead", "of none, P(A > B)"),
+        Head("Seeds ahead", f"of {other}, P(A > B)"),
         Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
     )
 

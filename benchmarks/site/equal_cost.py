@@ -1,31 +1,21 @@
-"""What else the budget could buy: tables and figure of the modules beside the wider backbone."""
+"""What else the budget could buy: tables of the modules beside the wider backbone."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, equal_cost, stats, tables
-from benchmarks.cells import MODULES
+from benchmarks import compare, display, equal_cost, tables
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.charts import CANNOT_TELL, Figure, module_scale
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
-from benchmarks.widths import BACKBONE, WIDTHS
+from benchmarks.widths import WIDTHS
 
 WORDS = {"params": "parameters", "macs": "multiply-adds", "latency_ms": "latency"}
 """The kinds of cost as people read them."""
-
-TICKS = (0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)
-"""Costs over the bare backbone's that the figure names: a factor of about the root of 2 apart."""
-
-
-HOLLOW = f"{CANNOT_TELL} || (datum.module != 'none' && !isValid(datum.difference))"
-"""Marks that are drawn hollow."""
 
 
 def less_curve(row: Any) -> Entry:
@@ -61,13 +51,13 @@ def modules(store: Store) -> str:
         note = "less the bare backbone at the width of equal cost, the mean of paired seeds; "
         note += paired.ADJUSTED_BY_COLUMN
         title = f"At equal cost: {which.title}"
-        preview = _preview(frame, which)
-        note = f"{preview}; {note}" if preview else note
+        begun = preview(frame, which)
+        note = f"{begun}; {note}" if begun else note
         parts.append(table(title, note, heads, body, _origins(store, which, rows)))
     return "\n".join(parts) or absent("Modules at equal cost")
 
 
-def _preview(frame: pd.DataFrame, which: Comparison) -> str:
+def preview(frame: pd.DataFrame, which: Comparison) -> str:
     """What a table that is no result begins with; of the kind of cost with the most pairs."""
     pairs = frame.groupby("cost")["pairs"].count()
     most = frame[frame["cost"] == pairs.idxmax()]
@@ -127,163 +117,4 @@ def _width(arm: str, rows: pd.DataFrame, spent: pd.DataFrame) -> list[Entry]:
         value(display.percent, top1.mean()),
         value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
         Entry(str(len(top1)), len(top1), word=f"without a value: {lost}" if lost else ""),
-    ]
-
-
-def figure(store: Store) -> Figure:
-    """Accuracy over each kind of cost: the bare backbone's curve, and the modules beside it."""
-    found = equal_cost.comparisons(store)
-    values = _points(store, found[0]) if found else []
-    title = found[0].title if found else BACKBONE
-    preview = _begun(store, found[0], values) if values else ""
-    start = f"{preview}. " if preview else ""
-    caption = (
-        f"{start}Test accuracy over cost, {title}, means of the seeds. A line is the bare backbone "
-        "at several widths; the marks are modules, with the 95 % interval of their distance from "
-        "the line. Above the line a module buys more than width does. Hollow marks: "
-        f"{stats.SAME}, {stats.TOO_FEW}, or a mean without a line to compare it with. The axis of "
-        "the cost is logarithmic."
-    )
-    panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
-    fronts = [f"{word}: {', '.join(front(values, word))}" for word in panels]
-    if fronts:
-        caption += (
-            " Dashed, the Pareto front: nothing trained has a higher mean at the same cost or less "
-            f"({'; '.join(fronts)})."
-        )
-    alt = "; ".join(_said(v) for v in values if v["module"] != "none")
-    size = {
-        "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
-        "spec": {"width": 270, "height": 300, "layer": _layers(values)},
-    }
-    return Figure("equal-cost", caption, alt, values, [], size)
-
-
-def _begun(store: Store, which: Comparison, values: list[dict[str, Any]]) -> str:
-    """What the figure begins with: the words of its lines, or before there are any of its marks."""
-    if any("difference" in v for v in values):
-        return _preview(equal_cost.table(store, which), which)
-    return compare.preview_words(compare.accuracy_table(store, which), which)
-
-
-def _said(value: dict[str, Any]) -> str:
-    """A mark of a module in words."""
-    if "difference" not in value:
-        top1 = display.percent(value["top1"])
-        return f"{value['arm']} {top1} %, no width of equal {value['cost']}"
-    gap = display.points(value["difference"])
-    return f"{value['arm']} {gap} points at equal {value['cost']}, {value['verdict']}"
-
-
-def front(values: list[dict[str, Any]], cost: str) -> list[str]:
-    """The arms on the Pareto front of a panel, the cheapest first."""
-    found = [v for v in values if v["cost"] == cost and v["front"]]
-    return [v["arm"] for v in sorted(found, key=lambda v: v["times"])]
-
-
-def _best(value: dict[str, Any], panel: list[dict[str, Any]]) -> bool:
-    """Whether nothing is as cheap or cheaper and better."""
-    return not any(o["times"] <= value["times"] and o["top1"] > value["top1"] for o in panel)
-
-
-def _points(store: Store, which: Comparison) -> list[dict[str, Any]]:
-    """The widths and the modules, a point a kind of cost that two arms have or more."""
-    rows = equal_cost.rows(store, which)
-    spent = equal_cost.costs(store, which, rows)
-    top1 = tables.ok(rows).groupby("arm")["top1"].mean()
-    judged = equal_cost.table(store, which)
-    judged = judged[judged["arm"].isin(MODULES)]
-    values = []
-    for kind, word in WORDS.items():
-        known = [arm for arm in top1.index if display.given(spent[kind].get(arm))]
-        if "none" not in known or len(known) < 2:
-            continue
-        bare = [arm for arm in equal_cost.CURVE if arm in known]
-        for arm in bare:
-            name = f"width {channels(arm):g}"
-            values.append({**_at(word, name, spent[kind], arm, top1[arm]), "module": "none"})
-        for arm, row in by_arm(judged, kind).items():
-            if arm in known:
-                line = _line(spent[kind], top1, bare, arm)
-                values.append({**_at(word, arm, spent[kind], arm, top1[arm]), **_place(row, line)})
-    panels = {word: [v for v in values if v["cost"] == word] for word in WORDS.values()}
-    return [{**v, "front": _best(v, panels[v["cost"]])} for v in values]
-
-
-def _at(cost: str, name: str, spent: pd.Series, arm: str, top1: float) -> dict[str, Any]:
-    return {"cost": cost, "arm": name, "times": _times(spent, arm), "top1": display.clean(top1)}
-
-
-def _line(spent: pd.Series, top1: pd.Series, bare: list[str], arm: str) -> float:
-    """The height of the drawn line at the cost of an arm, NaN beyond the widths."""
-    share = equal_cost.weights(spent[bare].tolist(), spent[arm]) if len(bare) > 1 else None
-    return math.nan if share is None else float(share @ top1[bare].to_numpy(float))
-
-
-def _place(row: Any, line: float) -> dict[str, Any]:
-    """Where a module lies beside the line, if there is one at its cost.
-
-    Its distance is that of paired seeds, of which there may be fewer than the line is drawn from.
-    """
-    if not display.given(row.difference):
-        return {"module": row.arm}
-    ends = {"top1": row.difference, "low": row.low, "high": row.high}
-    at = {k: display.clean(line + v) for k, v in ends.items() if display.given(v)}
-    at |= {"module": row.arm, "verdict": row.verdict, "difference": display.clean(row.difference)}
-    return at
-
-
-def _times(spent: pd.Series, arm: str) -> float:
-    """The cost of an arm over that of the bare backbone."""
-    return display.clean(spent[arm] / spent["none"])
-
-
-def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
-    drawn = {v["module"] for v in values}
-    legend = {"title": None, "values": [name for name in MODULES if name in drawn]}
-    x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
-    x["scale"] = {"type": "log", "nice": False, "padding": 10}
-    x["axis"] = {"values": list(TICKS), "format": "~g"}
-    y: dict[str, Any] = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
-    y["axis"] = {"minExtent": 46}  # a reader's font may be wider than the one that was measured
-    colour = {**module_scale("color"), "legend": legend}
-    return [
-        {
-            "mark": {
-                "type": "line",
-                "interpolate": "step-after",
-                "strokeDash": [3, 3],
-                "color": "gray",
-            },
-            "transform": [{"filter": "datum.front"}],
-            "encoding": {"x": x, "y": {"field": "top1", **y}},
-        },
-        {
-            "mark": {"type": "line", "strokeWidth": 2},
-            "transform": [{"filter": "datum.module == 'none'"}],
-            "encoding": {"x": x, "y": {"field": "top1", **y}, "color": colour},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 2},
-            "transform": [{"filter": "isValid(datum.low)"}],
-            "encoding": {
-                "x": x,
-                "y": {"field": "low", **y},
-                "y2": {"field": "high"},
-                "color": colour,
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
-            "encoding": {
-                "x": x,
-                "y": {"field": "top1", **y},
-                "color": colour,
-                "stroke": {**colour, "legend": None},
-                "shape": {**module_scale("shape"), "legend": legend},
-                "fillOpacity": {"condition": {"test": HOLLOW, "value": 0}, "value": 1},
-            },
-        },
     ]

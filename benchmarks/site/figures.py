@@ -9,7 +9,7 @@ from benchmarks.cells import MODULES
 from benchmarks.site import (
     attention_figures,
     clock,
-    equal_cost,
+    equal_cost_figure,
     mechanism,
     notes_alexnet,
     notes_depth,
@@ -159,7 +159,11 @@ def tradeoff(store: Store) -> Figure:
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
     drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
-    drawn += [equal_cost.figure(store), *mechanism.figures(store), segmentation.figure(store)]
+    drawn += [
+        equal_cost_figure.figure(store),
+        *mechanism.figures(store),
+        segmentation.figure(store),
+    ]
     notes = [
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),

@@ -8,7 +8,7 @@ from rendered import row_of
 
 from benchmarks import display, stats
 from benchmarks.equal_cost import OUTSIDE
-from benchmarks.site import accuracy, equal_cost, facts
+from benchmarks.site import accuracy, equal_cost, equal_cost_figure, facts
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
@@ -35,6 +35,15 @@ def test_modules_stand_beside_the_bare_backbone_of_equal_cost(store):
     assert "<br>Multiply-adds: Measured on" in text and "Latency: Measured" not in text
 
 
+def test_every_comparison_at_equal_cost_has_its_tests(store):
+    text = accuracy.at_equal_cost(store)
+    kinds = [row.split("</td>")[0].rpartition(">")[2] for row in text.split("<tr>")[2:]]
+    assert kinds == ["parameters"] * 3 + ["multiply-adds"] * 3  # danet's costs have no curve
+    se = row_of(text, "se")
+    assert ">+0.50<" in se and ">higher<" in se and ">0.006<" in se and ">100 %<" in se
+    assert "[+0.50, +0.50]" in se and "Preview" not in text
+
+
 def test_the_curve_has_a_line_for_every_width(store):
     text = equal_cost.widths(store)
     for width in (1.0, *WIDTHS.values()):
@@ -53,7 +62,7 @@ def test_the_leaderboard_has_the_difference_at_equal_multiply_adds(store):
 
 
 def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
-    figure = equal_cost.figure(store)
+    figure = equal_cost_figure.figure(store)
     assert {v["cost"] for v in figure.values} == {"parameters", "multiply-adds"}
     panel = [v for v in figure.values if v["cost"] == "parameters"]
     modules = {v["arm"]: "difference" in v for v in panel if v["module"] != "none"}
@@ -65,7 +74,7 @@ def test_the_figure_has_the_curve_and_every_module_that_can_be_compared(store):
     assert "se +0.50 points at equal parameters, higher" in figure.alt
     # of the widths 1.125 is beaten by se, which takes fewer; and so is sk
     front = ["width 0.75", "width 1", "se", "width 1.25", "width 1.5", "danet"]
-    assert equal_cost.front(figure.values, "parameters") == front
+    assert equal_cost_figure.front(figure.values, "parameters") == front
 
 
 def test_a_mark_lies_as_far_from_the_drawn_line_as_its_pairs_say(tmp_path):
@@ -74,7 +83,7 @@ def test_a_mark_lies_as_far_from_the_drawn_line_as_its_pairs_say(tmp_path):
     simulated.train(made, seeds=2, noise=0.0)
     simulated.train(made, lambda times: simulated.line(times) - 1, noise=0.0, widths=(), first=2)
     simulated.count(made)
-    panel = [v for v in equal_cost.figure(made).values if v["cost"] == "parameters"]
+    panel = [v for v in equal_cost_figure.figure(made).values if v["cost"] == "parameters"]
     drawn = {v["arm"]: v["top1"] for v in panel if v["module"] == "none"}
     assert drawn["width 1"] == pytest.approx(90 - 0.8)
     assert drawn["width 1.125"] == pytest.approx(simulated.line(1.125**2), abs=1e-3)
@@ -89,7 +98,7 @@ def test_modules_are_drawn_at_their_cost_before_any_width_is_trained(tmp_path):
     made = Store(tmp_path)
     simulated.train(made, noise=0.0, widths=())
     simulated.count(made)
-    figure = equal_cost.figure(made)
+    figure = equal_cost_figure.figure(made)
     panel = {v["arm"]: v for v in figure.values if v["cost"] == "parameters"}
     assert list(panel) == ["width 1", "se", "sk", "danet", "eca"]
     assert panel["se"]["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
@@ -118,6 +127,10 @@ def test_four_seeds_are_a_preview(tmp_path):
 
 def test_without_rows_the_page_says_so(tmp_path):
     empty = Store(tmp_path)
-    for made in (equal_cost.modules(empty), equal_cost.widths(empty)):
+    for made in (
+        equal_cost.modules(empty),
+        equal_cost.widths(empty),
+        accuracy.at_equal_cost(empty),
+    ):
         assert display.MISSING in made
-    assert not equal_cost.figure(empty).values
+    assert not equal_cost_figure.figure(empty).values
