@@ -19,6 +19,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(
+        "attn-bench needs Python 3.11 or newer; this is Python "
+        f"{sys.version.split()[0]} ({sys.executable}). Install nox with a newer one, such as "
+        "`python3.12 -m pip install nox`, and start it with that: `python3.12 -m nox -s bench`"
+    )
+
 ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
 VERSION = "import platform; print(platform.python_version())"
@@ -47,7 +54,12 @@ def start_without_nox() -> NoReturn:
             subprocess.run([sys.executable, "-m", "venv", "--clear", launcher], check=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", "nox"], check=True)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"Could not install nox ({error}). Install it yourself: python -m pip install nox")
+        sys.exit(
+            f"Could not make an environment with nox ({error}). If the reason above is a missing "
+            "venv or ensurepip, install it (Debian and Ubuntu: apt install python3-venv) and run "
+            "the same command again. Otherwise get nox from elsewhere: `uvx nox`, `pipx run nox`, "
+            "or `python -m pip install nox` in an environment of yours"
+        )
     sys.exit(subprocess.call([python, __file__, *sys.argv[1:]]))
 
 
@@ -76,8 +88,21 @@ def requirements(name: str) -> list[str]:
 def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
     """Bring `env` up to date; one that an earlier install left half done is made anew.
 
-    A file in `env` says which Python it was made for and what was installed when all was.
+    A file in `env` says which Python it was made for and what was installed when all was. Another
+    session that installs into it is waited for.
     """
+    from filelock import FileLock  # nox has it by way of virtualenv
+
+    try:
+        env.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        session.error(f"{env.parent} can't be made ({error}); clone to a folder that is writable")
+    with FileLock(env.with_name(f"{env.name}.lock")):
+        _install(session, env, wanted)
+
+
+def _install(session: nox.Session, env: Path, wanted: list[str]) -> None:
+    """As `install`, which holds the lock."""
     python, marker = env_python(env), env / "installed.txt"
     version = answer(python, VERSION)
     text = marker.read_text() if marker.exists() else ""
@@ -94,9 +119,10 @@ def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
     except nox.command.CommandFailed:
         session.error(
             f"{env} could not be installed; the reason is above. Usual causes: no network, less "
-            f"than 10 GB free, a proxy that pip does not know. Mend that and run the same command "
-            f"again. For bench, tests and lint, ATTN_BENCH_PYTHON may instead name an interpreter "
-            f"that has the packages."
+            f"than 10 GB free, a proxy that pip does not know, no build of torch for Python "
+            f"{sys.version.split()[0]} on this system. Mend that and run the same command again. "
+            f"For bench, tests and lint, ATTN_BENCH_PYTHON may instead name an interpreter that "
+            f"has the packages."
         )
     version = answer(python, VERSION)
     marker.write_text("\n".join([version, *wanted]))
@@ -104,7 +130,7 @@ def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
 
 def python_of(session: nox.Session, name: str) -> str:
     """The interpreter of the environment `name`, which is installed first if need be."""
-    if name == "torch" and "ATTN_BENCH_PYTHON" in os.environ:
+    if name == "torch" and os.environ.get("ATTN_BENCH_PYTHON"):
         return os.environ["ATTN_BENCH_PYTHON"]
     env = ROOT / ".nox" / name
     install(session, env, requirements(name))

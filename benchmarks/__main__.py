@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 try:
+    import filelock  # noqa: F401
     import pandas  # noqa: F401
     from rich.console import Console
 except ModuleNotFoundError as error:  # a Python without the packages of the suite
@@ -162,6 +163,9 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks import needed
+
+    needed.require()
     from benchmarks import runner
 
     want = _selection(options)
@@ -186,6 +190,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
+    from benchmarks import needed
+
+    needed.require()
     from benchmarks import runner, verify
 
     if options.stale and options.rows:
@@ -222,13 +229,16 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
-    from benchmarks import engine, snapshot, summary
+    from benchmarks import engine, runner, snapshot, summary
 
     console.print()
     print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, options.only))
     for status, n in counts.items():
         if status == engine.BUSY:
             console.print(f"{n} cells not measured; the same command measures them", style="red")
+        elif status == runner.KEPT:
+            words = f"{n} cells lost with their process; their earlier rows stay"
+            console.print(f"{words}, and the same command measures them", style="red")
         elif status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
     if work.stale:

@@ -33,6 +33,11 @@ LOCK_WAIT_S = 1800.0
 BUSY = "busy"
 """Status of what the machine could not measure now; no row has it."""
 
+LOST = ("crashed", "timeout")
+"""What became of a cell whose process ended before it: that may be the machine's doing."""
+
+OUT_OF_MEMORY = " (by the system, where memory ran out: fewer --jobs need less)"
+
 NICENESS = 10
 """Priority of a worker that times nothing: behind other work, before what is only idle."""
 
@@ -113,7 +118,9 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
         finished: Finished | None = worker.connection.recv()
     except (EOFError, OSError):
         worker.process.join(10)
-        yield from _lose(worker, "crashed", f"its process {ending(worker.process.exitcode)}")
+        code = worker.process.exitcode
+        hint = OUT_OF_MEMORY if code == -signal.SIGKILL else ""
+        yield from _lose(worker, "crashed", f"its process {ending(code)}{hint}")
         return
     if finished is not None:
         worker.left.remove(finished.cell)

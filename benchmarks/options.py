@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from benchmarks import budget
+from benchmarks import budget, resources
 from benchmarks.cells import SUITES
 from benchmarks.store import RESULTS
 from benchmarks.verify import ROWS
@@ -80,8 +79,8 @@ def _number(text: str) -> int:
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    jobs = os.cpu_count() or 1
-    parser.add_argument("--jobs", type=_number, default=jobs, help="processes at a time")
+    words = f"processes at a time; {resources.jobs()} here, by cores and memory, unless given"
+    parser.add_argument("--jobs", type=_number, default=resources.jobs(), help=words)
 
 
 def _add_work(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,9 @@ def digest(content: Any) -> str:
 
 
 def _git(*args: str) -> str | None:
+    """What git says of the checkout, None where there is none: an archive may lie in another."""
+    if not is_checkout(ROOT):
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(ROOT), *args], capture_output=True, text=True, check=True
@@ -36,6 +39,13 @@ def _git(*args: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+@cache
+def is_checkout(folder: Path) -> bool:
+    """Whether a folder is a git repository itself, and not only somewhere inside one."""
+    top = _printed("git", "-C", str(folder), "rev-parse", "--show-toplevel")
+    return bool(top) and Path(top).resolve() == folder.resolve()
 
 
 @cache
@@ -58,7 +68,25 @@ def _cpu_name() -> str:
                 return line.partition(":")[2].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    name = platform.processor() or platform.machine()
+    return " ".join(filter(None, [name, _cpu_model()]))
+
+
+def _cpu_model() -> str:
+    """What tells two processors of one architecture apart, on systems whose name for both is one.
+
+    Apple's brand string; elsewhere the parts of an ARM processor, which Linux gives as numbers.
+    """
+    if platform.system() == "Darwin":
+        return _printed("sysctl", "-n", "machdep.cpu.brand_string")
+    wanted = ("CPU implementer", "CPU part", "CPU variant")
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    pairs = [tuple(part.strip() for part in line.partition(":")[::2]) for line in lines]
+    found = dict.fromkeys(f"{name.split()[1]} {value}" for name, value in pairs if name in wanted)
+    return ", ".join(found)
 
 
 def _memory_gib() -> int | None:
@@ -83,16 +111,18 @@ def machine() -> dict[str, Any]:
 
 
 def _gpus() -> list[str]:
+    query = "--query-gpu=name,memory.total,driver_version"
+    listed = _printed("nvidia-smi", query, "--format=csv,noheader")
+    return [line.strip() for line in listed.splitlines() if line.strip()]
+
+
+def _printed(*command: str) -> str:
+    """What a command prints, "" where it fails or there is none."""
     try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        return ""
+    return done.stdout.strip()
 
 
 @cache

@@ -23,6 +23,9 @@ from benchmarks.schema import columns
 from benchmarks.store import Store, row
 from benchmarks.watch import Watch
 
+KEPT = "kept"
+"""Status of what was lost with its process while a row with a value is there; no row has it."""
+
 
 @dataclass
 class Plan:
@@ -201,8 +204,10 @@ def _check_device(device: str) -> None:
 
     if not torch.cuda.is_available():
         raise ValueError(
-            "device cuda was asked for, but torch sees no CUDA GPU here; "
-            "choose --device cpu, or install a CUDA build of torch and a driver"
+            f"device cuda was asked for, but torch {torch.__version__} (built for CUDA: "
+            f"{torch.version.cuda or 'no'}) sees no CUDA GPU here; choose --device cpu, install a "
+            "driver that this build can use, or let ATTN_BENCH_PYTHON name an interpreter whose "
+            "torch can"
         )
 
 
@@ -240,9 +245,9 @@ def run(
 
     ``show`` is told of what begins (`begin`) and what is done (`done`), see ``progress``. ``judge``
     gets each row and gives a status and a reason; the row is stored if its status is the same.
-    Nothing is stored of what found the machine busy. The code is fingerprinted before the first
-    measurement. Raises StoreError when it changes later: what a worker then ran is unknown, so that
-    row is not stored.
+    Nothing is stored of what found the machine busy, nor of what crashed or ran too long where a
+    row of this machine has a value. The code is fingerprinted before the first measurement. Raises
+    StoreError when it changes later: what a worker then ran is unknown, so that row is not stored.
     """
     provenance.forget()  # the code of now: workers import it
     provenance.commit()  # kept from now on, as the fingerprints are
@@ -274,6 +279,8 @@ def run(
                 if judge:
                     status, reason = judge(made)
                     finished = replace(finished, status=status, reason=reason)
+                if finished.status in engine.LOST and _has_value(store, name, made):
+                    finished = replace(finished, status=KEPT, reason=_why_kept(finished))
                 if finished.status == made["status"] != engine.BUSY:
                     store.append(name, made)
                 counts[finished.status] = counts.get(finished.status, 0) + 1
@@ -281,6 +288,16 @@ def run(
         finally:
             results.close()
     return counts
+
+
+def _has_value(store: Store, name: str, made: dict[str, Any]) -> bool:
+    """Whether the table has a value of the same cell and machine."""
+    rows = tables.ok(store.table(name))
+    return bool(((rows["key"] == made["key"]) & (rows["machine"] == made["machine"])).any())
+
+
+def _why_kept(finished: engine.Finished) -> str:
+    return f"{finished.status}: {finished.reason}; its earlier row stays"
 
 
 def _row(finished: engine.Finished, code: str) -> dict[str, Any]:

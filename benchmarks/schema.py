@@ -77,6 +77,17 @@ def require_types(row: dict[str, Any], schema: tuple[Column, ...]) -> None:
             _converted([value], column)
 
 
+def require_known(frame: pd.DataFrame, schema: tuple[Column, ...]) -> None:
+    """Raise ValueError for a column that the schema lacks and that holds something.
+
+    Written back it would be lost.
+    """
+    known = {column.name for column in schema}
+    held = [str(c) for c in frame if c not in known and frame[c].notna().any()]
+    if held:
+        raise ValueError(f"it has columns of another version of the suite: {', '.join(held)}")
+
+
 def typed(frame: pd.DataFrame, schema: tuple[Column, ...]) -> pd.DataFrame:
     """The columns of the schema, each in its type. Raises ValueError for a value of another."""
     frame = frame.reindex(columns=[c.name for c in schema])

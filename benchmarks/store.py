@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks import datapackage, provenance, reproduced
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
-from benchmarks.schema import columns, plain, require_types, shortest, typed
+from benchmarks.schema import columns, plain, require_known, require_types, shortest, typed
 
 RESULTS = ROOT / "results"
 
@@ -106,6 +106,7 @@ class Store:
             broken = frame.index[frame[needed].isna().any(axis=1)]
             if len(broken):
                 raise ValueError(f"row {broken[0] + 1} lacks its key, status or machine")
+            require_known(frame, schema)
             return typed(frame, schema)
         except (ValueError, OSError) as error:
             raise self._unreadable(path, error) from error
@@ -113,7 +114,8 @@ class Store:
     def _unreadable(self, path: Path, error: Exception) -> StoreError:
         return StoreError(
             f"{path} is not a readable table ({error}); restore it with "
-            f"`git checkout -- {path.name}` in {self.root}, then run again"
+            f"`git checkout -- {path.name}` in {self.root}, then run again, or choose another "
+            "folder with --results"
         )
 
     def _read_journal(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
@@ -128,7 +130,9 @@ class Store:
             except ValueError:
                 continue  # only a line cut off by a kill or a full disk: it was never whole
         try:
-            return typed(pd.DataFrame(rows, dtype=object), schema)
+            frame = pd.DataFrame(rows, dtype=object)
+            require_known(frame, schema)
+            return typed(frame, schema)
         except ValueError as error:
             raise StoreError(
                 f"{path} holds a row of another version of the suite ({error}); "

@@ -1,6 +1,8 @@
 """An environment is installed once, brought up to date in place, and made anew when half done."""
 
 import importlib.util
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,47 @@ def test_an_environment_of_a_python_that_is_gone_is_made_anew(noxfile, env):
     noxfile.install(session, env, ["a"])
     assert len(session.asked) == 2
     assert noxfile.answer(noxfile.env_python(env), "print(6 * 7)") == "42"
+
+
+def test_a_session_waits_for_another_that_installs(noxfile, env):
+    """Else the second takes the half of the first for left over, and removes it under its pip."""
+    began, may_end = threading.Event(), threading.Event()
+
+    class Slow(FakeSession):
+        def run(self, *command, **how):
+            super().run(*command, **how)
+            if "install" in command:
+                began.set()
+                may_end.wait(30)
+
+    first, second = Slow(), FakeSession()
+    threads = [
+        threading.Thread(target=noxfile.install, args=(session, env, ["a"]))
+        for session in (first, second)
+    ]
+    threads[0].start()
+    assert began.wait(30)
+    threads[1].start()
+    threads[1].join(0.5)
+    assert threads[1].is_alive()
+    may_end.set()
+    for thread in threads:
+        thread.join(30)
+    assert (first.asked, second.asked) == ([("a",)], [])
+
+
+def test_a_folder_that_can_not_be_written_is_named(noxfile, env):
+    env.parent.parent.joinpath(".nox").write_text("a file where the folder should be")
+    with pytest.raises(RuntimeError, match="can't be made .* clone to a folder that is writable"):
+        noxfile.install(FakeSession(), env, ["a"])
+
+
+def test_an_older_python_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 12))
+    spec = importlib.util.spec_from_file_location("old_noxfile", ROOT / "noxfile.py")
+    assert spec and spec.loader
+    with pytest.raises(SystemExit, match="needs Python 3.11 or newer.*-m nox -s bench"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def test_the_site_needs_no_torch(noxfile, monkeypatch):

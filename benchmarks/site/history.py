@@ -24,7 +24,9 @@ FOLDERS = ("attn", "benchmarks")
 
 
 def git(*arguments: str) -> bytes | None:
-    """What a command of git prints, None where it fails or there is no git."""
+    """What a command of git prints, None where it fails or the checkout has no git of its own."""
+    if not provenance.is_checkout(ROOT):
+        return None
     command = ["git", "-C", str(ROOT), *arguments]
     try:
         return subprocess.run(command, capture_output=True, check=True).stdout

@@ -1,5 +1,6 @@
 """Whether rows are of older code is read from git, and agrees with what fingerprints say."""
 
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -29,6 +30,8 @@ BENCHMARK = SimpleNamespace(code=("benchmarks/code.py::measured", "benchmarks/wh
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A repository of a benchmark's files and a module; `put` changes a file, `commit` commits."""
+    if not shutil.which("git"):
+        pytest.skip("needs git")
 
     def git(*arguments):
         command = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]

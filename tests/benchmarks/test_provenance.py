@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -164,6 +165,8 @@ def test_the_time_is_utc_to_the_second():
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A git repository in place of the checkout; the function that it gives runs git there."""
+    if not shutil.which("git"):
+        pytest.skip("needs git")
     root = tmp_path / "checkout"
     (root / "results").mkdir(parents=True)
     monkeypatch.setattr(provenance, "ROOT", root)
@@ -185,6 +188,53 @@ def checkout(tmp_path, monkeypatch):
 def test_outside_git_the_commit_is_unknown(checkout):
     assert provenance.commit() == "unknown"
     assert provenance.dirty()
+
+
+def test_an_archive_in_another_repository_has_no_commit(checkout, monkeypatch):
+    outer = provenance.ROOT
+    checkout("init", "-q")
+    checkout("commit", "-q", "--allow-empty", "-m", "Begin")
+    assert provenance.commit() != "unknown"
+    archive = outer / "archive"
+    archive.mkdir()
+    monkeypatch.setattr(provenance, "ROOT", archive)
+    assert provenance.commit() == "unknown"
+    assert provenance.dirty()
+
+
+APPLE = {"sysctl": "Apple M3 Pro"}
+ARM = """processor\t: 0
+BogoMIPS\t: 243.75
+CPU implementer\t: 0x41
+CPU variant\t: 0x3
+CPU part\t: 0xd0c
+processor\t: 1
+CPU implementer\t: 0x41
+CPU variant\t: 0x3
+CPU part\t: 0xd0c
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "cpuinfo", "name"),
+    [
+        ("Darwin", None, "arm Apple M3 Pro"),
+        ("Linux", ARM, "arm implementer 0x41, variant 0x3, part 0xd0c"),
+        ("Linux", "model name\t: AMD EPYC\nCPU part\t: 1\n", "AMD EPYC"),
+        ("Windows", None, "arm"),
+    ],
+)
+def test_processors_of_one_architecture_are_told_apart(monkeypatch, system, cpuinfo, name):
+    def read(path):
+        if cpuinfo is None:
+            raise FileNotFoundError(path)
+        return cpuinfo
+
+    monkeypatch.setattr(provenance.Path, "read_text", read)
+    monkeypatch.setattr(provenance.platform, "system", lambda: system)
+    monkeypatch.setattr(provenance.platform, "processor", lambda: "arm")
+    monkeypatch.setattr(provenance, "_printed", lambda command, *_: APPLE.get(command, ""))
+    assert provenance._cpu_name() == name
 
 
 def test_a_change_of_the_code_makes_dirty_and_new_results_do_not(checkout):

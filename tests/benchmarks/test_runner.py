@@ -288,6 +288,30 @@ def test_what_found_the_machine_busy_leaves_the_row_that_is_there(suite, store, 
     assert kept["status"].tolist() == ["ok"] * 3 and len(before) == 2
 
 
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        ("crash", "crashed: its process was ended by signal SIGSEGV; its earlier row stays"),
+        ("hang", "timeout: stopped after 1 s; its earlier row stays"),
+    ],
+)
+def test_what_is_lost_with_its_process_leaves_the_value_that_is_there(
+    store, trouble, code, recipe, reason, other_machine
+):
+    trouble.limit_seconds = 1.0
+    trouble.wanted = (recipe,)
+    store.append("trouble", row(cell(recipe), {"third": 0.5}, "a" * 12, seconds=0.5))
+    show = Quiet()
+    assert runner.run(runner.plan(WANT, store), store, jobs=1, show=show) == {"kept": 1}
+    assert show.finished[0].reason == reason
+    (kept,) = store.table("trouble").itertuples()
+    assert (kept.status, kept.third) == ("ok", 0.5)
+    assert runner.plan(WANT, store).todo, "it is still to be measured by the present code"
+    other_machine()  # which has no value of its own
+    status = {"crash": "crashed", "hang": "timeout"}[recipe]
+    assert runner.run(runner.plan(WANT, store), store, jobs=1, show=Quiet()) == {status: 1}
+
+
 @pytest.mark.parametrize(("device", "jobs"), [("cpu", 3), ("cuda", 1), ("cuda:1", 1)])
 def test_one_process_at_a_time_uses_a_gpu(trouble, device, jobs):
     cells = [replace(cell("ok", seed), device=device) for seed in range(6)]

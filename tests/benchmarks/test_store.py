@@ -33,6 +33,28 @@ def test_a_journal_of_another_version_is_named_and_kept(store, monkeypatch):
     assert store._journal_path("trouble").exists()
 
 
+@pytest.mark.parametrize("where", ["trouble.csv", "trouble.jsonl"])
+def test_a_column_that_this_version_lacks_is_not_thrown_away(store, monkeypatch, where):
+    store.append("trouble", a_row(0, values={"word": "much"}))
+    if where == "trouble.csv":
+        store.fold()
+    fewer = tuple(column for column in Trouble.columns if column.name != "word")
+    monkeypatch.setattr(Trouble, "columns", fewer)
+    before = everything(store.root)
+    words = "columns of another version of the suite: word"
+    with pytest.raises(StoreError, match=f"(?s){where}.*{words}"):
+        store.fold() if where == "trouble.jsonl" else store.table("trouble")
+    assert everything(store.root) == before
+
+
+def test_an_empty_column_that_this_version_lacks_is_no_obstacle(store, monkeypatch):
+    store.append("trouble", a_row(0, values={"third": 0.5}))
+    store.fold()
+    fewer = tuple(column for column in Trouble.columns if column.name != "word")
+    monkeypatch.setattr(Trouble, "columns", fewer)
+    assert store.table("trouble")["third"].tolist() == [0.5]
+
+
 def test_folding_twice_changes_nothing(store):
     store.append("trouble", a_row(1))
     assert {path.name for path in store.fold()} == {"trouble.csv", "datapackage.json"}
