@@ -89,7 +89,7 @@ def place() -> Path:
 def train_arm(cell: Cell) -> dict[str, Any]:
     """Build, train and test the model of a cell."""
     from benchmarks import folders
-    from benchmarks.latency import cores
+    from benchmarks.resources import cores
 
     images = folders.load(place())
     model = build(cell, len(images.train.classes), 3)

@@ -8,7 +8,6 @@ faster below it. `clock` tests this protocol on planted differences.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -32,6 +31,7 @@ from benchmarks.evaluation import (
     gpu_columns,
 )
 from benchmarks.nets import SIZES
+from benchmarks.resources import cores
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.surroundings import surroundings
 from benchmarks.timing import Record
@@ -265,13 +265,6 @@ def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Ite
         yield
     finally:
         lock.release()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_device(device: str) -> None:
