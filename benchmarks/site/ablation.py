@@ -206,6 +206,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
         Head("Printed parameters", "network, or module", number=False),
     )
     body = []
+    alone = ablated.options(rows).empty  # the main table has the verdict on the default
     for row in tables.records(ablated.against_none(rows, chosen)):
         less, line = to_default.get(row.arm), PRINTED[name].get(row.arm)
         body.append(
@@ -213,7 +214,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
                 Entry(name_of(row.arm)),
                 _less_default(less, chosen),
                 _printed_difference(line, row.arm, chosen),
-                difference(row),
+                difference(row._replace(verdict="") if alone else row),
                 *_test(less, chosen),
                 top1(row),
                 seeds(row),

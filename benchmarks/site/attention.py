@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
 MODES = ("inference", "training")
+TOGETHER = "all modules"
 TIMM = {theirs: f"{ours}, timm's" for ours, theirs in profile.TWINS.items()}
 
 
@@ -88,16 +90,29 @@ def speed_means(store: Store) -> str:
     heads += [Head("All", "over timm's"), Head("All", "over compiled timm's")]
     groups = [(arm, rows[rows["arm"] == arm]) for arm in tables.in_order(rows["arm"])]
     body = []
-    for name, mine in [*groups, ("all modules", rows)]:
+    for name, mine in [*groups, (TOGETHER, rows)]:
         pairs = [
             mine[(mine["recipe"] == mode) & (mine["layout"] == layout)]["ratio"]
             for mode, layout in settings
         ]
         means = [gates.geometric_mean(v) for v in (*pairs, mine["ratio"], mine["compiled_ratio"])]
-        body.append((Entry(name), *(value(display.ratio, mean) for mean in means)))
-    note = "geometric means over the three inputs; below one: ours takes less time"
+        tried = every if name == TOGETHER else every[every["arm"] == name]
+        of = [
+            int(((tried["recipe"] == mode) & (tried["layout"] == layout)).sum())
+            for mode, layout in settings
+        ]
+        counts = [f"over {len(part)} of {n}" for part, n in zip(pairs, of, strict=True)]
+        counts += [f"over {len(mine)} of {len(tried)}"] * 2
+        entries = [value(display.ratio, mean) for mean in means]
+        body.append(
+            (Entry(name), *(replace(e, word=n) for e, n in zip(entries, counts, strict=True)))
+        )
+    note = "geometric means over settings of map, mode and layout; below one: ours takes less time"
     if len(every) > len(rows):
-        note += f"; {len(every) - len(rows)} settings too noisy to rank are left out"
+        note += (
+            f"; {len(every) - len(rows)} of {len(every)} settings are too noisy to rank and left "
+            "out, so a mean is over as many as it says, and two means need not be of the same maps"
+        )
     return table("Ours over timm's", note, heads, body, origin(store, rows, "speed"))
 
 

@@ -36,7 +36,8 @@ def _speed_facts(store: Store) -> dict[str, str]:
         if theirs is not None and ours is not None:
             found[f"speed.{mode}.floor"] = (
                 f"In {mode} timm's modules take {theirs:.1f} times the bare passes, ours "
-                f"{ours:.1f} times (geometric means over modules, maps and layouts)."
+                f"{ours:.1f} times (geometric means over the {len(mine)} of {len(tried)} settings "
+                "of module, map and layout that are quiet enough to rank)."
             )
     found["speed.floor_kept"] = _kept(rows)
     return found

@@ -138,7 +138,7 @@ def _counts(store: Store) -> dict[str, str]:
         "rescaled": "pairs of a task and a rescaled gate, compared with none",
     }
     words: dict[str, list[str]] = {name: [] for name in what}
-    begin, higher = dict.fromkeys(what, ""), []
+    begin, apart = dict.fromkeys(what, ""), {"higher": [], "lower": []}
     for task in TASKS:
         for family, pairs in FAMILIES.items():
             rows = _of(task_controls.rows(store, task), family)
@@ -149,15 +149,16 @@ def _counts(store: Store) -> dict[str, str]:
                 name = "factors" if key in CONSTANTS else "gates"
                 name = "rescaled" if family == "rescaled" else name
                 words[name].append(verdict)
-                if name == "rescaled" and verdict == "higher":
-                    higher.append(f"{controls.name_of(pairs[str(key)][0])} on *{task}*")
+                if name == "rescaled" and verdict in apart:
+                    apart[verdict].append(f"{controls.name_of(pairs[str(key)][0])} on *{task}*")
                 begin[name] = begin[name] or _preview(frame, rows)
     found = {}
     for name, verdicts in words.items():
         text = verdict_counts(verdicts, what[name]) if verdicts else f"{display.MISSING}."
         found[f"controls.tasks.{name}"] = f"{begin[name]}. {text}" if begin[name] else text
-    if higher:
-        found["controls.tasks.rescaled"] += f" Higher: {', '.join(higher)}."
+    for verdict, pairs in apart.items():
+        if pairs:
+            found["controls.tasks.rescaled"] += f" {verdict.capitalize()}: {', '.join(pairs)}."
     return found
 
 

@@ -6,6 +6,7 @@ from benchmarks import ablated, compare, display, equal_cost, heads, pairing, st
 from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
 from benchmarks.cells import MODULES, benchmarks
+from benchmarks.nets import MOBILE
 from benchmarks.recipes import RECIPES
 from benchmarks.site import (
     ablation,
@@ -114,6 +115,9 @@ def _accuracy(store: Store) -> dict[str, str]:
             "the recipe below"
         )
     found["accuracy.how"] = about(store, which)
+    second = int((store.table("accuracy")["backbone"] == MOBILE).sum())
+    runs = display.many(second, "run") if second else "no run"
+    found["accuracy.shown"] += f"; {runs} of the second {'are' if second > 1 else 'is'} there"
     if len(pairs):
         least, most = int(pairs.min()), int(pairs.max())
         found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
@@ -162,7 +166,7 @@ def _ablation(store: Store) -> dict[str, str]:
 
 
 def _segmentation(store: Store) -> dict[str, str]:
-    found = {f"segmentation.{key}": display.MISSING for key in ("what", *heads.PAIRS)}
+    found = {f"segmentation.{key}": display.MISSING for key in ("what", "short", *heads.PAIRS)}
     found |= segmentation.scenes()
     ranked = heads.comparisons(store)
     if not ranked:
@@ -171,6 +175,11 @@ def _segmentation(store: Store) -> dict[str, str]:
     table = segmentation.judge(rows)
     preview = segmentation.preview(table, ranked[0])
     found["segmentation.what"] = ranked[0].title
+    done = tables.ok(rows[rows["arm"] == heads.BRANCHES])
+    if len(done):
+        epochs = display.many(int(done["epochs"].iloc[0]), "epoch")
+        level = display.percent(done["miou"].mean())
+        found["segmentation.short"] = f"trained for {epochs} (which reaches {level} %)"
     for row in tables.records(table[table["key"].isin(heads.PAIRS)]):
         text = comparison(row)
         unfinished = preview and text != display.MISSING
@@ -198,6 +207,7 @@ def _mechanism(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them, together and one by one."""
     pairs = mechanism.NAMED
     made = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in pairs.values()}
+    made |= {"mechanism.backbone": mechanism.BACKBONE, "mechanism.recipe": mechanism.recipe()}
     alone = mechanism.against_none(store)
     if not alone:
         return {**made, "mechanism.summary": f"{display.MISSING.capitalize()}."}
@@ -207,6 +217,7 @@ def _mechanism(store: Store) -> dict[str, str]:
     if among:
         what = "pairs, compared with the mean of the other modules"
         words.append(verdict_counts([found.verdict for found in among.values()], what))
+    words += filter(None, [mechanism.ahead_of_best(store)])
     higher = mechanism.beyond(store)
     if higher:
         words.append(f"Not made for it, but higher than none: {', '.join(higher)}.")

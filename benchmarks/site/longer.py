@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
-from benchmarks.cells import MODULES
+from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.mechanism import LONG, LONG_TASKS, RECIPE, TASKS
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
@@ -76,8 +76,13 @@ def _training_loss(rows: pd.DataFrame, arm: str) -> Entry:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """What becomes of the modules that a task is made for, a sentence a task."""
-    return {f"mechanism.longer.{task}": _sentence(store, task) for task in LONG_TASKS}
+    """How many runs are there; what becomes of the modules that a task is made for, by task."""
+    there = int((store.table("mechanism")["recipe"] == LONG).sum())
+    cells = benchmarks()["mechanism"].cells(Selection("cpu"))
+    planned = sum(cell.recipe == LONG for cell in cells)
+    runs = f"{there} of {planned} runs are there" if there else f"{planned} runs, none of them yet"
+    said = {f"mechanism.longer.{task}": _sentence(store, task) for task in LONG_TASKS}
+    return {**said, "mechanism.longer.runs": runs}
 
 
 def _sentence(store: Store, task: str) -> str:

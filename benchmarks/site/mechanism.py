@@ -10,6 +10,7 @@ from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, RECIPE, TASKS, drawings
 from benchmarks.pairing import Comparison
+from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.charts import Figure, intervals
@@ -18,8 +19,22 @@ from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
+NOTHING = Entry(display.MISSING)
+
 SIDE = 96
 """Width and height of a drawn scene, px."""
+
+
+def recipe() -> str:
+    """How all tasks and arms are trained, in words."""
+    how = RECIPES[RECIPE]
+    warmup = f"{100 * how.warmup:.0f} %"
+    return (
+        f"{display.many(how.epochs, 'epoch')} in batches of {how.batch_size}; SGD with Nesterov "
+        f"momentum of {how.momentum:g} and a weight decay of {how.weight_decay:g}, none on norms "
+        f"and biases; a rate that rises to {how.lr:g} over the first {warmup} of the steps and "
+        f"falls to zero; the last norm of a block starts at {how.last_gain:g}"
+    )
 
 
 def tasks(store: Store) -> str:
@@ -126,10 +141,48 @@ def beyond(store: Store) -> list[str]:
         rows = pairing.task_rows(store, task)
         if rows.empty:
             continue
-        for row in tables.records(compare.judged(rows)):
+        frame = compare.judged(rows).set_index("arm", drop=False)
+        for row in tables.records(frame):
             if row.verdict == "higher" and row.arm in MODULES and row.arm not in about.named:
-                found.append(f"{row.arm} on *{task}*")
+                found.append(f"{row.arm} on *{task}*{_larger(row, frame)}")
     return found
+
+
+def _larger(row: Any, frame: pd.DataFrame) -> str:
+    """How many more parameters an arm has than none, where that is a tenth or more."""
+    share = 100 * (row.params / frame.loc["none", "params"] - 1)
+    return f" (with {share:.0f} % more parameters)" if share >= 10 else ""
+
+
+def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] | None:
+    """Of the modules that a task isn't made for the one with the highest mean, and that in %."""
+    done = tables.ok(rows)
+    means = done[done["arm"].isin(MODULES[1:]) & ~done["arm"].isin(named)].groupby("arm")["top1"]
+    if means.ngroups == 0:
+        return None
+    best = means.mean().astype(float)
+    return str(best.idxmax()), float(best.max())
+
+
+def ahead_of_best(store: Store) -> str:
+    """On how many tasks a module that it is made for has the highest mean, as a sentence; or ""."""
+    ahead, asked = [], 0
+    for task, about in TASKS.items():
+        rows = tables.ok(pairing.task_rows(store, task))
+        best = best_other(rows, about.named)
+        mine = rows[rows["arm"].isin(about.named)].groupby("arm")["top1"].mean()
+        if best is None or mine.empty:
+            continue
+        asked += 1
+        ahead += [f"{arm} on *{task}*" for arm, mean in mine.items() if mean > best[1]]
+    if not asked:
+        return ""
+    if not ahead:
+        return (
+            f"On none of {display.many(asked, 'task')} is the mean of a module that it is made for "
+            "above that of every other module."
+        )
+    return f"Above the mean of every module that the task is not made for: {', '.join(ahead)}."
 
 
 def named(store: Store) -> str:
@@ -145,15 +198,26 @@ def named(store: Store) -> str:
         Head("Difference to none", "accuracy, points [95 %]"),
         Head("Difference to other modules", "their mean, points [95 %]"),
         Head("Seeds", "of the difference to other modules"),
+        Head("Accuracy", "%, mean"),
         Head("Accuracy of none", "%, mean"),
+        Head("Best other module", "%, mean"),
     )
     body = []
-    for title, (task, _) in NAMED.items():
+    for title, (task, arm) in NAMED.items():
         pairs = among[title].n if title in among else 0
         compared = _paired(alone.get(title)), _paired(among.get(title))
         lost = _lost(made[task]) if title in among else ""
+        own = tables.ok(made[task][made[task]["arm"] == arm])["top1"].astype(float)
+        best = best_other(made[task], TASKS[task].named)
         body.append(
-            (Entry(title), *compared, Entry(str(pairs), pairs, word=lost), top1(bare[task]))
+            (
+                Entry(title),
+                *compared,
+                Entry(str(pairs), pairs, word=lost),
+                value(display.percent, own.mean()),
+                top1(bare[task]),
+                Entry(display.percent(best[1]), best[1], word=best[0]) if best else NOTHING,
+            )
         )
     note = "other modules: those that the task is not made for; "
     note += paired.ADJUSTED_BY_COLUMN

@@ -216,6 +216,7 @@ def counts(store: Store) -> str:
     if measured.empty:
         return absent("Papers")
     heads = [Head("Paper", number=False), *(Head(word.capitalize()) for word in WORDS[:-1])]
+    heads.insert(2, Head("Of these inferred", "exact by a recipe chosen for it"))
     heads += [Head("Not printed", "our sizes of what is compared"), Head("All")]
     found = [(name, measured[measured["paper"] == name]) for name in PAPERS]
     found = [(name, mine) for name, mine in found if len(mine)]
@@ -224,6 +225,8 @@ def counts(store: Store) -> str:
     for name, mine in found:
         given = mine["printed"].map(display.given).astype(bool)
         numbers = [int((mine.loc[given, "verdict"] == word).sum()) for word in WORDS[:-1]]
+        exact = given & (mine["verdict"] == "exact")
+        numbers.insert(1, int((exact & (mine["basis"] == "inferred")).sum()))
         numbers += [int((~given).sum()), len(mine)]
         body.append([Entry(name), *(Entry(str(n), n) for n in numbers)])
     places = origin(store, measured, "paper")
@@ -269,9 +272,12 @@ def facts(store: Store) -> dict[str, str]:
             number = display.whole((mine["verdict"] == word).sum())
             key = f"paper.{page}.{word.replace(' ', '_')}"
             found[key] = number if len(measured) else display.MISSING
-        found[f"paper.{page}.printed"] = (
-            display.whole(len(mine)) if len(measured) else display.MISSING
-        )
+        exact = mine[mine["verdict"] == "exact"]
+        counted = {"printed": len(mine), "exact.inferred": (exact["basis"] == "inferred").sum()}
+        counted["exact.stated"] = len(exact) - counted["exact.inferred"]
+        for key, number in counted.items():
+            words = display.whole(number) if len(measured) else display.MISSING
+            found[f"paper.{page}.{key}"] = words
     seconds = measured["seconds"].sum()
     found["paper.seconds"] = display.whole(round(seconds)) if len(measured) else display.MISSING
     return found | _choice_facts(measured)

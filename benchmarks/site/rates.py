@@ -62,7 +62,7 @@ def rates(store: Store) -> str:
 def facts(store: Store) -> dict[str, str]:
     """In words what becomes of each network's peak."""
     found = {name: _said(store, backbone) for backbone, name in FACTS.items()}
-    return found | {"rates.needed": f"{NEEDED:g}"}
+    return found | {"rates.needed": f"{NEEDED:g}", "rates.seeds": str(SEEDS)}
 
 
 def _said(store: Store, backbone: str) -> str:

@@ -65,6 +65,13 @@ def test_options_are_less_their_default_and_less_none(store):
     assert WHICH.title in text and "Preview" not in text and "Not measured" not in text
 
 
+def test_a_default_alone_has_no_verdict_of_its_own(store):
+    """The main table has one, among all its modules; that of a family of one could differ."""
+    assert ">higher<" in row_of(page.family(store, "se-reduction"), "se")
+    default = row_of(page.family(store, "sk"), "sk")
+    assert ">+0.50<" in default and "higher" not in default
+
+
 def test_each_question_is_one_family(store):
     """The smallest p of ten pairs is 2 / 1024. Three options are compared with SE, and four arms
     with the bare backbone; Holm multiplies by as many, and then by one less."""

@@ -80,7 +80,10 @@ def test_what_is_too_noisy_to_rank_enters_no_mean(store):
     found = attention_facts.facts(store)["speed.timm"]
     assert found.startswith("Over 3 settings our modules take 1.000 times")
     assert found.endswith(" 1 more are too noisy to rank.")
-    assert "1 settings too noisy to rank are left out" in attention.speed_means(store)
+    means = attention.speed_means(store)
+    assert "1 of 4 settings are too noisy to rank and left out" in means
+    se = next(line for line in means.splitlines() if line.startswith("<tr>") and ">se<" in line)
+    assert ">over 1 of 2<" in se
     for cell in (SPEED, replace(LATE, module="eca")):
         trial.append(store, cell, speed(1.0, NOISY))
     trial.append(store, replace(SPEED, module="cbam", recipe="training"), speed(1.0, NOISY))

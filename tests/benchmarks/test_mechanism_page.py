@@ -78,8 +78,28 @@ def test_the_sentence_counts_the_verdicts(store):
         "Of 3 pairs of a task and a module that it is made for, compared with none, 1 is higher, "
         "1 shows no measurable difference, 1 has not enough seeds for a verdict. "
         "Of 1 pairs, compared with the mean of the other modules, 1 is higher. "
+        "Above the mean of every module that the task is not made for: coord on *position*. "
         "Not made for it, but higher than none: se on *position*."
     )
+
+
+def test_the_best_other_module_stands_beside_the_one_that_is_named(store):
+    coord = row_of(page.named(store), "coord, position")
+    assert ">84.12<" in coord and ">82.12<" in coord and ">se<" in coord
+    train(store, "position", "sk", 4, seeds=SEEDS - 1)
+    said = facts.facts(store)["mechanism.summary"]
+    assert (
+        "On none of 1 task is the mean of a module that it is made for above that of every" in said
+    )
+
+
+def test_what_is_higher_with_many_more_parameters_says_so(store):
+    for seed in range(SEEDS):
+        cell = replace(CELL, module="se", data="position", recipe=RECIPE, seed=seed)
+        larger = {**VALUES, "params": 1.5 * VALUES["params"], "top1": 81 + seed / 4}
+        trial.append(store, cell, {**larger, "params": int(larger["params"])})
+    said = facts.facts(store)["mechanism.summary"]
+    assert said.endswith("higher than none: se on *position* (with 50 % more parameters).")
 
 
 def test_a_module_has_a_sentence_for_each_task_that_is_made_for_it(store):

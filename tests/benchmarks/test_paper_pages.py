@@ -56,6 +56,8 @@ def test_verdicts_are_counted(store):
     assert (found["paper.cbam.exact"], found["paper.cbam.differs"]) == ("1", "1")
     assert found["paper.all.printed"] == "2"
     assert found["paper.eca.exact"] == "0"
+    stated = int(found["paper.cbam.exact.stated"])
+    assert stated + int(found["paper.cbam.exact.inferred"]) == 1
     assert ">CBAM ECCV2018<" in papers.counts(store)
 
 
