@@ -197,10 +197,10 @@ def named(store: Store) -> str:
         Head("Module and task", number=False),
         Head("Difference to none", "accuracy, points [95 %]"),
         Head("Difference to other modules", "their mean, points [95 %]"),
-        Head("Seeds", "of the difference to other modules"),
         Head("Accuracy", "%, mean"),
-        Head("Accuracy of none", "%, mean"),
         Head("Best other module", "%, mean"),
+        Head("Accuracy of none", "%, mean"),
+        Head("Seeds", "of the difference to other modules"),
     )
     body = []
     for title, (task, arm) in NAMED.items():
@@ -213,10 +213,10 @@ def named(store: Store) -> str:
             (
                 Entry(title),
                 *compared,
-                Entry(str(pairs), pairs, word=lost),
                 value(display.percent, own.mean()),
-                top1(bare[task]),
                 Entry(display.percent(best[1]), best[1], word=best[0]) if best else NOTHING,
+                top1(bare[task]),
+                Entry(str(pairs), pairs, word=lost),
             )
         )
     note = "other modules: those that the task is not made for; "
