@@ -115,9 +115,14 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         _require_no_selection(options)
         print(budget.text(Store(options.results), options.effect), end="")
         return 0
+    from benchmarks import runner
+
     want = _selection(options)
     _check_names(want)
-    work = _work(options, want, Store(options.results))
+    store = Store(options.results)
+    _say_if_missing(store)
+    work = _work(options, want, store)
+    runner.check_models(work, want)
     for name, cells in work.todo.items():
         seconds = sum(work.seconds[cell] for cell in cells)
         console.print(f"{name}: {len(cells)} cells, {duration(seconds)} of work")
@@ -149,6 +154,7 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
+    _say_if_missing(store)
     chosen = [name for name in benchmarks() if not options.only or name in options.only]
     found = {name: standing(benchmarks()[name], want, store) for name in chosen}
     for name, one in found.items():
@@ -229,10 +235,12 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
-    from benchmarks import engine, runner, snapshot, summary
+    from benchmarks import engine, runner, snapshot, summary, tables
 
     console.print()
-    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, options.only))
+    arms = [tables.arm(*pair) for pair in want.modules or ()]
+    asked = (options.only, want.backbones or (), arms)
+    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, *asked))
     for status, n in counts.items():
         if status == engine.BUSY:
             console.print(f"{n} cells not measured; the same command measures them", style="red")
@@ -251,15 +259,20 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
             f"{len(work.failed)} rows of an earlier run have no value (--retry measures again)"
         )
     for name in benchmarks():
-        path = store.table_path(name)
-        if options.only and name not in options.only:
-            continue
-        if path.exists():
-            console.print(f"wrote {path}" if name in work.todo else f"kept  {path}", markup=False)
+        if name in work.todo and store.table_path(name).exists():
+            console.print(f"wrote {store.table_path(name)}", markup=False)
+
+
+def _say_if_missing(store: Store) -> None:
+    """A folder that is not there yet has no rows, and so has one whose name is mistyped."""
+    if not store.root.exists():
+        words = f"note: there is no folder {store.root}; a run would make it"
+        Console(stderr=True).print(words, markup=False, soft_wrap=True)
 
 
 def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
+    _say_if_missing(store)
     choose(options.suite, list(SUITES), "suite")
     if options.name is None:
         if options.columns or options.csv:

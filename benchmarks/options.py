@@ -74,7 +74,9 @@ def _number(text: str) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} was asked for; at least 1 is needed")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} was asked for; a whole number of at least 1 is needed"
+        )
     return number
 
 

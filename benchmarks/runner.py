@@ -37,6 +37,8 @@ class Plan:
     current: int = 0
     stale: list[Cell] = field(default_factory=list)
     """Rows whose code has changed and that are kept until `--stale` asks for them again."""
+    beside: set[Cell] = field(default_factory=set)
+    """Cells that are timed only beside a user's module: their rows stay those of their session."""
     failed: list[Cell] = field(default_factory=list)
     """Rows of the selection that failed before; kept until `--retry` asks for them again."""
 
@@ -132,7 +134,8 @@ def plan(
 ) -> Plan:
     """Compare the selection with the store. Raises ValueError for an unknown benchmark name.
 
-    What is timed side by side is timed again as a whole.
+    What is timed side by side is timed again as a whole. The bare backbone that is timed beside a
+    user's module, and has a current row, keeps that row: it belongs to the session of the others.
     """
     known = benchmarks()
     for name in only:
@@ -158,9 +161,12 @@ def plan(
                 current.add(cell)
         if todo and benchmark.exclusive:
             again_too = {benchmark.group(cell) for cell in todo}
+            missing = set(todo)
             todo = [cell for cell in cells if benchmark.group(cell) in again_too]
             result.stale = [cell for cell in result.stale if cell not in todo]
             result.failed = [cell for cell in result.failed if cell not in todo]
+            if want.modules:
+                result.beside |= (current & set(todo)) - missing
         result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
@@ -184,17 +190,22 @@ def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> d
 
 
 def check(work: Plan, want: Selection) -> None:
-    """Raise, before any work, what can be known to go wrong: device, models, data.
+    """Raise, before any work, what can be known to go wrong: device, models, data."""
+    _check_device(want.device)
+    check_models(work, want)
+    for name, todo in work.todo.items():
+        benchmarks()[name].check(todo)
+
+
+def check_models(work: Plan, want: Selection) -> None:
+    """Raise ValueError for what a user asks for and can't be built.
 
     Networks that timm does not have, such as those of the papers, are no matter of a user's module.
     """
-    _check_device(want.device)
     cells = [cell for name in work.todo for cell in work.todo[name] if benchmarks()[name].plugs]
     if want.modules or want.backbones:
         known = set(want.backbones or models.names())
         _check_models(cell for cell in cells if cell.backbone in known)
-    for name, todo in work.todo.items():
-        benchmarks()[name].check(todo)
 
 
 def _check_device(device: str) -> None:
@@ -281,7 +292,8 @@ def run(
                     finished = replace(finished, status=status, reason=reason)
                 if finished.status in engine.LOST and _has_value(store, name, made):
                     finished = replace(finished, status=KEPT, reason=_why_kept(finished))
-                if finished.status == made["status"] != engine.BUSY:
+                kept = finished.cell in work.beside or finished.status == engine.BUSY
+                if finished.status == made["status"] and not kept:
                     store.append(name, made)
                 counts[finished.status] = counts.get(finished.status, 0) + 1
                 show.done(finished)

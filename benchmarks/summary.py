@@ -33,10 +33,18 @@ COMPARED = ("accuracy", "cost", "latency", "coverage")
 """The benchmarks with a summary of their own; of the others rows are counted."""
 
 
-def text_summary(store: Store, suite: str, only: Sequence[str] = ()) -> str:
+def text_summary(
+    store: Store,
+    suite: str,
+    only: Sequence[str] = (),
+    backbones: Sequence[str] = (),
+    arms: Sequence[str] = (),
+) -> str:
     """Accuracy, cost, latency and coverage of a suite on this machine, and rows without a value.
 
-    ``only`` names the benchmarks to speak of instead, in the order of the suite.
+    ``only`` names the benchmarks to speak of instead, in the order of the suite; ``backbones`` and
+    ``arms`` are those that a reader asked for: costs and times are of these backbones, and what has
+    no value of these arms alone.
     """
     console = Console(
         width=WIDTH,
@@ -48,18 +56,24 @@ def text_summary(store: Store, suite: str, only: Sequence[str] = ()) -> str:
     )
     machine = tables.here()
     found = compare.main_first(store, suite)
+    if backbones:
+        found = [which for which in found if which.backbone in backbones]
     if not only or "accuracy" in only:
         _accuracies(console, store, found, machine)
     if not only or "cost" in only:
-        _cost(console, store, found)
+        for wanted in backbones or [""]:
+            _cost(console, store, found, wanted)
     if not only or "latency" in only:
-        _latency(console, store, machine)
+        _latency(console, store, machine, backbones)
     if not only or "coverage" in only:
-        _coverage(console, store)
+        _coverage(console, store, arms)
     for name, benchmark in benchmarks().items():
         if name in only and name not in COMPARED:
             _counted(console, store, name, benchmark.title)
-    _failures(console, store, pairing.recipes(suite), only)
+    failed = tables.failures(store)
+    for column, asked in (("benchmark", only), ("backbone", backbones), ("arm", arms)):
+        failed = failed[failed[column].isin(list(asked))] if asked else failed
+    _failures(console, failed, pairing.recipes(suite))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     lines = (line.rstrip().replace(display.MINUS, "-") for line in text.splitlines())
     return "\n".join(lines).strip("\n") + "\n"
@@ -128,11 +142,13 @@ def _elsewhere(rows: pd.DataFrame, machine: str) -> str:
     return f", {some}on another machine"
 
 
-def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:
+def _cost(console: Console, store: Store, found: Sequence[Comparison], asked: str) -> None:
+    """Of the backbone that is asked for, or of the first that a comparison or a reader knows."""
     measured = set(tables.cost_rows(store)["backbone"])
     wanted = [*(which.backbone for which in found), *tables.REFERENCE_BACKBONES]
-    if not measured:
-        console.print("Cost: not measured\n")
+    wanted = [asked] if asked else wanted
+    if not measured or (asked and asked not in measured):
+        console.print(f"Cost{asked and f': {asked}'}: not measured\n")
         return
     backbone = next((b for b in wanted if b in measured), min(measured))
     table = tables.cost_table(store, backbone)
@@ -152,8 +168,9 @@ def _cost(console: Console, store: Store, found: Sequence[Comparison]) -> None:
     console.print()
 
 
-def _latency(console: Console, store: Store, machine: str) -> None:
+def _latency(console: Console, store: Store, machine: str, backbones: Sequence[str]) -> None:
     settings = tables.latency_settings(store, machine)
+    settings = [s for s in settings if not backbones or s["backbone"] in backbones]
     if not settings:
         console.print("Latency: not measured\n")
         return
@@ -189,7 +206,7 @@ def _ratio(name: str, cell: Any) -> str:
     return f"{display.ratio(cell['ratio'])} {SHORT.get(cell['verdict'], cell['verdict'])}"
 
 
-def _coverage(console: Console, store: Store) -> None:
+def _coverage(console: Console, store: Store, arms: Sequence[str]) -> None:
     rows = store.table("coverage")
     if rows.empty:
         console.print("Coverage: not measured\n")
@@ -203,7 +220,9 @@ def _coverage(console: Console, store: Store) -> None:
             f"({display.share(row.good, row.all)})"
         )
     console.print(f"Coverage: {good} of {len(rows)} pairs of architecture and module work")
-    without = tables.failed(tables.coverage_rows(store)).groupby("backbone", sort=True)
+    failed = tables.failed(tables.coverage_rows(store))
+    failed = failed[failed["arm"].isin(list(arms))] if arms else failed
+    without = failed.groupby("backbone", sort=True)
     for i, (backbone, mine) in enumerate(without):
         if i == MOST_LISTED:
             more = without.ngroups - MOST_LISTED
@@ -213,11 +232,8 @@ def _coverage(console: Console, store: Store) -> None:
     console.print()
 
 
-def _failures(console: Console, store: Store, suite_recipes: set[str], only: Sequence[str]) -> None:
-    rows = tables.failures(store)
+def _failures(console: Console, rows: pd.DataFrame, suite_recipes: set[str]) -> None:
     rows = rows[(rows["benchmark"] != "accuracy") | rows["recipe"].isin(suite_recipes)]
-    if only:
-        rows = rows[rows["benchmark"].isin(only)]
     if rows.empty:
         return
     console.print(f"Rows without a value: {len(rows)}")

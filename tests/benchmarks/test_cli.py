@@ -127,6 +127,23 @@ def test_a_mistake_is_answered_with_what_is_allowed_before_work(answer, results,
     assert no_rows(results)
 
 
+@pytest.mark.parametrize("mistake", ["a reduction of more than the channels", "a transformer"])
+def test_a_plan_refuses_what_a_run_refuses(answer, mistake):
+    arguments, words = BAD[mistake]
+    status, _, errors = answer("plan", *arguments)
+    assert status == 2
+    for word in words:
+        assert word in errors
+
+
+@pytest.mark.parametrize("command", [("plan", *ONE), ("status", *ONE), ("table", "cost")])
+def test_a_folder_that_is_not_there_is_named(answer, results, command):
+    status, _, errors = answer(*command)
+    assert status == 0 and f"there is no folder {results}" in errors
+    results.mkdir()
+    assert answer(*command)[2] == ""
+
+
 @pytest.mark.parametrize("command", ["plan", "status"])
 def test_a_benchmark_without_cells_is_refused_by_every_command(answer, command):
     status, out, errors = answer(command, "--only", "mechanism", "--backbone", "resnet18")

@@ -332,6 +332,25 @@ def test_an_exclusive_benchmark_has_one_process_at_a_time(suite, store, trouble)
     assert store.table("trouble")["pid"].nunique() == 1
 
 
+def test_a_bare_backbone_timed_beside_a_users_module_keeps_its_row(
+    suite, store, trouble, monkeypatch
+):
+    """Its row is of the session of the others; the ratio of the module is in the module's row."""
+    trouble.exclusive = True
+    monkeypatch.setattr(Trouble, "group", lambda *_: "one session")
+    assert suite("ok") == [0]
+    before = store.table("trouble")
+    trouble.wanted = ("ok", "ok")
+    mine = Selection(modules=(("mine:Gate", ""),))
+    work, show = runner.plan(mine, store), Quiet()
+    assert work.beside == {cell("ok", 0)} and len(work.todo["trouble"]) == 2
+    assert runner.run(work, store, jobs=1, show=show) == {"ok": 2}
+    after = store.table("trouble")
+    assert after[after["seed"] == 0].reset_index(drop=True).equals(before)
+    assert after["seed"].tolist() == [0, 1]
+    assert not runner.plan(mine, store, again=True).beside, "who asks for it gets it"
+
+
 def test_a_value_without_a_column_is_the_author_s_mistake(suite, trouble, monkeypatch):
     monkeypatch.setattr(Trouble, "columns", Trouble.columns[1:])
     with pytest.raises(KeyError, match=r"trouble measured \['third'\]"):

@@ -18,7 +18,7 @@ HARMLESS = {
     ("data.py", "fashion_mnist_file"),
     ("data.py", "load"),  # a table of loaders, which are named
     ("imagenet.py", "place"),
-    ("latency.py", "cores"),  # how many workers load images
+    ("resources.py", "cores"),  # how many workers load images
     ("mechanism.py", "_source"),
     ("models.py", "create"),  # the layers of a model are in the fingerprint of what is trained
     ("models.py", "register"),

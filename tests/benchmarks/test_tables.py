@@ -148,6 +148,19 @@ def test_a_summary_of_some_benchmarks_speaks_of_no_other(tmp_path):
     assert "rows: not measured" in text and "Accuracy" not in text
 
 
+def test_a_summary_of_some_backbones_and_arms_speaks_of_no_other(tmp_path):
+    store = trial.everything(tmp_path)
+    cost = replace(trial.COST, backbone="resnet34", image_size=224)
+    trial.append(store, cost, {"params": 21_797_672, "macs": 3_000_000_000})
+    assert "Cost: resnet18" in summary.text_summary(store, "cpu", ["cost"])
+    text = summary.text_summary(store, "cpu", ["cost", "latency"], ["resnet34", "resnet50"])
+    assert "Cost: resnet34" in text and "Cost: resnet50: not measured" in text
+    assert "Latency: not measured" in text and "resnet18" not in text
+    assert "Rows without a value" in summary.text_summary(store, "cpu", ["latency"])
+    mine = summary.text_summary(store, "cpu", ["latency"], ["resnet18"], ["se"])
+    assert "Rows without a value" not in mine
+
+
 def test_every_table_can_be_had_from_a_page():
     assert [name for name in benchmarks() if summary.page_of(name) is None] == []
 
