@@ -15,6 +15,7 @@ from benchmarks.site import (
     controls,
     history,
     images,
+    ladder,
     longer,
     mechanism,
     notes,
@@ -35,7 +36,8 @@ def facts(store: Store) -> dict[str, str]:
     trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
     ours = (_rows, *trained, _coverage)
     parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
-    parts += (controls.facts, images.facts, longer.facts, papers.facts, rates.facts, reruns.facts)
+    parts += (controls.facts, images.facts, ladder.facts, longer.facts, papers.facts, rates.facts)
+    parts += (reruns.facts,)
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
 

@@ -74,7 +74,18 @@ def test_a_gain_is_the_difference_of_two_means(tmp_path):
             older = {"fingerprint": "e" * 12, "measured_at": "2020-01-01T00:00:00Z"}
             old = row(cell, {**values, "top1": 10.0}, "", seconds=100.0)
             store.append("ladder", {**old, **older, "key": f"{old['key']}-old"})
+    assert site.facts(store)["ladder.shown"] == "not measured"
     text = site.ladder(store)
     assert "81.00" in text and "83.50" in text and "+2.50" in text
     assert "[−4.42, +9.42]" in text  # Welch's, of 1.47 degrees of freedom
     assert text.count("<tr>") == 1 + len(ladder.LADDER)
+
+
+def test_the_sentence_names_the_steps_that_can_be_told_apart(tmp_path):
+    """The second step is 2 points above the first, the others equal to it, over seeds 0.1 apart."""
+    store = Store(tmp_path / "results")
+    for cell in CELLS:
+        top1 = 80 + cell.seed / 10 + (2 if cell.recipe != "ladder-0" else 0)
+        store.append("ladder", row(cell, {"top1": top1, "epochs": 12}, "f" * 12, seconds=100.0))
+    said = site.facts(store)["ladder.shown"]
+    assert said == f"of 9 steps, the intervals of 1 leave zero out ({LADDER[1].what})"
