@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 try:
     import filelock  # noqa: F401
+    import packaging  # noqa: F401
     import pandas  # noqa: F401
     from rich.console import Console
 except ModuleNotFoundError as error:  # a Python without the packages of the suite

@@ -36,7 +36,7 @@ BUSY = "busy"
 LOST = ("crashed", "timeout")
 """What became of a cell whose process ended before it: that may be the machine's doing."""
 
-OUT_OF_MEMORY = " (by the system, where memory ran out: fewer --jobs need less)"
+OUT_OF_MEMORY = " (perhaps by the system, for want of memory: fewer --jobs need less)"
 
 NICENESS = 10
 """Priority of a worker that times nothing: behind other work, before what is only idle."""
@@ -119,7 +119,7 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
     except (EOFError, OSError):
         worker.process.join(10)
         code = worker.process.exitcode
-        hint = OUT_OF_MEMORY if code == -signal.SIGKILL else ""
+        hint = OUT_OF_MEMORY if code == -9 else ""
         yield from _lose(worker, "crashed", f"its process {ending(code)}{hint}")
         return
     if finished is not None:

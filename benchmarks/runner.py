@@ -161,12 +161,11 @@ def plan(
                 current.add(cell)
         if todo and benchmark.exclusive:
             again_too = {benchmark.group(cell) for cell in todo}
-            missing = set(todo)
             todo = [cell for cell in cells if benchmark.group(cell) in again_too]
             result.stale = [cell for cell in result.stale if cell not in todo]
             result.failed = [cell for cell in result.failed if cell not in todo]
             if want.modules:
-                result.beside |= (current & set(todo)) - missing
+                result.beside |= {c for c in current & set(todo) if c.module == "none"}
         result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
