@@ -93,22 +93,35 @@ def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
     """
     from filelock import FileLock  # nox has it by way of virtualenv
 
+    if is_installed(env, wanted):  # asked first: it may be of another account, and not writable
+        return
     try:
         env.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         session.error(f"{env.parent} can't be made ({error}); clone to a folder that is writable")
     with FileLock(env.with_name(f"{env.name}.lock")):
-        _install(session, env, wanted)
+        if not is_installed(env, wanted):
+            _install(session, env, wanted)
+
+
+def is_installed(env: Path, wanted: list[str]) -> bool:
+    """Whether all of `wanted` was installed for the Python that `env` has now."""
+    version, made_for, installed = noted(env)
+    return bool(version) and made_for == version and installed == wanted
+
+
+def noted(env: Path) -> tuple[str, str, list[str]]:
+    """The version of the Python in `env`, and what its note says: for which, and what it has."""
+    marker = env / "installed.txt"
+    text = marker.read_text() if marker.exists() else ""
+    made_for, *installed = text.splitlines() or [""]
+    return answer(env_python(env), VERSION), made_for, installed
 
 
 def _install(session: nox.Session, env: Path, wanted: list[str]) -> None:
-    """As `install`, which holds the lock."""
+    """Install, with the lock held."""
     python, marker = env_python(env), env / "installed.txt"
-    version = answer(python, VERSION)
-    text = marker.read_text() if marker.exists() else ""
-    made_for, *installed = text.splitlines() or [""]
-    if version and made_for == version and installed == wanted:
-        return
+    version, made_for, _ = noted(env)
     try:
         if not version or made_for != version:
             shutil.rmtree(env, ignore_errors=True)

@@ -30,14 +30,13 @@ from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
 
-# Without a GPU torch's profiler logs errors about the missing one in every process that uses it.
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
     console = Console(width=None if sys.stdout.isatty() else 100)
     options = parser().parse_args(arguments)
+    # Without a GPU torch's profiler logs errors about the missing one, in every process.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
         signal.signal(number, _interrupt)
     try:

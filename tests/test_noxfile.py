@@ -127,6 +127,16 @@ def test_a_session_waits_for_another_that_installs(noxfile, env):
     assert (first.asked, second.asked) == ([("a",)], [])
 
 
+def test_what_is_installed_is_used_where_nothing_can_be_written(noxfile, env):
+    """An environment of another account: its lock can't be opened, and need not be."""
+    noxfile.install(FakeSession(), env, ["a"])
+    env.with_name(f"{env.name}.lock").unlink(missing_ok=True)
+    env.with_name(f"{env.name}.lock").mkdir()  # no file can be opened there
+    session = FakeSession()
+    noxfile.install(session, env, ["a"])
+    assert session.asked == []
+
+
 def test_a_folder_that_can_not_be_written_is_named(noxfile, env):
     env.parent.parent.joinpath(".nox").write_text("a file where the folder should be")
     with pytest.raises(RuntimeError, match="can't be made .* clone to a folder that is writable"):

@@ -159,7 +159,9 @@ def test_benchmarks_are_asked_for_in_one_option_or_in_several(answer):
 
 
 PROFILED = """
-import benchmarks.__main__
+from benchmarks.__main__ import main
+
+assert main(["table", "cost", "--columns", "key"]) == 0
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -173,7 +175,7 @@ def test_the_profiler_logs_nothing_into_the_progress():
     done = subprocess.run(
         [sys.executable, "-c", PROFILED], cwd=ROOT, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
