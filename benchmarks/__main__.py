@@ -94,18 +94,11 @@ def _check_names(want: Selection) -> None:
     """Names first, before the cells are listed: a wrong one must not start anything."""
     if not want.modules and not want.backbones:
         return
-    import attn
-    from benchmarks import models
+    from benchmarks import models, own_modules
 
     models.register()
     for module, variant in want.modules or ():
-        if module != "none":
-            try:
-                attn.get(module)
-            except ValueError as error:
-                own = "" if ":" in module else " One of your own is named file:Class."
-                raise ValueError(f"{error}{own}") from error
-        attn.parse_options(variant)
+        own_modules.require_module(module, variant)
     for backbone in want.backbones or ():
         models.create(backbone, device="meta")
 
@@ -184,7 +177,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         cells = len(work.seconds)
         console.print(
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
+            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes, "
+            "on a quiet machine"
         )
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
@@ -216,7 +210,8 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         runner.check(work, want)
         console.print(
             f"suite {want.suite}: {len(work.seconds)} rows to measure again; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes"
+            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes, "
+            "on a quiet machine"
         )
         if not work.todo:
             what = "is stale, trained and of this machine" if options.stale else "is current"
@@ -245,8 +240,8 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
         if status == engine.BUSY:
             console.print(f"{n} cells not measured; the same command measures them", style="red")
         elif status == runner.KEPT:
-            words = f"{n} cells lost with their process; their earlier rows stay"
-            console.print(f"{words}, and the same command measures them", style="red")
+            words = f"{n} cells gave no value this time; their earlier rows stay"
+            console.print(f"{words}, and --again measures them anew", style="red")
         elif status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
     if work.stale:

@@ -201,6 +201,17 @@ def one_a_seed(
     return best.drop(columns=["_done", "_size", "_here"])
 
 
+def runs_of(store: Store, name: str, title: str, **same: Any) -> pd.DataFrame:
+    """Runs of the table ``name`` that have these values of its columns, one an arm and seed.
+
+    They are those of the newest code, see `current`.
+    """
+    rows = tables.with_arm(store.codes(name).named(store.table(name)))
+    for column, wanted in same.items():
+        rows = rows[rows[column] == wanted]
+    return one_a_seed(store, current(rows), title)
+
+
 def task_rows(store: Store, task: str, recipe: str = mechanism.RECIPE) -> pd.DataFrame:
     """The rows of one task of `mechanism`, one an arm and seed; if there are none, a preview's.
 

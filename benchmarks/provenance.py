@@ -44,8 +44,8 @@ def _git(*args: str) -> str | None:
 @cache
 def is_checkout(folder: Path) -> bool:
     """Whether a folder is a git repository itself, and not only somewhere inside one."""
-    top = _printed("git", "-C", str(folder), "rev-parse", "--show-toplevel")
-    return bool(top) and Path(top).resolve() == folder.resolve()
+    inside = _printed("git", "-C", str(folder), "rev-parse", "--is-inside-work-tree")
+    return inside == "true" and not _printed("git", "-C", str(folder), "rev-parse", "--show-prefix")
 
 
 @cache

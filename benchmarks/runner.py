@@ -24,7 +24,7 @@ from benchmarks.store import Store, row
 from benchmarks.watch import Watch
 
 KEPT = "kept"
-"""Status of what was lost with its process while a row with a value is there; no row has it."""
+"""Status of what gave no value this time and keeps its earlier row; no row has it."""
 
 
 @dataclass
@@ -289,9 +289,11 @@ def run(
                 if judge:
                     status, reason = judge(made)
                     finished = replace(finished, status=status, reason=reason)
-                if finished.status in engine.LOST and _has_value(store, name, made):
+                beside = finished.cell in work.beside
+                lost = finished.status in engine.LOST and _has_value(store, name, made)
+                if lost or (beside and finished.status not in ("ok", engine.BUSY)):
                     finished = replace(finished, status=KEPT, reason=_why_kept(finished))
-                kept = finished.cell in work.beside or finished.status == engine.BUSY
+                kept = beside or finished.status == engine.BUSY
                 if finished.status == made["status"] and not kept:
                     store.append(name, made)
                 counts[finished.status] = counts.get(finished.status, 0) + 1

@@ -44,7 +44,7 @@ def text_summary(
 
     ``only`` names the benchmarks to speak of instead, in the order of the suite; ``backbones`` and
     ``arms`` are those that a reader asked for: costs and times are of these backbones, and what has
-    no value of these arms alone.
+    no value of these arms and the bare backbone that they are compared with.
     """
     console = Console(
         width=WIDTH,
@@ -71,7 +71,8 @@ def text_summary(
         if name in only and name not in COMPARED:
             _counted(console, store, name, benchmark.title)
     failed = tables.failures(store)
-    for column, asked in (("benchmark", only), ("backbone", backbones), ("arm", arms)):
+    shown = [*arms, "none"] if arms else ()
+    for column, asked in (("benchmark", only), ("backbone", backbones), ("arm", shown)):
         failed = failed[failed[column].isin(list(asked))] if asked else failed
     _failures(console, failed, pairing.recipes(suite))
     text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

@@ -89,7 +89,7 @@ def test_one_lowest_python():
 
 def test_reading_tables_installs_neither_torch_nor_timm():
     groups = PROJECT["dependency-groups"]
-    for group in ("tables", "docs"):
+    for group in ("tables", "drawing", "docs"):
         names = " ".join(item for item in groups[group] if isinstance(item, str))
         assert not re.search(r"\b(torch|timm|fvcore)", names)
 
@@ -104,8 +104,8 @@ def test_what_the_code_imports_is_declared():
     }
     groups = PROJECT["dependency-groups"]
     library = PROJECT["project"]["dependencies"]
-    needed = groups["tables"] + groups["bench"] + groups["gpu"]
-    suite = [item for item in needed if isinstance(item, str)]
+    lines = [item for name in ("tables", "bench", "gpu", "drawing") for item in groups[name]]
+    suite = [item for item in lines if isinstance(item, str)]
     for folder, requirements in (("attn", library), ("benchmarks", library + suite)):
         declared = {re.split(r"[<>=\[]", item)[0] for item in requirements}
         for path in (ROOT / folder).rglob("*.py"):

@@ -100,7 +100,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
-        Head("At equal multiply-adds", "top-1, points less a wider none [95 %]"),
+        Head("At equal multiply-adds", "top-1, points less none of equal cost [95 %]"),
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
@@ -180,7 +180,7 @@ def at_equal_cost(store: Store) -> str:
     heads = (
         Head("Module", number=False),
         Head("At equal", number=False),
-        *judged_heads("top-1", "a wider none"),
+        *judged_heads("top-1", "none of equal cost"),
         Head("Pairs"),
     )
     parts = []

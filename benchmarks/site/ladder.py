@@ -15,13 +15,13 @@ from benchmarks.widths import BACKBONE
 
 def ladder(store: Store) -> str:
     """One table a backbone: accuracy of each step, its gain over the one before, its time."""
-    rows = store.table("ladder")
-    if rows.empty:
+    backbones = sorted(store.table("ladder")["backbone"].unique())
+    if not backbones:
         return absent("The steps of the recipe")
-    return "\n".join(_ladder(store, str(name), mine) for name, mine in rows.groupby("backbone"))
+    return "\n".join(_ladder(store, name) for name in backbones)
 
 
-def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
+def _ladder(store: Store, backbone: str) -> str:
     heads = (
         Head("Step", number=False),
         Head("Held-out images", "top-1, %, mean"),
@@ -32,7 +32,7 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         Head("Fastest run", "s, one thread"),
     )
     title = f"Steps of the recipe on {backbone}"
-    steps = [_step(store, step, rows, title) for step in LADDER]
+    steps = [_step(store, step, backbone) for step in LADDER]
     body, before = [], None
     for step, mine in zip(LADDER, steps, strict=True):
         done = tables.ok(mine)
@@ -60,9 +60,7 @@ def _ladder(store: Store, backbone: str, rows: pd.DataFrame) -> str:
 
 def facts(store: Store) -> dict[str, str]:
     """Which steps so many seeds can tell from the one before, in the net of the main table."""
-    rows = store.table("ladder")
-    rows = rows[rows["backbone"] == BACKBONE]
-    runs = [_step(store, step, rows, BACKBONE) for step in LADDER]
+    runs = [_step(store, step, BACKBONE) for step in LADDER]
     top1 = [tables.ok(mine)["top1"].astype(float).tolist() for mine in runs]
     if any(len(values) < SEEDS for values in top1):
         return {"ladder.shown": display.MISSING}
@@ -73,15 +71,11 @@ def facts(store: Store) -> dict[str, str]:
     return {"ladder.shown": f"{words} ({'; '.join(seen)})" if seen else words}
 
 
-def _step(store: Store, step: Step, rows: pd.DataFrame, title: str) -> pd.DataFrame:
-    """The rows of a step, one a seed, of its newest code."""
-    mine = rows[
-        (rows["recipe"] == step.recipe.name)
-        & (rows["layout"] == step.layout)
-        & (rows["precision"] == step.precision)
-    ]
-    found = pairing.current(tables.with_arm(store.codes("ladder").named(mine)))
-    return pairing.one_a_seed(store, found, title)
+def _step(store: Store, step: Step, backbone: str) -> pd.DataFrame:
+    """The runs of a step, one a seed, of its newest code."""
+    same = {"recipe": step.recipe.name, "layout": step.layout, "precision": step.precision}
+    title = f"{backbone}, {step.recipe.name}"
+    return pairing.runs_of(store, "ladder", title, backbone=backbone, **same)
 
 
 def _gain(top1: list[float], before: list[float]) -> Entry:

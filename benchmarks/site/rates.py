@@ -84,11 +84,9 @@ def _said(store: Store, backbone: str) -> str:
 
 def _runs(store: Store, backbone: str, recipe: str) -> pd.DataFrame:
     """The runs of a backbone and peak as they are planned, one a seed, of their newest code."""
-    rows = tables.with_arm(store.codes("rates").named(store.table("rates")))
     wanted = cell(backbone, recipe, 0)
-    for field in ("backbone", "recipe", "precision", "layout"):
-        rows = rows[rows[field] == getattr(wanted, field)]
-    return pairing.one_a_seed(store, pairing.current(rows), f"{backbone}, {recipe}")
+    same = {name: getattr(wanted, name) for name in ("backbone", "recipe", "precision", "layout")}
+    return pairing.runs_of(store, "rates", f"{backbone}, {recipe}", **same)
 
 
 def _top1(rows: pd.DataFrame) -> pd.Series:

@@ -9,13 +9,17 @@ from benchmarks import resources
 
 @pytest.fixture
 def container(tmp_path, monkeypatch):
-    """Set a limit of the container that this process seems to be in."""
+    """Set a limit of the container that this process seems to be in, or of a group in it."""
+    own = tmp_path / "own"
+    own.write_text("1:cpu:/of/version/one\n0::/outer/inner\n")
     monkeypatch.setattr(resources, "CGROUP", tmp_path)
+    monkeypatch.setattr(resources, "OWN_GROUP", own)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
     monkeypatch.setattr(os, "sysconf", lambda name: 4096 if "SIZE" in name else 64 * 2**18)
 
-    def limit(name, text):
-        (tmp_path / name).write_text(text)
+    def limit(name, text, group="."):
+        (tmp_path / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / group / name).write_text(text)
 
     return limit
 
@@ -42,3 +46,18 @@ def test_no_more_processes_than_the_memory_holds(container, gib, jobs):
 def test_a_container_may_name_no_limit(container):
     container("memory.max", "max\n")
     assert resources.memory_gib() == 64.0
+
+
+@pytest.mark.parametrize("group", [".", "outer", "outer/inner"])
+def test_the_tightest_of_the_groups_around_a_process_counts(container, group):
+    container("cpu.max", "700000 100000", ".")
+    container("memory.max", f"{60 * 2**30}", "outer")
+    container("cpu.max", "300000 100000", group)
+    container("memory.max", f"{3 * 2**30}", group)
+    assert (resources.cores(), resources.memory_gib(), resources.jobs()) == (3, 3.0, 2)
+
+
+def test_where_no_group_can_be_asked_the_machine_counts(container, tmp_path):
+    container("cpu.max", "100000 100000")
+    (tmp_path / "own").unlink()
+    assert (resources.cores(), resources.memory_gib()) == (8, 64.0)
