@@ -130,6 +130,33 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     return preview_of(frame[frame.index.isin(list(keys))], rows)
 
 
+def on_tasks(store: Store) -> dict[str, str]:
+    """Of each task and gate what its constant and the rescaled gate are, compared with none."""
+    found = {}
+    for task in TASKS:
+        rows = task_controls.rows(store, task)
+        frames = {
+            name: judge(_of(rows, name), FAMILIES[name]).set_index("key") for name in FAMILIES
+        }
+        for gate, (_, constant) in PAIRS.items():
+            if gate in CONSTANTS:
+                continue
+            key = next(one for one in CONSTANTS if PAIRS[one][0] == constant)
+            alone = _clause(frames["constants"], key)
+            freed = _clause(frames["rescaled"], gate)
+            found[f"controls.{task}.{gate}"] = (
+                f"{controls.name_of(constant)} in place of the gate, compared with none, {alone}; "
+                f"{controls.name_of(RESCALED_PAIRS[gate][0])}, which starts as none does, {freed}"
+            )
+    return found
+
+
+def _clause(frame: pd.DataFrame, key: str) -> str:
+    return (
+        comparison(tables.records(frame.loc[[key]])[0]) if key in frame.index else display.MISSING
+    )
+
+
 def _counts(store: Store) -> dict[str, str]:
     """Verdicts over all tasks, of constants, gates and rescaled gates."""
     what = {
@@ -177,7 +204,7 @@ def facts(store: Store) -> dict[str, str]:
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
                 unfinished = start and text != display.MISSING
                 found[f"controls.{key}"] = f"{start}: {text}" if unfinished else text
-    return found | _counts(store)
+    return found | _counts(store) | on_tasks(store)
 
 
 def summary(store: Store) -> str:

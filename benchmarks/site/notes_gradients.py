@@ -22,13 +22,14 @@ LINKS = {"plain": "plain", "batchnorm": "BatchNorm", "residual": "residual"}
 
 TOLD_APART = (
     "logistic default plain",
+    "logistic default batchnorm",
     "relu default plain",
     "tanh xavier plain",
     "relu he plain",
     "relu he batchnorm",
     "relu he residual",
 )
-"""Six networks that show every case."""
+"""Networks that show every case."""
 
 FAR = 2.0
 """Powers of ten by which a gradient must shrink or grow to be called vanishing or exploding."""
@@ -62,7 +63,7 @@ def reading(ratio: float, changes: list[float]) -> str:
 
 
 def told_apart(store: Store) -> str:
-    """Six networks: gradient and training accuracy at two depths, and what they show."""
+    """Some networks: gradient and training accuracy at two depths, and what they show."""
     rows = rows_of(store, "gradients")
     few, many = bench.DEPTHS[1:]
     heads = (

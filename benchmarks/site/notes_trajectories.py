@@ -117,11 +117,12 @@ def paths(store: Store) -> Figure:
         values += [{"panel": panel, **one} for one in _heights()]
     panels = list(dict.fromkeys(v["panel"] for v in values))
     scales = {"x": [-5.5, 1.5], "y": [-1.1, 1.1]}
+    titles = {"x": "x, along the ravine", "y": "y, across"}
     encoding: dict[str, Any] = {
         name: {
             "field": name,
             "type": "quantitative",
-            "title": None,
+            "title": titles[name],
             "scale": {"domain": domain, "nice": False},
         }
         for name, domain in scales.items()

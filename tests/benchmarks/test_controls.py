@@ -236,6 +236,10 @@ def test_tasks_have_a_family_each(tmp_path):
         "Of 2 pairs of a task and a gate, compared with the constant of its size, "
         "1 is higher, 1 shows no measurable difference."
     )
+    alone, freed = said["controls.mark.coord"].split("; ")
+    start = "constant 1/4 in place of the gate, compared with none, lower by 3.00 points"
+    assert alone.startswith(start)
+    assert freed == "coord × 4, which starts as none does, not measured"
     text = page.constants_on_tasks(made)
     coord = row_of(text, "coord less constant 1/4")
     assert coord.count(stats.SAME) == 1 and "not measured" in coord and "Preview" not in text
@@ -268,6 +272,8 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
         if ours and cell.data == "mark" and cell.recipe == RECIPE:
             trial.append(made, cell, values(cell, 2.0 if cell.variant == COORD else 0.0))
     assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord × 4 less none")
+    freed = facts.facts(made)["controls.mark.coord"].split("; ")[1]
+    assert freed.startswith("coord × 4, which starts as none does, higher by 2.00 points")
     assert facts.facts(made)["controls.tasks.rescaled"] == (
         "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher. "
         "Higher: coord × 4 on *mark*."
