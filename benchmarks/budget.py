@@ -30,14 +30,19 @@ from benchmarks.ablation import FAMILIES
 from benchmarks.store import Store
 
 WANTED = 0.2
-"""Points that matter, unless the reader names others: about what the papers' own tables turn on."""
+"""Points of accuracy that matter, unless the reader names others: about what the papers' own tables
+turn on."""
+
+WANTED_COARSE = 1.0
+"""The same in mIoU and on the mechanism tasks, where differences are of whole points."""
 
 
 @dataclass(frozen=True)
 class Family:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
-    ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called.
+    ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called;
+    ``wanted`` are the points that matter unless the reader names others.
     """
 
     title: str
@@ -45,6 +50,18 @@ class Family:
     pairs: Mapping[str, tuple[str, str]]
     value: str = "top1"
     name_of: Callable[[str], str] = str
+    wanted: float = WANTED
+
+    @property
+    def judged(self) -> bool:
+        """Whether all planned runs are there, so that verdicts have been read from them.
+
+        Seeds that are added then are another plan: they are judged by themselves.
+        """
+        planned = pairing.planned_seeds(pairing.among(self.rows)[0])
+        arms = {arm for pair in self.pairs.values() for arm in pair}
+        runs = self.rows["arm"].value_counts().reindex(sorted(arms), fill_value=0)
+        return planned is not None and bool(runs.min() >= planned)
 
     @property
     def differences(self) -> dict[str, list[float]]:
@@ -62,7 +79,8 @@ class Line:
 
     ``seeds`` are the pairs; ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds
     of a comparison that finds the difference, whatever verdict there is so far; ``more`` are the
-    runs of the arm that are not there, ``hours`` the time of one process for them.
+    runs of the arm that are not there, or all of them where the family is ``judged``; ``hours`` is
+    the time of one process for them.
     """
 
     name: str
@@ -90,22 +108,23 @@ def _comparisons(store: Store) -> Iterator[Family]:
     for task, about in mechanism.TASKS.items():
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():
-            yield _with_bare(f"Mechanism, {task}: {about.question}", rows)
+            yield _with_bare(f"Mechanism, {task}: {about.question}", rows, WANTED_COARSE)
     for task in mechanism.LONG_TASKS:
         rows = pairing.task_rows(store, task, mechanism.LONG)
-        yield _with_bare(f"Mechanism, {task}, a longer training", rows)
+        yield _with_bare(f"Mechanism, {task}, a longer training", rows, WANTED_COARSE)
     for which in heads.comparisons(store):
         if not which.preview:
             rows = heads.rows_of(store, which)
             pairs = {heads.title(*pair): pair for pair in heads.pairs_of(rows).values()}
-            yield Family(f"Segmentation, {which.title}, mIoU", rows, pairs, "miou", heads.name_of)
+            title = f"Segmentation, {which.title}, mIoU"
+            yield Family(title, rows, pairs, "miou", heads.name_of, WANTED_COARSE)
     for which in controls.comparisons(store):
         if not (which.preview or pairing.retired(which)):
             yield from _controls(f"Controls, {which.title}", controls.rows(store, which))
     for task in mechanism.TASKS:
         rows = task_controls.rows(store, task)
         if (rows["benchmark"] == "task_controls").any():
-            yield from _controls(f"Controls, task {task}", rows)
+            yield from _controls(f"Controls, task {task}", rows, WANTED_COARSE)
     for which in ablated.comparisons(store):
         if which.preview or pairing.retired(which):
             continue
@@ -119,26 +138,28 @@ def _comparisons(store: Store) -> Iterator[Family]:
                 yield _with_bare(f"{family.title}, {which.title}", rows)
 
 
-def _controls(title: str, rows: pd.DataFrame) -> Iterator[Family]:
+def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Family]:
     families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
     for name, family in families.items():
         arms = {arm for pair in family.values() for arm in pair}
         pairs = {controls.title(*pair): pair for pair in family.values()}
         mine = rows[rows["arm"].isin(arms)]
-        yield Family(name, mine, pairs, name_of=controls.name_of)
+        yield Family(name, mine, pairs, name_of=controls.name_of, wanted=wanted)
 
 
-def _with_bare(title: str, rows: pd.DataFrame) -> Family:
+def _with_bare(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Family:
     arms = [arm for arm in tables.in_order(rows["arm"]) if arm != "none"]
-    return Family(title, rows, {arm: (arm, "none") for arm in arms})
+    return Family(title, rows, {arm: (arm, "none") for arm in arms}, wanted=wanted)
 
 
-def lines(family: Family, wanted: float) -> list[Line]:
-    """What each pair takes to show a difference of ``wanted`` points with the chance `power.POWER`.
+def lines(family: Family, wanted: float | None = None) -> list[Line]:
+    """What each pair takes to show a difference with the chance `power.POWER`.
 
+    The difference is ``wanted`` points, or the family's own.
     Arms that others are less come last: every seed of an arm is one of theirs too. ValueError
     unless ``wanted`` is above 0.
     """
+    wanted = family.wanted if wanted is None else wanted
     if not wanted > 0:
         raise ValueError(f"a difference of {wanted} points was asked for; it must be above 0")
     found = family.differences
@@ -149,7 +170,7 @@ def lines(family: Family, wanted: float) -> list[Line]:
     runs = done["arm"].value_counts()
 
     def line(name: str, arm: str, seeds: int, needed: int, **said: Any) -> Line:
-        more = max(0, needed - int(runs[arm]))
+        more = needed if family.judged else max(0, needed - int(runs[arm]))
         return Line(name, arm, seeds, needed=needed, more=more, hours=more * hours[arm], **said)
 
     result, of_reference = [], {}
@@ -179,28 +200,29 @@ def total(lines: Sequence[Line]) -> tuple[int, float]:
     return sum(x.more for x in longest.values()), sum(x.hours for x in longest.values())
 
 
-def text(store: Store, wanted: float) -> str:
-    """Every comparison, as `plan --power` prints it."""
+def text(store: Store, wanted: float | None = None) -> str:
+    """Every comparison, as `plan --power` prints it; ``wanted`` points for each, or its own."""
     parts = []
     for family in comparisons(store):
         found = lines(family, wanted)
+        effect = family.wanted if wanted is None else wanted
         pairs, (runs, hours) = len(family.differences), total(found)
         width = max(12, *(len(line.name) + 1 for line in found))
         head = f"{'arms':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
-        parts += [family.title, f"{head}{f'for {wanted:g}':>10}{'more':>7}{'hours':>8}  verdict"]
+        parts += [family.title, f"{head}{f'for {effect:g}':>10}{'more':>7}{'hours':>8}  verdict"]
         parts += [_words(line, width) for line in found]
+        new = ", all new as verdicts have been read" * family.judged
         parts += [
-            f"{runs} runs, {hours:.1f} hours of one process for every arm; a family of {pairs} "
-            f"needs at least {stats.seeds_needed(pairs)} seeds",
+            f"{runs} runs{new}, {hours:.1f} hours of one process for every arm; a family of "
+            f"{pairs} needs at least {stats.seeds_needed(pairs)} seeds",
             "",
         ]
     if not parts:
         return "No comparison has two paired seeds yet, so nothing says how much they differ.\n"
     chance = f"{100 * power.POWER:.0f} %"
     parts += [
-        f"could show: smallest difference (points) that so many seeds find in {chance} of cases",
-        f"for {wanted:g}: seeds that find a difference of {wanted:g} points as often "
-        "(--effect asks for another)",
+        f"could show: smallest difference (points) that so many seeds find in about {chance} of "
+        "cases; for ...: seeds that find so many points as often (--effect asks for another)",
     ]
     return "\n".join(parts) + "\n"
 

@@ -131,8 +131,8 @@ def preview_words(table: pd.DataFrame, which: Comparison) -> str:
     """What a comparison that is no result has to begin with; "" for a result.
 
     ``table`` is its `accuracy_table`, or has ``pairs`` alone. A result has all the runs that are
-    planned of the arms that were begun, whatever became of them, and an arm with the paired seeds
-    that one of so many arms needs for a verdict.
+    planned of its arms, whatever became of them, and an arm with the paired seeds that one of so
+    many arms needs for a verdict.
     """
     pairs = table["pairs"].dropna()
     if pairs.empty:
@@ -147,12 +147,15 @@ def preview_words(table: pd.DataFrame, which: Comparison) -> str:
 
 
 def _runs(table: pd.DataFrame) -> pd.Series:
-    """Runs of each arm that has some, a reader's own modules apart where there are others."""
+    """Runs of each arm of the suite, none included where two of them were begun.
+
+    Else those of the arms that have some: a reader's own modules beside the bare backbone.
+    """
     if "seeds" not in table:
         return pd.Series(dtype=int)
-    runs = (table["seeds"] + table["failed"])[lambda n: n > 0]
+    runs = table["seeds"] + table["failed"]
     ours = runs[table["arm"].isin(MODULES)]
-    return ours if len(ours) > 1 else runs
+    return ours if (ours > 0).sum() > 1 else runs[runs > 0]
 
 
 def _range(numbers: pd.Series) -> str:

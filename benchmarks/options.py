@@ -96,8 +96,11 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
 def _add_power(parser: argparse.ArgumentParser) -> None:
     words = "instead: how many seeds the comparisons of accuracies need, and what they cost"
     parser.add_argument("--power", action="store_true", help=words)
-    words = "points of difference that --power plans for"
-    parser.add_argument("--effect", type=float, default=budget.WANTED, metavar="POINTS", help=words)
+    words = (
+        f"points of difference that --power plans for: {budget.WANTED:g}, in mIoU and on the "
+        f"mechanism tasks {budget.WANTED_COARSE:g}, unless given"
+    )
+    parser.add_argument("--effect", type=float, metavar="POINTS", help=words)
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:

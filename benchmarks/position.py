@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHAPES = ("2x512x32x32", "2x512x64x64")
-ROUNDS = {"inference": 10, "training": 10}
-PROCESSES = 3
+ROUNDS = 6
+PROCESSES = 6
 ARMS = ("ours", "copy", "materialised")
 MIB = 2**20
 
@@ -41,11 +41,13 @@ class Position(Benchmark):
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/position.py",
         "benchmarks/stats.py::_same_rounds",
+        "benchmarks/stats.py::build_interval",
+        "benchmarks/stats.py::faster_half",
         "benchmarks/stats.py::fastest",
         "benchmarks/stats.py::floor_of",
         "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::latency_verdict",
-        "benchmarks/stats.py::ratio_interval",
+        "benchmarks/stats.py::process_interval",
         "benchmarks/timing.py",
     )
     exclusive: ClassVar[bool] = True
@@ -54,7 +56,7 @@ class Position(Benchmark):
     columns: ClassVar[tuple[Column, ...]] = (
         Column("latency_ms", "number", "ms", "time of one call of the module of this project"),
         Column("materialised_ms", "number", "ms", "time with the map written out in full"),
-        *ratios.over_rounds("ratio", "latency_ms over materialised_ms, in the same session"),
+        *ratios.over_processes("ratio", "latency_ms over materialised_ms, in the same session"),
         *ratios.NOISE,
         Column("verdict", "string", "", stats.verdict_text("the map written out in full")),
         Column(
@@ -103,11 +105,10 @@ class Position(Benchmark):
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         threads = cell.threads or 1
-        rounds = ROUNDS[cell.recipe]
         with one_timing_job():
             beside = surroundings.of_processor()
             sessions = [
-                in_fresh_process(time_arms, cell, seed, rounds, threads=threads)
+                in_fresh_process(time_arms, cell, seed, ROUNDS, threads=threads)
                 for seed in range(PROCESSES)
             ]
             memory = {
@@ -177,7 +178,7 @@ def evaluate(records: Sequence[Record]) -> dict[str, Any]:
         if timing.error:
             raise RuntimeError(f"{arm} can't be timed: {timing.error}")
     ours, copy, full = ([r.timings[i].seconds for r in records] for i in range(len(ARMS)))
-    ratio, noise = stats.ratio_interval(ours, full), stats.ratio_interval(copy, ours)
+    ratio, noise = stats.process_interval(ours, full), stats.process_interval(copy, ours)
     return {
         "latency_ms": 1e3 * stats.fastest(ours),
         "materialised_ms": 1e3 * stats.fastest(full),

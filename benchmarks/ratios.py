@@ -1,6 +1,6 @@
 """The columns of a ratio of times: its interval, the noise floor it is judged by, the samples.
 
-`latency` and `networks` compare over builds, `speed` and `position` over rounds by bootstrap.
+`latency` and `networks` compare over builds, `speed` and `position` over processes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from benchmarks import stats
 from benchmarks.cells import Column
 
 
-def over_rounds(name: str, what: str) -> tuple[Column, ...]:
-    """A ratio and its bootstrap interval; ``what`` says which time is over which."""
-    return _with_ends(name, what, f"95 % bootstrap interval of {name}")
+def over_processes(name: str, what: str) -> tuple[Column, ...]:
+    """A ratio and its interval; ``what`` says which time is over which."""
+    return _with_ends(name, what, f"95 % interval of {name} over the processes (Student's)")
 
 
 def over_builds(what: str) -> tuple[Column, ...]:
@@ -43,4 +43,4 @@ NOISE = (
     Column("noise_low", "number", "", "lower end for a second copy, whose truth is 1"),
     Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
 )
-"""The noise floor of what is compared over rounds."""
+"""The noise floor of what is compared over processes."""

@@ -27,8 +27,8 @@ SHAPES = ("8x256x56x56", "8x512x28x28", "8x2048x7x7")
 """The three feature maps: early, middle and last of a ResNet-50."""
 
 ARMS = ("ours", "copy", "timm", "compiled", "floor")
-ROUNDS = 50
-PROCESSES = 3
+ROUNDS = 25
+PROCESSES = 6
 WARMUP_S = 0.05
 """Every arm is warmed up for so long, beside the calls that fill its first samples."""
 
@@ -38,7 +38,7 @@ class SpeedFailed(RuntimeError):
 
 
 def _ratio(name: str, other: str) -> tuple[Column, ...]:
-    return ratios.over_rounds(name, f"time over that of {other}, in the same session")
+    return ratios.over_processes(name, f"time over that of {other}, in the same session")
 
 
 class Speed(Benchmark):
@@ -54,16 +54,18 @@ class Speed(Benchmark):
         "benchmarks/fresh.py::keep_memory",
         "benchmarks/speed.py",
         "benchmarks/stats.py::_same_rounds",
+        "benchmarks/stats.py::build_interval",
+        "benchmarks/stats.py::faster_half",
         "benchmarks/stats.py::fastest",
         "benchmarks/stats.py::floor_of",
         "benchmarks/stats.py::geometric_mean",
         "benchmarks/stats.py::latency_verdict",
-        "benchmarks/stats.py::ratio_interval",
+        "benchmarks/stats.py::process_interval",
         "benchmarks/timing.py",
     )
     exclusive: ClassVar[bool] = True
     plugs: ClassVar[bool] = False
-    default_seconds: ClassVar[float] = 20.0
+    default_seconds: ClassVar[float] = 18.0
     limit_seconds: ClassVar[float] = 300.0
     columns: ClassVar[tuple[Column, ...]] = (
         Column("latency_ms", "number", "ms", "time of one call of the module of this project"),
@@ -187,7 +189,7 @@ def evaluate(records: Sequence[Record]) -> dict[str, Any]:
             raise SpeedFailed(f"{arm} can't be timed: {errors[arm]}")
     seconds = {arm: [t.seconds for t in mine] for arm, mine in timings.items()}
     ours = seconds["ours"]
-    noise = stats.ratio_interval(seconds["copy"], ours)
+    noise = stats.process_interval(seconds["copy"], ours)
     values: dict[str, Any] = {
         "latency_ms": 1e3 * stats.fastest(ours),
         "noise_low": noise.low,
@@ -199,7 +201,7 @@ def evaluate(records: Sequence[Record]) -> dict[str, Any]:
         if errors[arm]:
             values["compiled_reason"] = errors[arm]
             continue
-        ratio = stats.ratio_interval(ours, seconds[arm])
+        ratio = stats.process_interval(ours, seconds[arm])
         values[f"{arm}_ms"] = 1e3 * stats.fastest(seconds[arm])
         values[f"{prefix}ratio"] = ratio.value
         values[f"{prefix}ratio_low"] = ratio.low

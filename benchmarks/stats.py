@@ -150,6 +150,19 @@ def build_interval(arm: Sequence[Sequence[float]], *copies: Sequence[Sequence[fl
     return Interval(*map(float, ends))
 
 
+def process_interval(
+    arm: Sequence[Sequence[float]], baseline: Sequence[Sequence[float]]
+) -> Interval:
+    """Geometric mean over processes of min(arm) / min(baseline), with Student's interval.
+
+    ``arm[p][r]`` and ``baseline[p][r]`` are the times of round ``r`` of process ``p``. What differs
+    from process to process is in the interval, as in that of `build_interval` over builds.
+    ValueError for fewer than two processes, or if the two do not hold the same rounds.
+    """
+    _same_rounds(arm, baseline)
+    return build_interval(*([[min(times)] for times in each] for each in (arm, baseline)))
+
+
 def floor_of(floor: Interval) -> float:
     """How far the interval of a network against its own copy lies from 1, in either direction."""
     return max(floor.high, 1 / floor.low, 1.0) - 1

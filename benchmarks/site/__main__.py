@@ -119,6 +119,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "rates": rates.rates,
     "seeds-planned": seeds.planned,
     "seeds-budget": seeds.budgets,
+    "seeds-budget-others": seeds.other_budgets,
     "simulation": seeds.simulated,
     "throughput": throughput.throughput,
     "overhead": suite.overhead,

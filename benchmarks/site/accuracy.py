@@ -120,7 +120,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         )
         for row in tables.records(frame)
     ]
-    note = f"{about(store, which)}; {paired.ADJUSTED}"
+    note = f"{about(store, which)}; {paired.ADJUSTED_BY_COLUMN}; one on latency is not adjusted"
     return table(which.title, note, heads, body, places)
 
 
@@ -215,7 +215,7 @@ def judged_heads(value: str, other: str = "none") -> tuple[Head, ...]:
         Head("Bootstrap", "BCa [95 %]"),
         Head("p", "sign-flip, Holm"),
         Head("Seeds ahead", f"of {other}, P(A > B)"),
-        Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
+        Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
     )
 
 

@@ -67,7 +67,7 @@ def _speed(row: Any) -> tuple[Entry, ...]:
         Entry(f"{row.arm}, {row.layout}"),
         ratio("", row.verdict),
         ratio("compiled_", row.compiled_verdict),
-        ratio("floor_", ""),
+        ratio("floor_", stats.NOISY if row.verdict == stats.NOISY else ""),
         *(value(display.milliseconds, time, row.status) for time in times),
         value(lambda n: f"{n:.1f}", noise, row.status),
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import alone, display, gates, stats, tables
 from benchmarks.site import attention
-from benchmarks.speed import SHAPES
+from benchmarks.speed import PROCESSES, SHAPES
 from benchmarks.store import Store
 
 
@@ -24,7 +24,8 @@ def facts(store: Store) -> dict[str, str]:
 
 def _speed_facts(store: Store) -> dict[str, str]:
     rows = tables.ok(gates.of_one_machine(store, "speed"))
-    found = {"speed.timm": against(rows, "timm's modules")}
+    found = {"speed.processes": display.whole(max(rows["processes"].dropna(), default=PROCESSES))}
+    found |= {"speed.timm": against(rows, "timm's modules")}
     found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
     for mode in attention.MODES:
         tried = rows[rows["recipe"] == mode]
@@ -49,12 +50,15 @@ def _kept(rows: pd.DataFrame) -> str:
     large = mine[mine["data"].isin(SHAPES[:2])]
     if large.empty:
         return f"SE and ECA on the two larger maps: {display.MISSING}."
-    least, most = (display.ratio(large["floor_ratio"].agg(end)) for end in ("min", "max"))
-    noisy = len(large) - len(gates.quiet(large))
-    words = f"; {noisy} of these {len(large)} settings are too noisy to rank" if noisy else ""
+    quiet = gates.quiet(large)
+    if quiet.empty:
+        return (
+            f"SE and ECA on the two larger maps: all {len(large)} settings are too noisy to rank."
+        )
+    least, most = (display.ratio(quiet["floor_ratio"].agg(end)) for end in ("min", "max"))
     return (
-        f"At inference ours of SE and ECA take {least} to {most} times the bare passes on "
-        f"the two larger maps{words}."
+        f"At inference ours of SE and ECA take {least} to {most} times the bare passes on the two "
+        f"larger maps, in the {len(quiet)} of {len(large)} settings that are quiet enough to rank."
     )
 
 

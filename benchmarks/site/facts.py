@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import ablated, compare, display, equal_cost, heads, pairing, stats, tables
+from benchmarks import ablated, budget, compare, display, equal_cost, heads, pairing, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
 from benchmarks.cells import MODULES, benchmarks
@@ -45,6 +45,8 @@ def facts(store: Store) -> dict[str, str]:
 def _rules() -> dict[str, str]:
     family = len(MODULES) - 1
     return {
+        "seeds.wanted": f"{budget.WANTED:g}",
+        "seeds.wanted_coarse": f"{budget.WANTED_COARSE:g}",
         "rule.modules": str(family),
         "rule.seeds_one": str(stats.seeds_needed(1)),
         "rule.seeds_family": str(stats.seeds_needed(family)),

@@ -17,6 +17,7 @@ from benchmarks.site import (
     notes_gradients,
     notes_optimisers,
     notes_trajectories,
+    paired,
     segmentation,
 )
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, module_scale, verdict_words
@@ -41,12 +42,14 @@ def accuracy(store: Store) -> Figure:
             said.append(f"{row['arm']} {display.points(row['difference'])}, {row['verdict']}")
         least, most = frame["pairs"].min(), frame["pairs"].max()
         seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
-        what = "mean and 95 % interval" if any("low" in v for v in values) else "mean"
+        what, hollow = "mean", ""
+        if any("low" in v for v in values):
+            what, hollow = "mean and 95 % interval", f" {paired.HOLLOW}"
         preview = compare.preview_words(frame, which)
         start = f"{preview}. " if preview else ""
         caption = (
             f"{start}Difference in test accuracy to the bare backbone, {which.title}: {what} of "
-            f"{seeds} paired seeds, and the verdict."
+            f"{seeds} paired seeds, and the verdict.{hollow}"
         )
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)

@@ -180,7 +180,7 @@ def ahead_of_best(store: Store) -> str:
     if not ahead:
         return (
             f"On none of {display.many(asked, 'task')} is the mean of a module that it is made for "
-            "above that of every other module."
+            "above that of every other module (means alone: the best of several is partly luck)."
         )
     return f"Above the mean of every module that the task is not made for: {', '.join(ahead)}."
 
@@ -318,7 +318,7 @@ def differences(store: Store) -> Figure:
     start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
-        f"over the seeds. Hollow marks: {stats.SAME}, or {stats.TOO_FEW}."
+        f"over the seeds. {paired.HOLLOW}"
     )
     alt = "; ".join(
         f"{v['panel']}, {v['arm']} {display.points(v['difference'])}, {v['verdict']}"

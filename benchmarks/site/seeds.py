@@ -23,39 +23,54 @@ def planned(store: Store) -> str:
         [Entry(str(n), n), *(smallest(power.smallest_effect(n, arms)) for arms in ARMS)]
         for n in SEEDS
     ]
-    note = f"in deviations of the paired differences, found {100 * power.POWER:.0f} times in 100"
+    note = (
+        f"in deviations of the paired differences, found about {100 * power.POWER:.0f} times in 100"
+    )
     return table("Smallest difference that seeds can show", note, heads, body, "Calculated.")
 
 
 def budgets(store: Store) -> str:
-    """What every comparison still takes for a difference that matters."""
+    """What the main comparison still takes for a difference that matters."""
+    first = next(budget.comparisons(store), None)
+    return _budget(store, first) if first else absent("Pairs of seeds")
+
+
+def other_budgets(store: Store) -> str:
+    """The same of all other comparisons."""
+    others = list(budget.comparisons(store))[1:]
+    return "\n".join(_budget(store, one) for one in others) or absent("Other pairs of seeds")
+
+
+def _budget(store: Store, family: budget.Family) -> str:
     heads = (
         Head("Arms", number=False),
         Head("Seeds"),
         Head("Deviation", "of the differences, points"),
-        Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
-        Head("Seeds in all", f"for {budget.WANTED} points"),
+        Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
+        Head("Seeds in all", f"for {family.wanted:g} points"),
         Head("Hours", "of one process"),
         Head("Verdict so far", number=False),
     )
-    parts = []
-    for family in budget.comparisons(store):
-        body = [
-            (
-                Entry(line.name),
-                value(display.whole, line.seeds),
-                value(display.percent, line.deviation),
-                smallest(line.smallest),
-                value(display.whole, line.needed),
-                value(_tenth, line.hours),
-                Entry(line.verdict or display.REFERENCE),
-            )
-            for line in budget.lines(family, budget.WANTED)
-        ]
-        note = f"what is left to run so that a difference of {budget.WANTED} points is found"
-        places = origin(store, family.rows, *dict.fromkeys(family.rows["benchmark"].astype(str)))
-        parts.append(table(family.title, note, heads, body, places))
-    return "\n".join(parts) or absent("Pairs of seeds")
+    body = [
+        (
+            Entry(line.name),
+            value(display.whole, line.seeds),
+            value(display.percent, line.deviation),
+            smallest(line.smallest),
+            value(display.whole, line.needed),
+            value(_tenth, line.hours),
+            Entry(line.verdict or display.REFERENCE),
+        )
+        for line in budget.lines(family)
+    ]
+    note = f"what it takes to find a difference of {family.wanted:g} points; hours are those of "
+    note += (
+        "all these seeds: verdicts have been read from the ones that are there, so they are new"
+        if family.judged
+        else "the seeds that are not there yet"
+    )
+    places = origin(store, family.rows, *dict.fromkeys(family.rows["benchmark"].astype(str)))
+    return table(family.title, note, heads, body, places)
 
 
 def simulated(store: Store) -> str:

@@ -55,7 +55,7 @@ def segmentation(store: Store) -> str:
                 Head("Bootstrap", "BCa [95 %]"),
                 Head("p", "sign-flip, Holm"),
                 Head("Seeds ahead", "P(A > B)"),
-                Head("Could show", f"points, {100 * power.POWER:.0f} times in 100"),
+                Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
             )
             caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
             places = origin(store, rows, "segmentation")
@@ -148,7 +148,7 @@ def figure(store: Store) -> Figure:
         start = f"{unfinished}. " if unfinished else ""
         caption = (
             f"{start}Difference in mIoU between two heads, {found[0].title}: mean of the paired "
-            "seeds with its 95 % interval where there are enough, and the verdict."
+            f"seeds with its 95 % interval where there are enough, and the verdict. {paired.HOLLOW}"
         )
         for row in frame[frame["difference"].notna()].to_dict("records"):
             ends = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}

@@ -198,7 +198,7 @@ def test_whole_networks_have_a_column_a_setting(tmp_path):
     assert "1.250" in row and row.count("not measured") == 1
 
 
-KNOWN = {"counts.pairs", "counts.backbones"}
+KNOWN = {"counts.pairs", "counts.backbones", "speed.processes"}
 KNOWN |= {f"passes.{mode}.{what}" for mode in PASSES for what in ("read", "written")}
 
 

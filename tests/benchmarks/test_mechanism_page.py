@@ -207,7 +207,7 @@ def test_a_longer_training_stands_beside_the_short_one(store):
 def test_a_longer_training_of_few_seeds_is_a_preview(store):
     for module in ("none", "coord"):
         train(store, "position", module, 0, seeds=2, recipe=LONG)
-    few = f"Preview, not a result: 2 of {SEEDS} planned seeds"
+    few = f"Preview, not a result: 0 to 2 of {SEEDS} planned seeds"
     assert few in longer.longer(store)
     said = facts.facts(store)["mechanism.longer.position"]
     assert said.startswith(f"{few}: coord: not enough seeds")

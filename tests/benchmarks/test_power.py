@@ -100,6 +100,21 @@ def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(s
     assert same.needed == higher.needed and same.more == higher.more > 0
 
 
+def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(store, monkeypatch):
+    """All arms have the five runs of this plan, so what more there is to find takes new seeds."""
+    family, *_ = budget.comparisons(store)
+    assert not family.judged
+    before = {line.name: line for line in budget.lines(family)}
+    monkeypatch.setattr(pairing, "planned_seeds", lambda which: 5)
+    assert family.judged
+    after = {line.name: line for line in budget.lines(family)}
+    for name, line in after.items():
+        assert line.more == line.needed == before[name].needed > before[name].more
+    assert "runs, all new as verdicts have been read," in budget.text(store)
+    monkeypatch.setattr(pairing, "planned_seeds", lambda which: 6)
+    assert not family.judged
+
+
 def test_heads_for_segmentation_are_planned_pair_by_pair(tmp_path):
     store = Store(tmp_path)
     spread = {FCN: 0.0, PAM: 0.1, DANET: 0.4, BRANCHES: 0.2}

@@ -94,13 +94,13 @@ def test_rows_of_synthetic_times():
 
 
 def test_copies_that_differ_rank_nothing_and_equal_times_are_no_difference():
-    assert speed.evaluate([record(0.010, 0.011, 0.020, 0.02, 0.005)])["verdict"] == NOISY
-    assert speed.evaluate([record(0.010, 0.010, 0.010, 0.01, 0.005)])["verdict"] == SAME
+    assert speed.evaluate([record(0.010, 0.011, 0.020, 0.02, 0.005)] * 2)["verdict"] == NOISY
+    assert speed.evaluate([record(0.010, 0.010, 0.010, 0.01, 0.005)] * 2)["verdict"] == SAME
 
 
 def test_without_a_compiler_the_rest_is_measured_and_the_reason_kept():
     broken = record(0.010, 0.010, 0.020, 0.0, 0.005, errors={3: "InvalidCxxCompiler: none"})
-    values = speed.evaluate([broken])
+    values = speed.evaluate([broken] * 2)
     assert values["ratio"] == pytest.approx(0.5)
     assert values["compiled_reason"] == "InvalidCxxCompiler: none"
     assert not {"compiled_ms", "compiled_ratio", "compiled_verdict"} & set(values)
@@ -118,7 +118,7 @@ def test_a_real_row_without_a_compiler(monkeypatch):
         raise RuntimeError("no C++ compiler")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    values = speed.evaluate([speed.time_cell(SMALL, 0, 2, warmup_s=0.0)])
+    values = speed.evaluate([speed.time_cell(SMALL, seed, 2, warmup_s=0.0) for seed in (0, 1)])
     assert values["compiled_reason"] == "RuntimeError: no C++ compiler"
     assert values["latency_ms"] > values["floor_ms"] > 0
     assert set(values) <= {c.name for c in speed.Speed.columns}

@@ -19,6 +19,7 @@ from benchmarks.stats import (
     holm,
     latency_verdict,
     paired,
+    process_interval,
     ratio_interval,
     seeds_needed,
     sign_flip,
@@ -85,6 +86,34 @@ def test_a_copy_of_the_baseline_is_rarely_called_different_and_a_slow_arm_is_fou
     assert verdicts[1.0].count("slower") + verdicts[1.0].count("faster") <= 5
     assert verdicts[1.1].count("slower") >= 95
     assert verdicts[1 / 1.1].count("faster") >= 95
+
+
+def test_an_interval_over_processes_is_student_s_of_their_smallest_samples():
+    logs = np.log([1.0, 2.0, 4.0])
+    ratio = process_interval([[9.0, 1.0], [2.0, 8.0], [4.0, 4.0]], [[1.0, 7.0]] * 3)
+    half = reference.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
+    ends = math.exp(logs.mean() - half), math.exp(logs.mean() + half)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2.0, *ends), rel=1e-3)
+    with pytest.raises(ValueError, match="at least two"):
+        process_interval([[1.0]], [[1.0]])
+    with pytest.raises(ValueError, match="must be the same"):
+        process_interval([[1.0], [1.0]], [[1.0]])
+
+
+def test_processes_that_differ_are_in_the_interval():
+    """Six processes hold the true ratio as often as they say; the bootstrap of three does not."""
+    rng = np.random.default_rng(7)
+    held = {"six": 0, "three": 0}
+    for _ in range(400):
+        arm, baseline = (
+            [list(rng.lognormal(0, 0.02) * rng.uniform(1, 1.01, 8)) for _ in range(6)]
+            for _ in range(2)
+        )
+        six = process_interval(arm, baseline)
+        three = ratio_interval(arm[:3], baseline[:3], resamples=200)
+        held["six"] += six.low <= 1 <= six.high
+        held["three"] += three.low <= 1 <= three.high
+    assert held["six"] >= 0.92 * 400 and held["three"] <= 0.85 * 400
 
 
 def test_latency_verdict_needs_more_than_the_floor():
