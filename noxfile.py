@@ -143,8 +143,11 @@ def _install(session: nox.Session, env: Path, wanted: list[str]) -> None:
 
 def python_of(session: nox.Session, name: str) -> str:
     """The interpreter of the environment `name`, which is installed first if need be."""
-    if name == "torch" and os.environ.get("ATTN_BENCH_PYTHON"):
-        return os.environ["ATTN_BENCH_PYTHON"]
+    own = os.environ.get("ATTN_BENCH_PYTHON")
+    if name == "torch" and own:
+        if not answer(Path(own), VERSION):
+            session.error(f"ATTN_BENCH_PYTHON names {own}, which is no Python; mend it or unset it")
+        return own
     env = ROOT / ".nox" / name
     install(session, env, requirements(name))
     return str(env_python(env))

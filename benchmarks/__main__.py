@@ -18,11 +18,11 @@ try:
 except ModuleNotFoundError as error:  # a Python without the packages of the suite
     sys.exit(
         f"error: {sys.executable} lacks what the suite needs ({error}). Use .nox/torch/bin/python, "
-        "which `nox -s bench` makes, or install it with pip 25.1 or newer: "
-        "python -m pip install . --group bench"
+        "which `nox -s bench` makes unless ATTN_BENCH_PYTHON is set, or install it with pip 25.1 "
+        "or newer: python -m pip install . --group bench"
     )
 
-from benchmarks import asked, budget, display, listing
+from benchmarks import asked, budget, display, listing, own_modules
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[options.command](options, console)
     except KeyboardInterrupt:
+        keeps = options.command == "run" or (options.command == "verify" and options.stale)
         kept = " Finished rows are kept; the same command goes on from there."
-        console.print(f"\nstopped.{kept * (options.command != 'plan')}")
+        console.print(f"\nstopped.{kept * keeps}")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +70,7 @@ def _selection(options: argparse.Namespace) -> Selection:
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
+        own_modules.require_options(rest for _, _, rest in split)
         modules = tuple((name, " ".join(sorted(rest.split()))) for name, _, rest in split)
         modules = tuple(dict.fromkeys(modules))  # options in another order are the same cell
     backbones = tuple(options.backbone) if options.backbone else None
@@ -94,7 +96,7 @@ def _check_names(want: Selection) -> None:
     """Names first, before the cells are listed: a wrong one must not start anything."""
     if not want.modules and not want.backbones:
         return
-    from benchmarks import models, own_modules
+    from benchmarks import models
 
     models.register()
     for module, variant in want.modules or ():
@@ -240,8 +242,8 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
         if status == engine.BUSY:
             console.print(f"{n} cells not measured; the same command measures them", style="red")
         elif status == runner.KEPT:
-            words = f"{n} cells gave no value this time; their earlier rows stay"
-            console.print(f"{words}, and --again measures them anew", style="red")
+            words = f"{n} cells gave no value this time; their earlier rows stay. The same command"
+            console.print(f"{words} measures what is stale of them, --again all", style="red")
         elif status != "ok":
             console.print(f"{n} cells {status}; their rows say why", style="red")
     if work.stale:
@@ -294,9 +296,16 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
     from benchmarks.cells import ROOT
 
     store = Store(options.results)
-    commits = {commit for name in benchmarks() for commit in store.table(name)["commit"]}
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    print(f"# rows of {options.results} measured at: {', '.join(sorted(commits)) or 'no rows'}")
+    print(f"# The commits that the rows of {options.results} were measured at:")
+    lines = []
+    for name in benchmarks():
+        rows = store.table(name)
+        changed = rows["dirty"].fillna(False).astype(bool)
+        for (commit, dirty), mine in rows.groupby(["commit", changed]):
+            words = f"{commit} with changes" if dirty else commit
+            lines.append(f"# {name}: {words}, {display.many(len(mine), 'row')}")
+    print("\n".join(lines or ["# there are no rows"]))
     return 0
 
 

@@ -27,6 +27,7 @@ from benchmarks import (
     task_controls,
 )
 from benchmarks.ablation import FAMILIES
+from benchmarks.cells import MODULES
 from benchmarks.store import Store
 
 WANTED = 0.2
@@ -42,7 +43,8 @@ class Family:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
     ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called;
-    ``wanted`` are the points that matter unless the reader names others.
+    ``wanted`` are the points that matter unless the reader names others; ``expected`` are arms of
+    the plan, whether they have rows or not.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Family:
     value: str = "top1"
     name_of: Callable[[str], str] = str
     wanted: float = WANTED
+    expected: tuple[str, ...] = ()
 
     @property
     def judged(self) -> bool:
@@ -60,7 +63,8 @@ class Family:
         """
         planned = pairing.planned_seeds(pairing.among(self.rows)[0])
         arms = {arm for pair in self.pairs.values() for arm in pair}
-        runs = self.rows["arm"].value_counts().reindex(sorted(arms), fill_value=0)
+        counts = self.rows["arm"].value_counts()
+        runs = compare.begun(counts.reindex(sorted(arms | set(self.expected)), fill_value=0))
         return planned is not None and bool(runs.min() >= planned)
 
     @property
@@ -104,14 +108,15 @@ def comparisons(store: Store) -> Iterator[Family]:
 def _comparisons(store: Store) -> Iterator[Family]:
     found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
     for which in pairing.ranked(found):
-        yield _with_bare(which.title, pairing.accuracy_rows(store, which))
+        yield _with_bare(which.title, pairing.accuracy_rows(store, which), expected=MODULES)
     for task, about in mechanism.TASKS.items():
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():
-            yield _with_bare(f"Mechanism, {task}: {about.question}", rows, WANTED_COARSE)
+            title = f"Mechanism, {task}: {about.question}"
+            yield _with_bare(title, rows, WANTED_COARSE, MODULES)
     for task in mechanism.LONG_TASKS:
         rows = pairing.task_rows(store, task, mechanism.LONG)
-        yield _with_bare(f"Mechanism, {task}, a longer training", rows, WANTED_COARSE)
+        yield _with_bare(f"Mechanism, {task}, a longer training", rows, WANTED_COARSE, MODULES)
     for which in heads.comparisons(store):
         if not which.preview:
             rows = heads.rows_of(store, which)
@@ -147,9 +152,12 @@ def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterato
         yield Family(name, mine, pairs, name_of=controls.name_of, wanted=wanted)
 
 
-def _with_bare(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Family:
+def _with_bare(
+    title: str, rows: pd.DataFrame, wanted: float = WANTED, expected: tuple[str, ...] = ()
+) -> Family:
     arms = [arm for arm in tables.in_order(rows["arm"]) if arm != "none"]
-    return Family(title, rows, {arm: (arm, "none") for arm in arms}, wanted=wanted)
+    pairs = {arm: (arm, "none") for arm in arms}
+    return Family(title, rows, pairs, wanted=wanted, expected=expected)
 
 
 def lines(family: Family, wanted: float | None = None) -> list[Line]:

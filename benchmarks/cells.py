@@ -230,6 +230,11 @@ def benchmarks() -> dict[str, Benchmark]:
     return {name: _BENCHMARKS[name] for name in names}
 
 
+def is_readers_own(module: str) -> bool:
+    """Whether a module is one of a reader's own file, named as file:Class."""
+    return ":" in module and not module.startswith(("benchmarks.", "timm."))
+
+
 def choose(asked: str, allowed: Sequence[str], what: str) -> str:
     """``asked`` if it is allowed, else a ValueError that lists what is."""
     if asked in allowed:

@@ -147,14 +147,19 @@ def preview_words(table: pd.DataFrame, which: Comparison) -> str:
 
 
 def _runs(table: pd.DataFrame) -> pd.Series:
-    """Runs of each arm of the suite, none included where two of them were begun.
-
-    Else those of the arms that have some: a reader's own modules beside the bare backbone.
-    """
+    """`begun` of a table that has runs."""
     if "seeds" not in table:
         return pd.Series(dtype=int)
-    runs = table["seeds"] + table["failed"]
-    ours = runs[table["arm"].isin(MODULES)]
+    return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]))
+
+
+def begun(runs: pd.Series) -> pd.Series:
+    """Of the runs of each arm those that a plan is measured by.
+
+    They are those of the suite's own arms, the bare one included, where two of them were begun; an
+    arm without any counts. Else they are those of the arms that have some: a reader's own modules.
+    """
+    ours = runs[runs.index.isin(MODULES)]
     return ours if (ours > 0).sum() > 1 else runs[runs > 0]
 
 

@@ -22,8 +22,8 @@ def require() -> None:
     if wrong:
         raise ValueError(
             f"this Python lacks what the suite measures with: {'; '.join(wrong)}. Use "
-            ".nox/torch/bin/python, which `nox -s bench` makes, or install it with pip 25.1 or "
-            "newer: python -m pip install . --group bench"
+            ".nox/torch/bin/python, which `nox -s bench` makes unless ATTN_BENCH_PYTHON is set, or "
+            "install it with pip 25.1 or newer: python -m pip install . --group bench"
         )
 
 

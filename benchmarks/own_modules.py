@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-SHAPE = (2, 64, 8, 8)
-"""Images, channels, height and width of the input that a module is tried with."""
+from benchmarks.cells import ROOT, is_readers_own
+
+SHAPES = ((2, 64, 8, 8), (2, 16, 14, 12), (2, 256, 7, 7))
+"""Images, channels, height and width of the inputs that a module is tried with."""
+
+CHECK = "attn.testing.check_module(Class) tries more (import attn.testing)"
+
+
+def require_options(variants: Iterable[str]) -> None:
+    """Raise ValueError for options that are not words of the form option=value, as `attn` says."""
+    import attn
+
+    for variant in variants:
+        attn.parse_options(variant)
 
 
 def require_module(name: str, variant: str) -> None:
@@ -19,39 +35,66 @@ def require_module(name: str, variant: str) -> None:
     options = attn.parse_options(variant)
     if name == "none":
         return
-    file, colon, gate = name.partition(":")
-    if colon and file.endswith(".py"):
+    file, colon, gate = name.rpartition(":")
+    if colon and (file.endswith(".py") or re.search(r"[\\/]", file)):
+        plain = re.split(r"[\\/:]", file.removesuffix(".py"))[-1]
         raise ValueError(
             f"module {name!r}: a file is named as Python imports it, without .py and from the "
-            f"folder that it is in: {file.removesuffix('.py').split('/')[-1]}:{gate}"
+            f"folder that it is in: {plain}:{gate}"
         )
     try:
         attn.get(name)
     except ValueError as error:
         own = "" if colon else " One of your own is named file:Class."
         raise ValueError(f"{error}{own}") from error
-    if colon:
-        _require_shape(name, options)
+    if is_readers_own(name):
+        _require_use(name, options)
 
 
-def _require_shape(name: str, options: dict[str, Any]) -> None:
-    """The output of a module has the shape of its input.
+def _require_use(name: str, options: dict[str, Any]) -> None:
+    """A module works with an input that it can be built for, and keeps the shape of the input.
 
-    What a module raises without values, on the meta device, is no matter here: the place where
-    it is plugged in may have other channels, and a run says what goes wrong there.
+    One that can be built for none of `SHAPES` is no matter here: its backbone says more.
     """
     import torch
 
     import attn
 
-    try:
-        with torch.device("meta"):
-            out = attn.build(name, SHAPE[1], **options).eval()(torch.empty(SHAPE))
-    except Exception:
+    tried, failed = [], None
+    for shape in SHAPES:
+        try:
+            module = attn.build(name, shape[1], **options).eval()
+        except Exception:
+            continue
+        tried.append(shape)
+        try:
+            with torch.no_grad():
+                out = module(torch.zeros(shape))
+        except Exception as error:
+            failed = error
+            continue
+        made = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        if made != shape:
+            raise ValueError(
+                f"module {name!r} makes {made} of an input of shape {shape}; it has to return a "
+                f"tensor of the shape of its input, (images, channels, height, width). {CHECK}"
+            )
         return
-    made = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-    if made != SHAPE:
+    if failed:
         raise ValueError(
-            f"module {name!r} makes {made} of an input of shape {SHAPE}; it has to return a tensor "
-            "of the shape of its input, (images, channels, height, width)"
-        )
+            f"module {name!r} fails with every input that was tried, of the shapes "
+            f"{', '.join(map(str, tried))}: {type(failed).__name__}: {failed}{_place(failed)}. "
+            f"An input is (images, channels, height, width). {CHECK}"
+        ) from failed
+
+
+def _place(error: Exception) -> str:
+    """The last line of a file of the reader's that an error came through; "" if there is none."""
+    lines = traceback.extract_tb(error.__traceback__)
+    own = [line for line in lines if not _is_library(Path(line.filename))]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+
+
+def _is_library(file: Path) -> bool:
+    ours = (ROOT / "attn", ROOT / "benchmarks")
+    return "site-packages" in file.parts or any(map(file.is_relative_to, ours))

@@ -8,10 +8,14 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from benchmarks.cells import Cell
 from benchmarks.engine import Finished
 from benchmarks.runner import Plan
+
+WIDE = 110
+"""Columns of a terminal from which the bar is a long one."""
 
 
 class Show:
@@ -29,11 +33,16 @@ class Show:
         self.begun = time.monotonic()
         self.printed = 0.0
         self.bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=12 if console.width < WIDE else 24),
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task(
@@ -55,7 +64,7 @@ class Show:
     def begin(self, cells: Sequence[Cell]) -> None:
         """A group of cells starts."""
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-        self.bar.update(self.task, description=f"{cells[0]}{more}"[:70], left=self.left())
+        self.bar.update(self.task, description=f"{cells[0]}{more}", left=self.left())
 
     def done(self, finished: Finished) -> None:
         """One cell has its row."""

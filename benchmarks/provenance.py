@@ -56,9 +56,21 @@ def commit() -> str:
 
 @cache
 def dirty() -> bool:
-    """Whether anything but ``results/`` differs from the commit (or there is no commit)."""
-    changes = _git("status", "--porcelain", "--", ".", ":!results")
-    return changes is None or changes != ""
+    """Whether anything but ``results/`` differs from the commit (or there is no commit).
+
+    New files count where the suite's code is. A reader's own module beside it changes no row of
+    another; for its own rows there is `holds`.
+    """
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
+    new = _git("status", "--porcelain", "--", "attn", "benchmarks")
+    return changes is None or bool(changes or new)
+
+
+@cache
+def holds(file: Path) -> bool:
+    """Whether the commit has a file, as far as its name goes."""
+    inside = file.resolve().is_relative_to(ROOT.resolve())
+    return inside and bool(_git("ls-files", "--", str(file.resolve())))
 
 
 def _cpu_name() -> str:

@@ -18,7 +18,15 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import engine, models, provenance, tables
-from benchmarks.cells import ROOT, Benchmark, Cell, Selection, benchmarks, choose
+from benchmarks.cells import (
+    ROOT,
+    Benchmark,
+    Cell,
+    Selection,
+    benchmarks,
+    choose,
+    is_readers_own,
+)
 from benchmarks.schema import columns
 from benchmarks.store import Store, row
 from benchmarks.watch import Watch
@@ -174,17 +182,24 @@ def plan(
 
 
 def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
-    """Seconds a cell, from rows of the same work, else of the same backbone, else a guess."""
+    """Seconds a cell, from rows of the same work, else of the same backbone, else a guess.
+
+    Rows of this kind of machine come before those of others.
+    """
     done = table[table["status"] == "ok"]
-    alike = ["backbone", "module", "recipe", "threads"]
-    exact = done.groupby(alike, dropna=False)["seconds"].median().to_dict()
-    near = done.groupby(["backbone", "recipe"])["seconds"].median().to_dict()
+    alike, near = ["backbone", "module", "recipe", "threads"], ["backbone", "recipe"]
+    places = (done[done["machine"] == tables.here()], done)
+    known = [
+        rows.groupby(columns, dropna=False)["seconds"].median().to_dict()
+        for rows in places
+        for columns in (alike, near)
+    ]
     estimates = {}
     for cell in todo:
         threads = cell.threads if cell.threads is not None else pd.NA
-        found = exact.get((cell.backbone, cell.module, cell.recipe, threads))
-        found = found or near.get((cell.backbone, cell.recipe))
-        estimates[cell] = found or benchmark.guess(cell)
+        keys = [(cell.backbone, cell.module, cell.recipe, threads), (cell.backbone, cell.recipe)]
+        found = (times.get(key) for times, key in zip(known, 2 * keys, strict=True))
+        estimates[cell] = next(filter(None, found), None) or benchmark.guess(cell)
     return estimates
 
 
@@ -226,8 +241,15 @@ def _check_models(cells: Iterable[Cell]) -> None:
     for backbone, module, variant in sorted({(c.backbone, c.module, c.variant) for c in cells}):
         try:
             models.create(backbone, module, variant, device="meta")
-        except (ValueError, TypeError):
+        except ValueError:
             raise
+        except TypeError as error:
+            if not is_readers_own(module):
+                raise
+            raise TypeError(
+                f"module {module!r} can't be built into {backbone}: {error}; its class is called "
+                f"as {module.rpartition(':')[2]}(channels, **options)"
+            ) from error
         except Exception as error:
             raise ValueError(
                 f"module {module!r} can't be built into {backbone}: {type(error).__name__}: "
@@ -316,4 +338,8 @@ def _why_kept(finished: engine.Finished) -> str:
 def _row(finished: engine.Finished, code: str) -> dict[str, Any]:
     how = {"status": finished.status, "reason": finished.reason}
     seconds = round(finished.seconds, 3)
-    return row(finished.cell, finished.values, code, **how, seconds=seconds)
+    made = row(finished.cell, finished.values, code, **how, seconds=seconds)
+    module = finished.cell.module
+    if is_readers_own(module):  # of a file that the commit may not have
+        made["dirty"] |= not all(map(provenance.holds, _module_files(module)))
+    return made

@@ -160,6 +160,8 @@ def process_interval(
     ValueError for fewer than two processes, or if the two do not hold the same rounds.
     """
     _same_rounds(arm, baseline)
+    if len(arm) < 2:
+        raise ValueError(f"{len(arm)} process given: an interval needs at least two")
     return build_interval(*([[min(times)] for times in each] for each in (arm, baseline)))
 
 

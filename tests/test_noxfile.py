@@ -159,7 +159,10 @@ def test_the_site_needs_no_torch(noxfile, monkeypatch):
 
 
 def test_an_interpreter_of_ones_own_is_used_as_it_is(noxfile, monkeypatch):
-    monkeypatch.setenv("ATTN_BENCH_PYTHON", "my-python")
+    monkeypatch.setenv("ATTN_BENCH_PYTHON", sys.executable)
     session = FakeSession()
-    assert noxfile.python_of(session, "torch") == "my-python"
+    assert noxfile.python_of(session, "torch") == sys.executable
     assert session.asked == []
+    monkeypatch.setenv("ATTN_BENCH_PYTHON", "my-python")
+    with pytest.raises(RuntimeError, match="ATTN_BENCH_PYTHON names my-python, which is no Python"):
+        noxfile.python_of(session, "torch")

@@ -234,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.readme or options.check:
             return readme.update(store, ROOT, check=options.check)
+        print(f"reading {options.results} and drawing; it takes about a minute", flush=True)
         written = generate(store, Path(options.out))
     except StoreError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -32,7 +32,10 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
         words.append(f"{display.many(crossed, 'pair')} across two machines")
     if name == "accuracy" and pairing.retired(which):
         words.append("an earlier recipe, which no suite trains any more")
-    preview = compare.preview_words(compare.judged(rows), which)
+    frame = compare.judged(rows)
+    if (frame["pairs"] < frame.loc[frame["arm"] == "none", "seeds"].max()).any():
+        words.append("differences are of the seeds that an arm and none have both")
+    preview = compare.preview_words(frame, which)
     return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
 
 

@@ -142,8 +142,8 @@ def on_tasks(store: Store) -> dict[str, str]:
             if gate in CONSTANTS:
                 continue
             key = next(one for one in CONSTANTS if PAIRS[one][0] == constant)
-            alone = _clause(frames["constants"], key)
-            freed = _clause(frames["rescaled"], gate)
+            alone = _clause(frames["constants"], key, _of(rows, "constants"))
+            freed = _clause(frames["rescaled"], gate, _of(rows, "rescaled"))
             found[f"controls.{task}.{gate}"] = (
                 f"{controls.name_of(constant)} in place of the gate, compared with none, {alone}; "
                 f"{controls.name_of(RESCALED_PAIRS[gate][0])}, which starts as none does, {freed}"
@@ -151,10 +151,12 @@ def on_tasks(store: Store) -> dict[str, str]:
     return found
 
 
-def _clause(frame: pd.DataFrame, key: str) -> str:
-    return (
-        comparison(tables.records(frame.loc[[key]])[0]) if key in frame.index else display.MISSING
-    )
+def _clause(frame: pd.DataFrame, key: str, rows: pd.DataFrame) -> str:
+    """A pair of a task in words; where the task is a preview, that first."""
+    if key not in frame.index:
+        return display.MISSING
+    start, text = _preview(frame, rows), comparison(tables.records(frame.loc[[key]])[0])
+    return f"({start}) {text}" if start and text != display.MISSING else text
 
 
 def _counts(store: Store) -> dict[str, str]:

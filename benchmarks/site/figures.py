@@ -42,14 +42,14 @@ def accuracy(store: Store) -> Figure:
             said.append(f"{row['arm']} {display.points(row['difference'])}, {row['verdict']}")
         least, most = frame["pairs"].min(), frame["pairs"].max()
         seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
-        what, hollow = "mean", ""
+        what, marks = "mean", paired.HOLLOW
         if any("low" in v for v in values):
-            what, hollow = "mean and 95 % interval", f" {paired.HOLLOW}"
+            what, marks = "mean and 95 % interval", paired.ADJUSTED_MARKS
         preview = compare.preview_words(frame, which)
         start = f"{preview}. " if preview else ""
         caption = (
             f"{start}Difference in test accuracy to the bare backbone, {which.title}: {what} of "
-            f"{seeds} paired seeds, and the verdict.{hollow}"
+            f"{seeds} paired seeds, and the verdict. {marks}"
         )
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)

@@ -318,7 +318,7 @@ def differences(store: Store) -> Figure:
     start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
-        f"over the seeds. {paired.HOLLOW}"
+        f"over the seeds. {paired.ADJUSTED_MARKS}"
     )
     alt = "; ".join(
         f"{v['panel']}, {v['arm']} {display.points(v['difference'])}, {v['verdict']}"

@@ -14,11 +14,12 @@ from benchmarks.site.notes_trained import estimate
 ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
 """Why a table may say that there is no measurable difference beside an interval without zero."""
 
-HOLLOW = (
+HOLLOW = "Hollow marks: no verdict of higher or lower."
+ADJUSTED_MARKS = (
     "An interval is of one line alone, a verdict is adjusted for all of them: one can leave zero "
-    "out beside no measurable difference. Hollow marks: no verdict of higher or lower."
+    f"out beside no measurable difference. {HOLLOW}"
 )
-"""The same beneath a figure."""
+"""Beneath a figure with intervals."""
 
 ADJUSTED_BY_COLUMN = ADJUSTED.replace("the table", "its column")
 """The same of a table whose columns are families of their own."""

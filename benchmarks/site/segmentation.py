@@ -148,7 +148,8 @@ def figure(store: Store) -> Figure:
         start = f"{unfinished}. " if unfinished else ""
         caption = (
             f"{start}Difference in mIoU between two heads, {found[0].title}: mean of the paired "
-            f"seeds with its 95 % interval where there are enough, and the verdict. {paired.HOLLOW}"
+            "seeds with its 95 % interval where there are enough, and the verdict. "
+            f"{paired.ADJUSTED_MARKS}"
         )
         for row in frame[frame["difference"].notna()].to_dict("records"):
             ends = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}

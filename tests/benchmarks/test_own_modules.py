@@ -1,8 +1,11 @@
 """A module of a user's own file is answered before any work if it can't be used."""
 
+import re
+
 import pytest
 
-from benchmarks import own_modules
+from benchmarks import own_modules, runner
+from benchmarks.cells import Cell
 
 GATES = """
 import torch
@@ -26,12 +29,20 @@ class Pair(Same):
 
 class AskingForValues(Same):
     def forward(self, x):
-        return x if x.sum().item() > 0 else x.mean((2, 3))
+        return x if x.sum().item() >= 0 else x.mean((2, 3))
 
-class OfOtherChannels(Same):
+class OfFewChannels(Same):
     def __init__(self, channels):
         super().__init__(channels)
         assert channels == 16
+
+class Forgetful(Same):
+    def forward(self, x):
+        return x * x.mean((2, 3))
+
+class WithoutChannels(nn.Module):
+    def __init__(self):
+        super().__init__()
 """
 
 
@@ -41,7 +52,7 @@ def gates(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
 
-@pytest.mark.parametrize("gate", ["Same", "AskingForValues", "OfOtherChannels"])
+@pytest.mark.parametrize("gate", ["Same", "AskingForValues", "OfFewChannels"])
 def test_what_may_work_is_taken(gate):
     own_modules.require_module(f"gates_to_try:{gate}", "")
 
@@ -59,7 +70,29 @@ def test_an_output_of_another_shape_is_refused_by_the_name_of_the_module(gate, m
         own_modules.require_module(f"gates_to_try:{gate}", "")
 
 
-@pytest.mark.parametrize("file", ["gates_to_try.py", "./gates_to_try.py", "there/gates_to_try.py"])
+def test_what_fails_with_every_input_is_refused_with_its_line():
+    words = (
+        r"fails with every input .*\(2, 256, 7, 7\): RuntimeError.*\(gates_to_try\.py, line \d+\)"
+    )
+    with pytest.raises(ValueError, match=words):
+        own_modules.require_module("gates_to_try:Forgetful", "")
+
+
+def test_what_no_channels_can_build_is_left_to_the_backbone_which_names_it():
+    name = "gates_to_try:WithoutChannels"
+    own_modules.require_module(name, "")
+    cells = [Cell("cost", "resnet18", name)]
+    with pytest.raises(TypeError, match=r"resnet18: .*WithoutChannels\(channels, \*\*options\)"):
+        runner._check_models(cells)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("gates_to_try.py", "./gates_to_try", "./gates_to_try.py", "there/gates_to_try.py"),
+        *(r".\gates_to_try", r"C:\there\gates_to_try.py", "C:/there/gates_to_try"),
+    ],
+)
 def test_a_file_is_named_without_its_ending(file):
     with pytest.raises(ValueError, match=r"without \.py .*: gates_to_try:Same$"):
         own_modules.require_module(f"{file}:Same", "")
@@ -73,3 +106,10 @@ def test_a_name_that_is_none_is_told_how_its_own_are_named():
 @pytest.mark.parametrize("name", ["none", "se", "danet"])
 def test_modules_of_the_library_are_known(name):
     own_modules.require_module(name, "")
+
+
+@pytest.mark.parametrize("variant", ["reduction = 8", "reduction="])
+def test_an_option_is_named_as_it_was_written(variant):
+    with pytest.raises(ValueError, match=re.escape(f"variant {variant!r}")):
+        own_modules.require_options([variant])
+    own_modules.require_options(["", "reduction=8 bias=False"])

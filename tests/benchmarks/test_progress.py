@@ -2,9 +2,11 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 from trouble import cell
 
 from benchmarks import progress
@@ -64,6 +66,20 @@ def test_elsewhere_than_on_a_terminal_a_line_comes_now_and_then(show, clock):
             show.done(finished(done))
     lines = re.findall(r"\[(\d)/4\]", show.console.file.getvalue())
     assert lines == ["1", "3"]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_shows_count_and_time_left_before_the_name_of_the_cell(trouble, clock, width):
+    cells = [replace(one, backbone="a_backbone_of_a_very_long_name" * 2) for one in CELLS]
+    work = Plan(todo={"trouble": cells}, seconds=dict.fromkeys(cells, 30.0))
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=width)
+    with Show(work, 2, terminal) as show:
+        show.begin(cells[:2])
+        show.done(finished(cells[0]))
+    text = Text.from_ansi(terminal.file.getvalue()).plain
+    line = [part for part in re.split(r"[\r\n]", text) if "1/4" in part][-1]
+    assert re.match(r"1/4 about \d+ s left .*trouble · a_backbone", line), line
+    assert len(line) <= width
 
 
 def test_a_failure_is_told_at_once_with_its_reason_as_it_is(show):

@@ -254,5 +254,21 @@ def test_a_change_of_the_code_makes_dirty_and_new_results_do_not(checkout):
     assert provenance.dirty()
     checkout("checkout", "-q", "code.py")
     assert not provenance.dirty()
-    (provenance.ROOT / "more.py").write_text("")
+    (provenance.ROOT / "my_gate.py").write_text("")  # a reader's own
+    assert not provenance.dirty()
+    (provenance.ROOT / "benchmarks").mkdir()
+    (provenance.ROOT / "benchmarks" / "more.py").write_text("")
     assert provenance.dirty()
+
+
+def test_the_commit_holds_the_files_that_were_added(checkout, tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "holds", provenance.holds.__wrapped__)
+    kept, new = provenance.ROOT / "kept.py", provenance.ROOT / "new.py"
+    kept.write_text("")
+    checkout("init", "-q")
+    checkout("add", ".")
+    checkout("commit", "-q", "-m", "Begin")
+    new.write_text("")
+    outside = tmp_path / "kept.py"
+    outside.write_text("")
+    assert [provenance.holds(file) for file in (kept, new, outside)] == [True, False, False]

@@ -1,6 +1,7 @@
 """What is measured is not measured twice, what has changed is known, failures stay visible."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from trouble import Trouble, cell
@@ -8,6 +9,7 @@ from trouble import Trouble, cell
 from benchmarks import cells as benchmark_cells
 from benchmarks import provenance, runner
 from benchmarks.cells import Cell, Selection
+from benchmarks.engine import Finished
 from benchmarks.progress import duration
 from benchmarks.store import StoreError, row
 
@@ -295,6 +297,47 @@ def test_a_bare_backbone_timed_beside_a_users_module_keeps_its_row(
     assert not runner.plan(mine, store, again=True).beside, "who asks for it gets it"
 
 
+def test_a_bare_backbone_that_fails_beside_a_users_module_keeps_its_row(
+    suite, store, trouble, monkeypatch
+):
+    trouble.exclusive = True
+    monkeypatch.setattr(Trouble, "group", lambda *_: "one session")
+    assert suite("ok") == [0]
+    before = store.table("trouble")
+    trouble.wanted = ("ok", "ok")
+    work = runner.plan(Selection(modules=(("mine:Gate", ""),)), store)
+    failed = [Finished(one, {}, "failed", "no", 1.0) for one in work.todo["trouble"]]
+    monkeypatch.setattr(runner.engine, "measure", lambda *_: _closing(failed))
+    found = runner.run(work, store, jobs=1, show=Quiet())
+    assert found == {runner.KEPT: 1, "failed": 1}
+    after = store.table("trouble")
+    assert after[after["seed"] == 0].reset_index(drop=True).equals(before)
+
+
+def _closing(results):
+    yield from results
+
+
+@pytest.mark.parametrize(
+    ("module", "held", "dirty"),
+    [
+        ("mine:Gate", False, True),
+        ("mine:Gate", True, False),
+        ("timm.layers:SEModule", False, False),
+        ("benchmarks.constant:ConstantGate", True, False),
+        ("se", True, False),
+    ],
+)
+def test_rows_of_a_file_that_the_commit_lacks_are_not_of_the_commit(
+    monkeypatch, module, held, dirty
+):
+    monkeypatch.setattr(provenance, "dirty", lambda: False)
+    monkeypatch.setattr(provenance, "holds", lambda file: held)
+    monkeypatch.setattr(runner, "_module_files", lambda module: (Path("some.py"),))
+    done = Finished(Cell("cost", "net", module), {}, "ok", "", 1.0)
+    assert runner._row(done, "f" * 12)["dirty"] is dirty
+
+
 def test_a_value_without_a_column_is_the_author_s_mistake(suite, trouble, monkeypatch):
     monkeypatch.setattr(Trouble, "columns", Trouble.columns[1:])
     with pytest.raises(KeyError, match=r"trouble measured \['third'\]"):
@@ -326,10 +369,15 @@ def test_time_is_estimated_from_like_rows_then_from_the_backbone_then_guessed(tr
     for seed, seconds in enumerate([10.0, 30.0, 20.0]):
         known("se", seconds, seed)
     known("eca", 5.0, 0, threads=2)
+    slow = row(Cell("trouble", "net", "se", recipe="r", seed=3), {}, "f", seconds=500.0)
+    store.append("trouble", {**slow, "machine": "another"})
+    away = row(Cell("trouble", "far", "se", recipe="r", seed=3), {}, "f", seconds=7.0)
+    store.append("trouble", {**away, "machine": "another"})
     wanted = {
         Cell("trouble", "net", "se", recipe="r", seed=9): 20.0,
         Cell("trouble", "net", "eca", recipe="r", seed=9, threads=2): 5.0,
         Cell("trouble", "net", "sk", recipe="r", seed=9): 15.0,
+        Cell("trouble", "far", "se", recipe="r", seed=9): 7.0,
         Cell("trouble", "other", "sk", recipe="r", seed=9): 1.0,
     }
     trouble.cells = lambda want: iter(wanted)

@@ -219,8 +219,12 @@ def test_the_largest_noise_floor_of_a_table_is_shown(tmp_path):
 
 def test_the_citation_names_the_commits_of_the_rows(tmp_path, capsys):
     store = Store(tmp_path)
-    for module, commit in (("none", "abc"), ("se", "def"), ("eca", "abc")):
-        made = row(replace(trial.COST, module=module), {}, "", seconds=1.0)
-        store.append("cost", {**made, "commit": commit})
     assert command_line.main(["cite", "--results", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.rstrip().endswith("abc, def")
+    assert "there are no rows" in capsys.readouterr().out
+    for module, commit in (("none", "abc"), ("se", "def"), ("eca", "abc"), ("sk", "abc")):
+        made = row(replace(trial.COST, module=module), {}, "", seconds=1.0)
+        store.append("cost", {**made, "commit": commit, "dirty": module == "sk"})
+    assert command_line.main(["cite", "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    counted = ["abc, 2 rows", "abc with changes, 1 row", "def, 1 row"]
+    assert lines == [f"# cost: {words}" for words in counted]
