@@ -90,6 +90,7 @@ def test_what_is_too_noisy_to_rank_enters_no_mean(store):
     found = attention_facts.facts(store)
     assert found["speed.timm"] == ("Against timm's modules: all 4 settings are too noisy to rank.")
     assert found["speed.training.floor"] == "In training: too noisy to rank."
+    assert "settings are too noisy to rank" in found["speed.floor_kept"]
     figure = attention_figures.speed(store)
     assert not figure.values
     assert figure.gap == "Not drawn: 2 settings of 2, too noisy to rank."

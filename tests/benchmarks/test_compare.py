@@ -9,6 +9,7 @@ from benchmarks import compare, display, pairing, power, summary
 from benchmarks.accuracy import BACKBONE, PLANS
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
+from benchmarks.site.accuracy import about
 from benchmarks.store import Store, StoreError, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
@@ -114,6 +115,16 @@ def test_rows_of_another_batch_size_are_another_comparison(tmp_path):
     assert table["top1"]["se"] == pytest.approx(90.25 + 1) and table["seeds"]["se"] == 3
     titles = {which.title for which in pairing.comparisons(store)}
     assert titles == {FULL.title, f"{FULL.title}, batch 64"}
+
+
+def test_a_table_says_that_differences_are_of_the_seeds_in_common(tmp_path):
+    store = Store(tmp_path)
+    trained(store, "none", 0, 90.0)
+    trained(store, "se", 0, 91.0)
+    words = "differences are of the seeds that an arm and none have both"
+    assert words not in about(store, FULL)
+    trained(store, "none", 1, 80.0)
+    assert words in about(store, FULL)
 
 
 def at(minute: int, fingerprint: str) -> dict:

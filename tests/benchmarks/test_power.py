@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import trial
 from scipy import stats as reference
@@ -106,13 +107,21 @@ def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(store, monkeyp
     assert not family.judged
     before = {line.name: line for line in budget.lines(family)}
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 5)
-    assert family.judged
-    after = {line.name: line for line in budget.lines(family)}
+    assert not family.judged, "arms of the plan were not begun"
+    begun = replace(family, expected=())
+    assert begun.judged
+    after = {line.name: line for line in budget.lines(begun)}
     for name, line in after.items():
         assert line.more == line.needed == before[name].needed > before[name].more
+    one = next(iter(begun.pairs))
+    own = begun.rows[begun.rows["arm"] == one].head(2).assign(module="mine:Gate", arm="mine:Gate")
+    beside = replace(begun, rows=pd.concat([begun.rows, own]))
+    beside = replace(beside, pairs={**begun.pairs, "mine:Gate": ("mine:Gate", "none")})
+    assert beside.judged, "a reader's module has a plan of its own"
+    monkeypatch.setattr(budget, "comparisons", lambda store: iter([begun]))
     assert "runs, all new as verdicts have been read," in budget.text(store)
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 6)
-    assert not family.judged
+    assert not begun.judged
 
 
 def test_heads_for_segmentation_are_planned_pair_by_pair(tmp_path):

@@ -159,6 +159,10 @@ def test_a_summary_of_some_backbones_and_arms_speaks_of_no_other(tmp_path):
     assert "Rows without a value" in summary.text_summary(store, "cpu", ["latency"])
     mine = summary.text_summary(store, "cpu", ["latency"], ["resnet18"], ["se"])
     assert "Rows without a value" not in mine
+    bare = replace(trial.LATENCY, backbone="resnet34", module="none")
+    trial.append(store, bare, None, status="failed", reason="no time for the bare backbone")
+    mine = summary.text_summary(store, "cpu", ["latency"], ["resnet34"], ["se"])
+    assert "no time for the bare backbone" in mine, "se is compared with it"
 
 
 def test_every_table_can_be_had_from_a_page():
