@@ -278,38 +278,34 @@ def test_an_exclusive_benchmark_has_one_process_at_a_time(suite, store, trouble)
     assert store.table("trouble")["pid"].nunique() == 1
 
 
-def test_a_bare_backbone_timed_beside_a_users_module_keeps_its_row(
-    suite, store, trouble, monkeypatch
-):
-    """Its row is of the session of the others; the ratio of the module is in the module's row."""
+@pytest.fixture
+def beside(suite, store, trouble, monkeypatch):
+    """A bare backbone with a row is timed once more beside a user's module: the user's choice."""
     trouble.exclusive = True
     monkeypatch.setattr(Trouble, "group", lambda *_: "one session")
     assert suite("ok") == [0]
-    before = store.table("trouble")
     trouble.wanted = ("ok", "ok")
-    mine = Selection(modules=(("mine:Gate", ""),))
-    work, show = runner.plan(mine, store), Quiet()
+    return Selection(modules=(("mine:Gate", ""),))
+
+
+def test_a_bare_backbone_timed_beside_a_users_module_keeps_its_row(beside, store):
+    """Its row is of the session of the others; the ratio of the module is in the module's row."""
+    before = store.table("trouble")
+    work = runner.plan(beside, store)
     assert work.beside == {cell("ok", 0)} and len(work.todo["trouble"]) == 2
-    assert runner.run(work, store, jobs=1, show=show) == {"ok": 2}
+    assert runner.run(work, store, jobs=1, show=Quiet()) == {"ok": 2}
     after = store.table("trouble")
     assert after[after["seed"] == 0].reset_index(drop=True).equals(before)
     assert after["seed"].tolist() == [0, 1]
-    assert not runner.plan(mine, store, again=True).beside, "who asks for it gets it"
+    assert not runner.plan(beside, store, again=True).beside, "who asks for it gets it"
 
 
-def test_a_bare_backbone_that_fails_beside_a_users_module_keeps_its_row(
-    suite, store, trouble, monkeypatch
-):
-    trouble.exclusive = True
-    monkeypatch.setattr(Trouble, "group", lambda *_: "one session")
-    assert suite("ok") == [0]
+def test_a_bare_backbone_that_fails_beside_a_users_module_keeps_its_row(beside, store, monkeypatch):
     before = store.table("trouble")
-    trouble.wanted = ("ok", "ok")
-    work = runner.plan(Selection(modules=(("mine:Gate", ""),)), store)
+    work = runner.plan(beside, store)
     failed = [Finished(one, {}, "failed", "no", 1.0) for one in work.todo["trouble"]]
     monkeypatch.setattr(runner.engine, "measure", lambda *_: _closing(failed))
-    found = runner.run(work, store, jobs=1, show=Quiet())
-    assert found == {runner.KEPT: 1, "failed": 1}
+    assert runner.run(work, store, jobs=1, show=Quiet()) == {runner.KEPT: 1, "failed": 1}
     after = store.table("trouble")
     assert after[after["seed"] == 0].reset_index(drop=True).equals(before)
 
