@@ -120,7 +120,11 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     runner.check_models(work, want)
     for name, cells in work.todo.items():
         seconds = sum(work.seconds[cell] for cell in cells)
-        console.print(f"{name}: {len(cells)} cells, {duration(seconds)} of work")
+        guessed = len(work.guessed.intersection(cells))
+        words = "; a guess for want of rows like them" if guessed == len(cells) else ""
+        if 0 < guessed < len(cells):
+            words = f"; a guess for {guessed} of them, for want of rows like them"
+        console.print(f"{name}: {len(cells)} cells, {duration(seconds)} of work{words}")
         for cell in cells[:20]:
             console.print(f"  {cell}", markup=False)
         if len(cells) > 20:

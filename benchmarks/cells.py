@@ -73,8 +73,14 @@ class Cell:
         words = [self.benchmark, self.backbone, self.arm, self.data, self.recipe]
         if self.seed is not None:
             words.append(f"seed {self.seed}")
+        usual = {"device": "cpu", "precision": "fp32", "layout": "nchw"}
+        words += [getattr(self, name) for name in usual if getattr(self, name) != usual[name]]
+        if self.image_size is not None:
+            words.append(f"{self.image_size} px")
+        if self.batch_size is not None:
+            words.append(f"batch of {self.batch_size}")
         if self.threads is not None:
-            words.append(f"{self.threads} threads")
+            words.append(f"{self.threads} thread{'' if self.threads == 1 else 's'}")
         return " · ".join(w for w in words if w)
 
 

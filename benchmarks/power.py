@@ -19,6 +19,9 @@ from benchmarks.stats import ALPHA, seeds_needed
 POWER = 0.8
 """The chance to be found that a difference must have before a table counts as able to show it."""
 
+OFTEN = f"about {100 * POWER:.0f} times in 100"
+"""That chance in words."""
+
 MOST_SEEDS = 100_000
 
 

@@ -42,6 +42,8 @@ class Plan:
     todo: dict[str, list[Cell]] = field(default_factory=dict)
     seconds: dict[Cell, float] = field(default_factory=dict)
     """Estimated time of each cell to do."""
+    guessed: set[Cell] = field(default_factory=set)
+    """Cells whose time is a guess, as no row is like them."""
     current: int = 0
     stale: list[Cell] = field(default_factory=list)
     """Rows whose code has changed and that are kept until `--stale` asks for them again."""
@@ -177,30 +179,36 @@ def plan(
         result.current += len(current - set(todo))
         if todo:
             result.todo[name] = todo
-            result.seconds.update(_estimates(benchmark, todo, rows.table))
+            times = _known_times(todo, rows.table)
+            for cell in todo:
+                result.seconds[cell] = times.get(cell) or benchmark.guess(cell)
+            result.guessed |= set(todo) - set(times)
     return result
 
 
-def _estimates(benchmark: Benchmark, todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
-    """Seconds a cell, from rows of the same work, else of the same backbone, else a guess.
+def _known_times(todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
+    """Seconds of the cells that have rows of the same work, or else of the same backbone.
 
     Rows of this kind of machine come before those of others.
     """
     done = table[table["status"] == "ok"]
-    alike, near = ["backbone", "module", "recipe", "threads"], ["backbone", "recipe"]
+    near = ["device", "backbone", "recipe"]
+    alike = [*near, "module", "threads"]
     places = (done[done["machine"] == tables.here()], done)
     known = [
         rows.groupby(columns, dropna=False)["seconds"].median().to_dict()
         for rows in places
         for columns in (alike, near)
     ]
-    estimates = {}
+    result = {}
     for cell in todo:
         threads = cell.threads if cell.threads is not None else pd.NA
-        keys = [(cell.backbone, cell.module, cell.recipe, threads), (cell.backbone, cell.recipe)]
-        found = (times.get(key) for times, key in zip(known, 2 * keys, strict=True))
-        estimates[cell] = next(filter(None, found), None) or benchmark.guess(cell)
-    return estimates
+        key = (cell.device, cell.backbone, cell.recipe)
+        keys = [(*key, cell.module, threads), key]
+        found = (times.get(one) for times, one in zip(known, 2 * keys, strict=True))
+        if seconds := next(filter(None, found), None):
+            result[cell] = seconds
+    return result
 
 
 def check(work: Plan, want: Selection) -> None:

@@ -198,7 +198,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
         Head("Bootstrap", "to default, BCa [95 %]"),
         Head("p", "to default, sign-flip, Holm"),
         Head("Seeds ahead", "of default, P(A > B)"),
-        Head("Could show", f"to default, points, about {100 * power.POWER:.0f} times in 100"),
+        Head("Could show", f"to default, points, {power.OFTEN}"),
         Head("Top-1", "%, mean"),
         Head("Seeds"),
         Head("Parameters", which.backbone),

@@ -218,7 +218,7 @@ def judged_heads(value: str, other: str = "none") -> tuple[Head, ...]:
         Head("Bootstrap", "BCa [95 %]"),
         Head("p", "sign-flip, Holm"),
         Head("Seeds ahead", f"of {other}, P(A > B)"),
-        Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
+        Head("Could show", f"points, {power.OFTEN}"),
     )
 
 

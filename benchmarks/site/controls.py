@@ -51,7 +51,7 @@ def _tables(store: Store, family: str) -> str:
         Head("Bootstrap", "BCa [95 %]"),
         Head("p", "sign-flip, Holm"),
         Head("Seeds ahead", "P(A > B)"),
-        Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
+        Head("Could show", f"points, {power.OFTEN}"),
     )
     parts = []
     for which in controls.comparisons(store):

@@ -23,9 +23,7 @@ def planned(store: Store) -> str:
         [Entry(str(n), n), *(smallest(power.smallest_effect(n, arms)) for arms in ARMS)]
         for n in SEEDS
     ]
-    note = (
-        f"in deviations of the paired differences, found about {100 * power.POWER:.0f} times in 100"
-    )
+    note = f"in deviations of the paired differences, found {power.OFTEN}"
     return table("Smallest difference that seeds can show", note, heads, body, "Calculated.")
 
 
@@ -46,7 +44,7 @@ def _budget(store: Store, family: budget.Family) -> str:
         Head("Arms", number=False),
         Head("Seeds"),
         Head("Deviation", "of the differences, points"),
-        Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
+        Head("Could show", f"points, {power.OFTEN}"),
         Head("Seeds in all", f"for {family.wanted:g} points"),
         Head("Hours", "of one process"),
         Head("Verdict so far", number=False),

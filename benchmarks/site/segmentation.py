@@ -55,7 +55,7 @@ def segmentation(store: Store) -> str:
                 Head("Bootstrap", "BCa [95 %]"),
                 Head("p", "sign-flip, Holm"),
                 Head("Seeds ahead", "P(A > B)"),
-                Head("Could show", f"points, about {100 * power.POWER:.0f} times in 100"),
+                Head("Could show", f"points, {power.OFTEN}"),
             )
             caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
             places = origin(store, rows, "segmentation")

@@ -117,6 +117,7 @@ def test_cells_of_a_suite_are_of_their_benchmark_distinct_and_paired(known, name
     listed = list(known[name].cells(Selection(suite, device=SUITES[suite].device)))
     assert {cell.benchmark for cell in listed} <= {name}
     assert len({cell.key for cell in listed}) == len(set(listed)) == len(listed)
+    assert len(set(map(str, listed))) == len(listed), "two cells that a plan cannot tell apart"
     assert all(isinstance(hash(known[name].group(cell)), int) for cell in listed)
 
 

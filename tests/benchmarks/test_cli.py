@@ -1,6 +1,7 @@
 """What a user types wrongly is answered before work starts; what is typed rightly is done."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import trial
 
 from benchmarks import __main__ as command_line
 from benchmarks import data
 from benchmarks.cells import ROOT
 from benchmarks.data import DataError
+from benchmarks.store import Store
 
 HERE = Path(__file__).parent
 
@@ -302,9 +305,16 @@ def test_a_spot_check_of_nothing_says_so(answer):
 def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):
     status, out, _ = answer("plan", *ONE, "--module", "eca kernel_size=5")
     assert status == 0
-    assert "cost: 2 cells" in out
+    assert re.search(r"cost: 2 cells, \d+ s of work; a guess for want of rows like them\n", out)
     assert "eca kernel_size=5" in out
     assert not results.exists()
+
+
+def test_a_plan_says_for_which_cells_its_time_is_a_guess(answer, results):
+    trial.cost(Store(results))
+    _, out, _ = answer("plan", *ONE, "--backbone", "resnet10t", "--module", "se")
+    words = r"cost: 4 cells, .* of work; a guess for 2 of them, for want of rows like them\n"
+    assert re.search(words, out)
 
 
 def test_options_in_another_order_are_the_same_cell(answer):

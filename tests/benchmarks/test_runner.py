@@ -379,9 +379,14 @@ def test_time_is_estimated_from_like_rows_then_from_the_backbone_then_guessed(tr
     trouble.cells = lambda want: iter(wanted)
     plan = runner.plan(WANT, store)
     assert plan.seconds == wanted
+    assert plan.guessed == {cell for cell in wanted if wanted[cell] == 1.0}
     assert plan.wall_seconds(2) == sum(wanted.values()) / 2
     trouble.exclusive = True
     assert plan.wall_seconds(2) == sum(wanted.values())
+    on_gpu = Cell("trouble", "net", "se", recipe="r", seed=9, device="cuda")
+    trouble.cells = lambda want: iter([on_gpu])
+    plan = runner.plan(WANT, store)
+    assert (plan.seconds, plan.guessed) == ({on_gpu: 1.0}, {on_gpu}), "rows of a processor"
 
 
 @pytest.mark.parametrize(
