@@ -74,6 +74,8 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["bench"]
 
 GROUPS = {"torch": ("bench", "tests", "lint"), "docs": ("docs",)}
+# A file of tests shares what it sets up, so each stays in one process; each takes a GB or two.
+PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
 # Material's notice about MkDocs 2, which pyproject.toml excludes.
 NO_NOTICE = {"NO_MKDOCS_2_WARNING": "1"}
 
@@ -164,9 +166,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests; what follows `--` goes to pytest."""
+    """Run the tests, in as many processes as cores; what follows `--` goes to pytest."""
     python = python_of(session, "torch")
-    session.run(python, "-m", "pytest", *session.posargs)
+    one_thread = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    session.run(python, "-m", "pytest", *PARALLEL, *session.posargs, env=one_thread)
 
 
 @nox.session(python=False)

@@ -8,7 +8,7 @@ observed one, which ten pairs give to within a factor of about 0.7 to 1.8.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +43,17 @@ class Family:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
     ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called;
-    ``wanted`` are the points that matter unless the reader names others; ``expected`` are arms of
-    the plan, whether they have rows or not.
+    ``wanted`` are the points that matter unless the reader names others; ``plan`` are the arms
+    that the suite trains, whether they have rows or not.
     """
 
     title: str
     rows: pd.DataFrame
     pairs: Mapping[str, tuple[str, str]]
+    plan: tuple[str, ...]
     value: str = "top1"
     name_of: Callable[[str], str] = str
     wanted: float = WANTED
-    expected: tuple[str, ...] = ()
 
     @property
     def judged(self) -> bool:
@@ -62,9 +62,9 @@ class Family:
         Seeds that are added then are another plan: they are judged by themselves.
         """
         planned = pairing.planned_seeds(pairing.among(self.rows)[0])
-        arms = {arm for pair in self.pairs.values() for arm in pair}
         counts = self.rows["arm"].value_counts()
-        runs = compare.begun(counts.reindex(sorted(arms | set(self.expected)), fill_value=0))
+        every = sorted({*_arms(self.pairs.values()), *self.plan})
+        runs = compare.begun(counts.reindex(every, fill_value=0), self.plan)
         return planned is not None and bool(runs.min() >= planned)
 
     @property
@@ -108,21 +108,22 @@ def comparisons(store: Store) -> Iterator[Family]:
 def _comparisons(store: Store) -> Iterator[Family]:
     found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
     for which in pairing.ranked(found):
-        yield _with_bare(which.title, pairing.accuracy_rows(store, which), expected=MODULES)
+        yield _with_bare(which.title, pairing.accuracy_rows(store, which))
     for task, about in mechanism.TASKS.items():
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():
             title = f"Mechanism, {task}: {about.question}"
-            yield _with_bare(title, rows, WANTED_COARSE, MODULES)
+            yield _with_bare(title, rows, wanted=WANTED_COARSE)
     for task in mechanism.LONG_TASKS:
         rows = pairing.task_rows(store, task, mechanism.LONG)
-        yield _with_bare(f"Mechanism, {task}, a longer training", rows, WANTED_COARSE, MODULES)
+        yield _with_bare(f"Mechanism, {task}, a longer training", rows, wanted=WANTED_COARSE)
     for which in heads.comparisons(store):
         if not which.preview:
             rows = heads.rows_of(store, which)
             pairs = {heads.title(*pair): pair for pair in heads.pairs_of(rows).values()}
             title = f"Segmentation, {which.title}, mIoU"
-            yield Family(title, rows, pairs, "miou", heads.name_of, WANTED_COARSE)
+            plan = _arms(heads.PAIRS.values())
+            yield Family(title, rows, pairs, plan, "miou", heads.name_of, WANTED_COARSE)
     for which in controls.comparisons(store):
         if not (which.preview or pairing.retired(which)):
             yield from _controls(f"Controls, {which.title}", controls.rows(store, which))
@@ -139,25 +140,30 @@ def _comparisons(store: Store) -> Iterator[Family]:
                 to_default = {
                     f"{arm} less {family.module}": (arm, family.module) for arm in family.names
                 }
-                yield Family(f"{family.title}, to default, {which.title}", rows, to_default)
-                yield _with_bare(f"{family.title}, {which.title}", rows)
+                arms = (family.module, *family.names)
+                yield Family(f"{family.title}, to default, {which.title}", rows, to_default, arms)
+                yield _with_bare(f"{family.title}, {which.title}", rows, ("none", *arms))
 
 
 def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Family]:
     families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
     for name, family in families.items():
-        arms = {arm for pair in family.values() for arm in pair}
+        arms = _arms(family.values())
         pairs = {controls.title(*pair): pair for pair in family.values()}
         mine = rows[rows["arm"].isin(arms)]
-        yield Family(name, mine, pairs, name_of=controls.name_of, wanted=wanted)
+        yield Family(name, mine, pairs, arms, name_of=controls.name_of, wanted=wanted)
+
+
+def _arms(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(arm for pair in pairs for arm in pair))
 
 
 def _with_bare(
-    title: str, rows: pd.DataFrame, wanted: float = WANTED, expected: tuple[str, ...] = ()
+    title: str, rows: pd.DataFrame, plan: tuple[str, ...] = MODULES, wanted: float = WANTED
 ) -> Family:
     arms = [arm for arm in tables.in_order(rows["arm"]) if arm != "none"]
     pairs = {arm: (arm, "none") for arm in arms}
-    return Family(title, rows, pairs, wanted=wanted, expected=expected)
+    return Family(title, rows, pairs, plan, wanted=wanted)
 
 
 def lines(family: Family, wanted: float | None = None) -> list[Line]:

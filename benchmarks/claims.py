@@ -192,7 +192,10 @@ def shown(value: Any) -> str:
     if isinstance(value, Interval):
         if math.isnan(value.low):
             return shown(value.value)
-        return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+        digits = 4 - len(f"{max(abs(value.low), abs(value.high)):.0f}")
+        ends = (value.value, value.low, value.high)
+        middle, low, high = (f"{end:.{max(digits, 0)}f}" for end in ends)
+        return f"{middle} [{low}, {high}]"
     if isinstance(value, str | Decimal):
         return str(value)
     if isinstance(value, int):

@@ -127,17 +127,17 @@ def said(paired: stats.Paired, differences: Sequence[float], family: int) -> dic
     return found
 
 
-def preview_words(table: pd.DataFrame, which: Comparison) -> str:
+def preview_words(table: pd.DataFrame, which: Comparison, plan: Sequence[str] = MODULES) -> str:
     """What a comparison that is no result has to begin with; "" for a result.
 
-    ``table`` is its `accuracy_table`, or has ``pairs`` alone. A result has all the runs that are
-    planned of its arms, whatever became of them, and an arm with the paired seeds that one of so
-    many arms needs for a verdict.
+    ``table`` is its `accuracy_table`, or has ``pairs`` alone; ``plan`` are the lines that the suite
+    trains. A result has all the runs that are planned of its arms, whatever became of them, and an
+    arm with the paired seeds that one of so many arms needs for a verdict.
     """
     pairs = table["pairs"].dropna()
     if pairs.empty:
         return "Preview, not a result: no paired seeds"
-    planned, runs = pairing.planned_seeds(which), _runs(table)
+    planned, runs = pairing.planned_seeds(which), _runs(table, plan)
     if planned and len(runs) and runs.min() < planned:
         return f"Preview, not a result: {_range(runs)} of {planned} planned seeds"
     needed = stats.seeds_needed(len(pairs))
@@ -146,20 +146,20 @@ def preview_words(table: pd.DataFrame, which: Comparison) -> str:
     return "Preview, not a result: so few epochs" if which.preview else ""
 
 
-def _runs(table: pd.DataFrame) -> pd.Series:
+def _runs(table: pd.DataFrame, plan: Sequence[str]) -> pd.Series:
     """`begun` of a table that has runs."""
     if "seeds" not in table:
         return pd.Series(dtype=int)
-    return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]))
+    return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]), plan)
 
 
-def begun(runs: pd.Series) -> pd.Series:
+def begun(runs: pd.Series, plan: Sequence[str] = MODULES) -> pd.Series:
     """Of the runs of each arm those that a plan is measured by.
 
-    They are those of the suite's own arms, the bare one included, where two of them were begun; an
-    arm without any counts. Else they are those of the arms that have some: a reader's own modules.
+    They are those of the arms of ``plan`` where two of them were begun; an arm without any counts.
+    Else they are those of the arms that have some: a reader's own modules.
     """
-    ours = runs[runs.index.isin(MODULES)]
+    ours = runs[runs.index.isin(plan)]
     return ours if (ours > 0).sum() > 1 else runs[runs > 0]
 
 

@@ -60,7 +60,7 @@ def _tables(store: Store, family: str) -> str:
             continue
         frame = judge(rows, FAMILIES[family])
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
-        start = compare.preview_words(frame, which)
+        start = compare.preview_words(frame, which, frame["arm"].tolist())
         every = _of(controls.every_row(store, which), family)
         apart = _apart(rows, family, len(every) - len(pairing.current(every)))
         note = ", ".join([*([start] if start else []), *how(rows, which), *apart])
@@ -127,7 +127,8 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     if not _measured(rows, "task_controls"):
         return ""
     keys = CONSTANTS if CONSTANTS[0] in frame.index else RESCALED_PAIRS
-    return preview_of(frame[frame.index.isin(list(keys))], rows)
+    ours = frame[frame.index.isin(list(keys))]
+    return preview_of(ours, rows, ours["arm"].tolist())
 
 
 def on_tasks(store: Store) -> dict[str, str]:
@@ -200,7 +201,7 @@ def facts(store: Store) -> dict[str, str]:
         rows = controls.rows(store, which)
         for family, pairs in FAMILIES.items():
             frame = judge(_of(rows, family), pairs)
-            start = compare.preview_words(frame, which)
+            start = compare.preview_words(frame, which, frame["arm"].tolist())
             for row in tables.records(frame):
                 text = comparison(row)
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
@@ -213,7 +214,7 @@ def summary(store: Store) -> str:
     """The constants against none and the gates against them, in the first comparison; or ""."""
     for which in controls.comparisons(store)[:1]:
         frame = judge(controls.rows(store, which)).set_index("key")
-        start = compare.preview_words(frame, which)
+        start = compare.preview_words(frame, which, frame["arm"].tolist())
         half, quarter = (tables.records(frame.loc[[key]])[0] for key in CONSTANTS)
         words = [f"{start}."] if start else []
         words.append(f"A constant 1/2 in place of a gate: {comparison(half)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -74,10 +75,13 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     return table(title, _about(rows, frame), heads, body, origin(store, rows, "mechanism"))
 
 
-def preview_of(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """What a table of ``rows`` with the column ``pairs`` has to begin with; "" for a result."""
+def preview_of(frame: pd.DataFrame, rows: pd.DataFrame, plan: Sequence[str] = MODULES) -> str:
+    """What a table of ``rows`` with the column ``pairs`` has to begin with; "" for a result.
+
+    ``plan`` are the lines that the suite trains.
+    """
     recipe = str(rows["recipe"].iloc[0]) if len(rows) else RECIPE
-    return compare.preview_words(frame, Comparison("", BACKBONE, recipe))
+    return compare.preview_words(frame, Comparison("", BACKBONE, recipe), plan)
 
 
 def preview(store: Store) -> str:

@@ -25,7 +25,8 @@ def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
 
 def preview(judged: pd.DataFrame, which: Comparison) -> str:
     """What a table of `judge` has to begin with; a reader's own modules have no part in it."""
-    return compare.preview_words(judged[judged["key"].isin(list(PAIRS))], which)
+    ours = judged[judged["key"].isin(list(PAIRS))]
+    return compare.preview_words(ours, which, ours["arm"].tolist())
 
 
 def about(rows: pd.DataFrame, which: Comparison) -> str:

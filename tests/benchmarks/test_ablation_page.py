@@ -65,6 +65,22 @@ def test_options_are_less_their_default_and_less_none(store):
     assert WHICH.title in text and "Preview" not in text and "Not measured" not in text
 
 
+def test_options_that_were_only_begun_are_not_judged(tmp_path):
+    """The main table's rows are complete: they do not make a family of options complete."""
+    made = Store(tmp_path)
+    for module, above in (("none", 0), ("se", 1)):
+        train(made, module, "", above)
+    train(made, "se", "reduction=4", 2, seeds=range(2))
+    found = {family.title: family for family in budget.comparisons(made)}
+    for title in (f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"):
+        assert not found[title].judged, title
+    for name in SE.names:
+        train(made, name.split()[0], name.partition(" ")[2], 2, seeds=range(SEEDS))
+    found = {family.title: family for family in budget.comparisons(made)}
+    for title in (f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"):
+        assert found[title].judged, title
+
+
 def test_a_default_alone_has_no_verdict_of_its_own(store):
     """The main table has one, among all its modules; that of a family of one could differ."""
     assert ">higher<" in row_of(page.family(store, "se-reduction"), "se")

@@ -186,6 +186,8 @@ def test_a_claim_holds_fails_waits_or_cannot_be_measured(store):
 def test_values_are_shown_with_four_digits_and_intervals_in_brackets(store):
     assert shown(0.123456) == "0.1235" and shown(1234) == "1,234" and shown("so") == "so"
     assert shown(Interval(0.5, 0.4, 0.61)) == "0.500 [0.400, 0.610]"
+    assert shown(Interval(186.4, 151.088, 221.712)) == "186.4 [151.1, 221.7]"
+    assert shown(Interval(-8000.4, -25000, 9000)) == "-8000 [-25000, 9000]"
     assert shown(
         Tables(store).evaluate('printed("SENet CVPR2018", "top1_err", variant="r=32")')
     ) == ("23.40")

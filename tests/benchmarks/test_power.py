@@ -108,7 +108,7 @@ def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(store, monkeyp
     before = {line.name: line for line in budget.lines(family)}
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 5)
     assert not family.judged, "arms of the plan were not begun"
-    begun = replace(family, expected=())
+    begun = replace(family, plan=("none", *family.pairs))
     assert begun.judged
     after = {line.name: line for line in budget.lines(begun)}
     for name, line in after.items():
