@@ -205,17 +205,22 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         raise ValueError(
             "--rows was asked for with --stale, which takes one row of each arm; leave one out"
         )
+    if options.key:
+        _require_keys_alone(options)
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
     with store.writing() if options.stale else nullcontext():
         if options.stale:
             work = verify.stale(want, store, only=options.only)
+        elif options.key:
+            work = verify.of_keys(options.key, store)
         else:
             work = verify.spot_check(want, store, options.rows, only=options.only)
         runner.check(work, want)
+        what = "" if options.key else f"suite {want.suite}: "
         console.print(
-            f"suite {want.suite}: {len(work.seconds)} rows to measure again; about "
+            f"{what}{display.many(len(work.seconds), 'row')} to measure again; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes, "
             "on a quiet machine"
         )
@@ -233,6 +238,16 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         left = len(runner.plan(want, store, only=options.only).stale)
         console.print(f"{left} trained rows are stale (run --stale measures them again)")
     return 1 if differ else 0
+
+
+def _require_keys_alone(options: argparse.Namespace) -> None:
+    others = ("suite", "only", "module", "backbone", "device", "rows", "stale")
+    given = [f"--{name}" for name in others if getattr(options, name)]
+    if given:
+        raise ValueError(
+            f"--key was asked for with {' and '.join(given)}, but a key names its row by itself; "
+            "leave these options out"
+        )
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:

@@ -5,6 +5,7 @@ Below the seeds that a verdict takes a comparison is a preview, and says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -54,6 +55,21 @@ def paired_differences(
     return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
 
 
+def correlations(
+    rows: pd.DataFrame, value: str = "top1", reference: str = "none"
+) -> dict[str, float]:
+    """Correlation of each arm with the reference over the seeds that both finished, three or more.
+
+    The variance of a paired difference is below that of an unpaired one by twice their covariance.
+    """
+    wide = tables.ok(rows).pivot(index="seed", columns="arm", values=value).astype("float64")
+    if reference not in wide:
+        return {}
+    others = wide.drop(columns=reference)
+    found = {name: others[name].corr(wide[reference], min_periods=3) for name in others}
+    return {str(name): float(r) for name, r in found.items() if not math.isnan(r)}
+
+
 @lru_cache(maxsize=64)
 def _paired(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
     return stats.paired(dict(differences))
@@ -70,7 +86,7 @@ def accuracy_table(store: Store, which: Comparison, machine: str | None = None) 
     ``low`` and ``high`` are the ends of Student's interval, given from `FEWEST_FOR_INTERVAL` pairs
     on, as ``bca_low`` and ``bca_high`` are; ``ahead`` and ``could_show`` are those of ``power``.
     ``gap`` is the word in place of a difference that is not there, ``no_value`` that in place of a
-    missing mean.
+    missing mean; ``correlation`` is `correlations`.
     """
     return judged(pairing.accuracy_rows(store, which, machine))
 
@@ -88,6 +104,7 @@ def judged(
     """
     differences = paired_differences(rows, value, reference)
     verdicts = verdicts_of(differences)
+    alike = correlations(rows, value, reference)
     table = []
     for name in tables.in_order([*expected, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
@@ -102,13 +119,14 @@ def judged(
             "top1": done[value].mean() if len(done) else None,
             "top1_sd": done[value].std() if len(done) > 1 else None,
             "params": done["params"].iloc[0] if len(done) else None,
+            "correlation": alike.get(name),
         }
         if name in verdicts:
             entry |= said(verdicts[name], differences[name], len(verdicts))
         table.append(entry)
     plain = ("arm", "seeds", "failed", "verdict", "gap", "no_value")
     numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "bca_low", "bca_high")
-    numbers += ("p_holm", "ahead", "could_show", "params")
+    numbers += ("p_holm", "ahead", "could_show", "params", "correlation")
     frame = pd.DataFrame(table, columns=[*plain, *numbers])
     return frame.astype(dict.fromkeys(numbers, "float64"))
 

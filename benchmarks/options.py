@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     _add_selection(again)
     _add_jobs(again)
     again.add_argument("--rows", type=_number, help=f"rows of each benchmark; {ROWS} unless given")
+    words = "the rows with these keys instead, of any suite; the column key of a table has them"
+    again.add_argument("--key", nargs="+", action="extend", default=[], help=words)
     words = "trained rows of older code instead; where the values are equal, the others count too"
     again.add_argument("--stale", action="store_true", help=words)
     again.set_defaults(command="verify")

@@ -77,13 +77,13 @@ def _others(rows: tables.Rows, others: Iterable[Any]) -> Standing:
             unknown += 1
             continue
         try:
-            stale += _state(rows, _cell(row), row) == "stale"
+            stale += _state(rows, cell_of(row), row) == "stale"
         except Exception:  # whatever a module or recipe that is gone raises, by its benchmark
             unknown += 1
     return Standing(others=found, others_stale=stale, others_unknown=unknown)
 
 
-def _cell(row: Any) -> Cell:
+def cell_of(row: Any) -> Cell:
     """The cell that a row measured."""
     values: dict[str, Any] = {}
     for column in CELL_COLUMNS:

@@ -20,6 +20,7 @@ import pandas as pd
 from benchmarks import runner, schema, tables
 from benchmarks.cells import Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.runner import Plan
+from benchmarks.standing import cell_of
 from benchmarks.store import Store
 
 VARYING = ("images_per_second", "resident_mib", "malloc")
@@ -36,17 +37,10 @@ def spot_check(
 
     Raises ValueError for an unknown benchmark and for one that times what it measures.
     """
-    chosen = [name for name, benchmark in benchmarks().items() if not benchmark.exclusive]
     for name in only:
-        choose(name, list(benchmarks()), "benchmark")
-        if name not in chosen:
-            raise ValueError(
-                f"benchmark {name!r} was asked for, but it measures times, which never come out "
-                f"equal; choose from {', '.join(chosen)}, or measure yours: "
-                f"python -m benchmarks run --only {name}"
-            )
+        _check(name)
     result = Plan()
-    for name in only or chosen:
+    for name in only or _untimed():
         benchmark = benchmarks()[name]
         found = tables.Rows(benchmark, store)
         good: dict[Cell, Any] = {}
@@ -62,6 +56,50 @@ def spot_check(
         if first:
             result.todo[name] = first
             result.seconds |= {cell: good[cell].seconds for cell in first}
+    return result
+
+
+def _untimed() -> list[str]:
+    """The benchmarks whose values can come out equal."""
+    return [name for name, benchmark in benchmarks().items() if not benchmark.exclusive]
+
+
+def _check(name: str) -> None:
+    """ValueError for an unknown benchmark and for one that times what it measures."""
+    choose(name, list(benchmarks()), "benchmark")
+    if name not in _untimed():
+        raise ValueError(
+            f"benchmark {name!r} was asked for, but it measures times, which never come out "
+            f"equal; choose from {', '.join(_untimed())}, or measure yours: "
+            f"python -m benchmarks run --only {name}"
+        )
+
+
+def of_keys(keys: Sequence[str], store: Store) -> Plan:
+    """The rows with these keys, whatever suite they are of and however old their code is.
+
+    Raises ValueError for a key that no row has, and for one whose row has no value or is a time.
+    """
+    result, left = Plan(), dict.fromkeys(keys)
+    for name, benchmark in benchmarks().items():
+        rows = store.table(name)
+        for row in tables.records(rows[rows["key"].isin(list(left))].drop_duplicates("key")):
+            _check(name)
+            cell = cell_of(row)
+            found = tables.Rows(benchmark, store).find(cell)
+            if found is None or found.status != "ok":
+                raise ValueError(
+                    f"the row with the key {row.key!r} in {store.table_path(name)} has no value of "
+                    "this machine to compare with; choose another"
+                )
+            result.todo.setdefault(name, []).append(cell)
+            result.seconds[cell] = found.seconds
+            del left[row.key]
+    if left:
+        raise ValueError(
+            f"no row of {store.root} has the key {', '.join(map(repr, left))}; a key is what the "
+            "column `key` of a table holds, 12 hexadecimal digits"
+        )
     return result
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, display, pairing, power, tables
+from benchmarks import ablated, compare, display, power, tables
 from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
-from benchmarks.site.accuracy import difference, how, seeds, tested, top1
+from benchmarks.site import paired
+from benchmarks.site.accuracy import difference, how, older, seeds, tested, top1
 from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.papers import METRICS, NAMES
 from benchmarks.site.reruns import accuracy
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 WORDS = {SHUFFLED: "eca, channels in a fixed random order"}
@@ -254,15 +256,10 @@ def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -
 
     ``old`` rows of older code were left out.
     """
-    words = how(rows, which)
-    if old:
-        words.append(f"{display.many(old, 'row')} of older code left out")
-    for reference in ("none", chosen.module):
-        others = pairing.crossed(rows, reference)
-        if others:
-            words.append(f"{display.many(others, 'pair')} with {reference} across two machines")
-    start = preview(rows, which, chosen)
-    return f"{start}; {', '.join(words)}" if start else ", ".join(words)
+    to_default = [(arm, chosen.module) for arm in chosen.names]
+    words = [*how(rows, which), *older(old)]
+    words += paired.across(rows, [*paired.with_none(rows), *to_default])
+    return after(preview(rows, which, chosen), ", ".join(words))
 
 
 def _less_default(row: Any, chosen: Family) -> Entry:

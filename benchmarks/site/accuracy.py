@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, equal_cost, pairing, power, tables
+from benchmarks import budget, compare, display, equal_cost, pairing, power, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
@@ -15,6 +15,7 @@ from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, less_curve, preview
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 
@@ -25,18 +26,19 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
     """
     rows = pairing.accuracy_rows(store, which, name=name)
     words = how(rows, which)
-    old, crossed = pairing.left_out(store, which, name), pairing.crossed(rows)
-    if old:
-        words.append(f"{display.many(old, 'row')} of older code left out")
-    if crossed:
-        words.append(f"{display.many(crossed, 'pair')} across two machines")
+    words += older(pairing.left_out(store, which, name))
+    words += paired.across_none(rows)
     if name == "accuracy" and pairing.retired(which):
         words.append("an earlier recipe, which no suite trains any more")
     frame = compare.judged(rows)
     if (frame["pairs"] < frame.loc[frame["arm"] == "none", "seeds"].max()).any():
         words.append("differences are of the seeds that an arm and none have both")
-    preview = compare.preview_words(frame, which)
-    return f"{preview}; {', '.join(words)}" if preview else ", ".join(words)
+    return after(compare.preview_words(frame, which), ", ".join(words))
+
+
+def older(rows: int) -> list[str]:
+    """Words about rows of older code, if there are any."""
+    return [f"{display.many(rows, 'row')} of older code left out"] if rows else []
 
 
 def how(rows: pd.DataFrame, which: Comparison) -> list[str]:
@@ -61,6 +63,34 @@ def difference(row: Any) -> Entry:
 
 def top1(row: Any) -> Entry:
     return value(display.percent, row.top1) if display.given(row.top1) else Entry(row.no_value)
+
+
+def correlation(row: Any) -> Entry:
+    """How alike an arm and none vary from seed to seed."""
+    if row.arm == "none":
+        return Entry(display.REFERENCE, 1.0)
+    if not display.given(row.correlation):
+        return Entry("too few seeds" if row.seeds else row.no_value)
+    return value(lambda r: display.signed(f"{r:.2f}"), row.correlation)
+
+
+def resolution(frame: pd.DataFrame) -> str:
+    """How large a difference the seeds of a table find, as a sentence; "" before there are pairs.
+
+    ``frame`` is that of `compare.judged`.
+    """
+    known = frame[frame["could_show"].notna()]
+    if known.empty:
+        return ""
+    enough = known[known["could_show"] <= budget.WANTED]["arm"].tolist()
+    words = f"These seeds find a difference of {budget.WANTED:g} points {power.OFTEN}"
+    if len(enough) == len(known):
+        return f"{words} for every module."
+    if not enough:
+        return f"{words} for no module: only larger ones."
+    *most, last = enough
+    arms = f"{', '.join(most)} and {last}" if most else last
+    return f"{words} for {arms} alone, for the other modules only larger ones."
 
 
 def seeds(row: Any) -> Entry:
@@ -150,6 +180,7 @@ def accuracy(store: Store) -> str:
         *judged_heads("top-1"),
         Head("Top-1", "%, mean"),
         Head("Deviation", "between seeds"),
+        Head("Correlation", "with none, over the seeds"),
         Head("Seeds"),
         Head("Parameters"),
     )
@@ -167,6 +198,7 @@ def accuracy(store: Store) -> str:
                 *judged(row),
                 top1(row),
                 value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+                correlation(row),
                 seeds(row),
                 value(display.whole, row.params),
             )
@@ -201,10 +233,10 @@ def at_equal_cost(store: Store) -> str:
             )
             for row in tables.records(compared)
         ]
-        begun = preview(frame, which)
-        note = f"{begun}; each kind" if begun else "each kind"
-        note += " of cost is a family of its own"
         rows = equal_cost.rows(store, which)
+        words = ["each kind of cost is a family of its own"]
+        words += paired.across_none(rows)
+        note = after(preview(frame, which), "; ".join(words))
         if body:
             title = f"Tests at equal cost: {which.title}"
             parts.append(table(title, note, heads, body, origin(store, rows, "accuracy")))

@@ -10,11 +10,11 @@ from benchmarks import compare, controls, display, pairing, power, tables, task_
 from benchmarks.controls import PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.site import paired
-from benchmarks.site.accuracy import difference, how, judged
+from benchmarks.site.accuracy import difference, how, judged, older
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
-from benchmarks.site.words import comparison, verdict_counts
+from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.store import Store
 
 Pairs = Mapping[str, tuple[str, str]]
@@ -62,8 +62,9 @@ def _tables(store: Store, family: str) -> str:
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         start = compare.preview_words(frame, which, frame["arm"].tolist())
         every = _of(controls.every_row(store, which), family)
-        apart = _apart(rows, family, len(every) - len(pairing.current(every)))
-        note = ", ".join([*([start] if start else []), *how(rows, which), *apart])
+        apart = older(len(every) - len(pairing.current(every)))
+        apart += paired.across(rows, FAMILIES[family].values())
+        note = after(start, ", ".join([*how(rows, which), *apart]))
         places = origin(store, rows, "accuracy", "controls")
         title = f"{TITLES[family]}: {which.title}"
         parts.append(table(title, f"{note}; {paired.ADJUSTED}", heads, body, places))
@@ -77,16 +78,6 @@ def _of(rows: pd.DataFrame, family: str) -> pd.DataFrame:
 
 def _measured(rows: pd.DataFrame, name: str) -> bool:
     return bool((rows["benchmark"] == name).any())
-
-
-def _apart(rows: pd.DataFrame, family: str, old: int = 0) -> list[str]:
-    """Words about ``old`` rows that were left out, and pairs of two machines."""
-    words = [f"{display.many(old, 'row')} of older code left out"] if old else []
-    across = 0
-    for reference in {other for _, other in FAMILIES[family].values()}:
-        mine = [one for one, other in FAMILIES[family].values() if other == reference]
-        across += pairing.crossed(rows[rows["arm"].isin({reference, *mine})], reference)
-    return [*words, *([f"{display.many(across, 'pair')} across two machines"] if across else [])]
 
 
 def constants_on_tasks(store: Store) -> str:
@@ -116,8 +107,9 @@ def _on_tasks(store: Store, family: str) -> str:
     ]
     starts = (_preview(frame, made[task]) for task, frame in frames.items())
     start = next(filter(None, starts), "")
-    apart = [word for rows in made.values() for word in _apart(rows, family)]
-    note = "; ".join([*([start] if start else []), *apart, paired.ADJUSTED_BY_COLUMN])
+    pairs = list(FAMILIES[family].values())
+    apart = [word for rows in made.values() for word in paired.across(rows, pairs)]
+    note = after(start, "; ".join([*apart, paired.ADJUSTED_BY_COLUMN]))
     places = origin(store, pd.concat(list(made.values())), "mechanism", "task_controls")
     return table(TITLES[family], note, heads, body, places)
 
@@ -185,7 +177,7 @@ def _counts(store: Store) -> dict[str, str]:
     found = {}
     for name, verdicts in words.items():
         text = verdict_counts(verdicts, what[name]) if verdicts else f"{display.MISSING}."
-        found[f"controls.tasks.{name}"] = f"{begin[name]}. {text}" if begin[name] else text
+        found[f"controls.tasks.{name}"] = after(begin[name], text, ". ")
     for verdict, pairs in apart.items():
         if pairs:
             found["controls.tasks.rescaled"] += f" {verdict.capitalize()}: {', '.join(pairs)}."
@@ -205,8 +197,7 @@ def facts(store: Store) -> dict[str, str]:
             for row in tables.records(frame):
                 text = comparison(row)
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
-                unfinished = start and text != display.MISSING
-                found[f"controls.{key}"] = f"{start}: {text}" if unfinished else text
+                found[f"controls.{key}"] = of_arm(start, text)
     return found | _counts(store) | on_tasks(store)
 
 

@@ -11,6 +11,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
+from benchmarks.site.words import after
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
 
@@ -51,8 +52,8 @@ def modules(store: Store) -> str:
         note = "less the bare backbone at the width of equal cost, the mean of paired seeds; "
         note += paired.ADJUSTED_BY_COLUMN
         title = f"At equal cost: {which.title}"
-        begun = preview(frame, which)
-        note = f"{begun}; {note}" if begun else note
+        note = "; ".join([note, *paired.across_none(rows)])
+        note = after(preview(frame, which), note)
         parts.append(table(title, note, heads, body, _origins(store, which, rows)))
     return "\n".join(parts) or absent("Modules at equal cost")
 

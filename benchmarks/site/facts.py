@@ -18,6 +18,7 @@ from benchmarks.site import (
     ladder,
     longer,
     mechanism,
+    named,
     notes,
     notes_alexnet,
     papers,
@@ -25,19 +26,20 @@ from benchmarks.site import (
     reruns,
     segmentation,
 )
-from benchmarks.site.accuracy import about
-from benchmarks.site.words import comparison, verdict_counts
+from benchmarks.site.accuracy import about, resolution
+from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
+
+PREVIEW = "Preview, not a result"
 
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
-    trained = (_accuracy, _ablation, _mechanism, _segmentation, _equal_cost)
-    ours = (_rows, *trained, _coverage)
-    parts = (*ours, attention_facts.facts, clock.facts, notes.facts, notes_alexnet.facts)
-    parts += (controls.facts, images.facts, ladder.facts, longer.facts, papers.facts, rates.facts)
-    parts += (reruns.facts,)
+    ours = (_rows, _accuracy, _ablation, _segmentation, _equal_cost, _coverage)
+    pages = (attention_facts, clock, controls, images, ladder, longer, mechanism, named, notes)
+    pages += (notes_alexnet, papers, rates, reruns)
+    parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
 
@@ -103,6 +105,7 @@ def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", "how", "seeds", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
     found["accuracy.summary"] = verdict_counts([])
+    found["accuracy.resolution"] = f"{display.MISSING.capitalize()}."
     found["accuracy.shown"] = "the figure and the words are of the first"
     ranked = compare.main_first(store)
     if not ranked:
@@ -126,12 +129,11 @@ def _accuracy(store: Store) -> dict[str, str]:
         least, most = int(pairs.min()), int(pairs.max())
         found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
     counts = verdict_counts(table["verdict"].dropna().tolist())
-    found["accuracy.summary"] = f"{preview}. {counts}" if preview else counts
+    found["accuracy.summary"] = after(preview, counts, ". ")
+    found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
     for row in tables.records(table):
         if row.arm in MODULES:
-            text = comparison(row)
-            unfinished = preview and text != display.MISSING
-            found[f"accuracy.{row.arm}"] = f"Preview, not a result: {text}" if unfinished else text
+            found[f"accuracy.{row.arm}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
 
 
@@ -148,7 +150,13 @@ def _main(store: Store) -> dict[str, str]:
         found["recipe.aim_met"] = met
         runs = display.many(len(bare), "run")
         found["recipe.top1"] = f"{display.percent(bare['top1'].mean())} % (mean of {runs})"
-        found["recipe.minutes"] = f"{bare['seconds'].median() / 60:.1f} minutes"
+        minutes = bare["seconds"] / 60
+        least, most = f"{minutes.min():.1f}", f"{minutes.max():.1f}"
+        within = int((minutes <= AIM_MINUTES).sum())
+        found["recipe.minutes"] = (
+            f"{minutes.median():.1f} minutes in the median ({least} to {most}; {within} of {runs} "
+            f"in at most {AIM_MINUTES:g})"
+        )
     return found
 
 
@@ -163,7 +171,7 @@ def _ablation(store: Store) -> dict[str, str]:
         for key, table in zip(("default", "none"), both, strict=True):
             verdicts = table["verdict"].dropna().tolist()
             counts = verdict_counts(verdicts, "arm" if len(verdicts) == 1 else "arms")
-            text = f"{start}. {counts}" if start else counts
+            text = after(start, counts, ". ")
             measured = not ablated.options(rows).empty
             found[f"ablation.{name}.{key}"] = text if measured else display.MISSING
     return found
@@ -185,9 +193,7 @@ def _segmentation(store: Store) -> dict[str, str]:
         level = display.percent(done["miou"].mean())
         found["segmentation.short"] = f"trained for {epochs} (which reaches {level} %)"
     for row in tables.records(table[table["key"].isin(heads.PAIRS)]):
-        text = comparison(row)
-        unfinished = preview and text != display.MISSING
-        found[f"segmentation.{row.key}"] = f"Preview, not a result: {text}" if unfinished else text
+        found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
 
 
@@ -203,50 +209,8 @@ def _equal_cost(store: Store) -> dict[str, str]:
             counts = verdict_counts(mine["verdict"].tolist())
             beyond = int((table[table["cost"] == kind]["gap"] == equal_cost.OUTSIDE).sum())
             counts += f" {beyond} more: {equal_cost.OUTSIDE}." if beyond else ""
-            found[f"equal.{kind}"] = f"{preview}. {counts}" if preview else counts
+            found[f"equal.{kind}"] = after(preview, counts, ". ")
     return found
-
-
-def _mechanism(store: Store) -> dict[str, str]:
-    """The verdicts of the modules on the tasks that are made for them, together and one by one."""
-    pairs = mechanism.NAMED
-    made = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in pairs.values()}
-    made |= {"mechanism.backbone": mechanism.BACKBONE, "mechanism.recipe": mechanism.recipe()}
-    alone = mechanism.against_none(store)
-    if not alone:
-        return {**made, "mechanism.summary": f"{display.MISSING.capitalize()}."}
-    what = "pairs of a task and a module that it is made for, compared with none"
-    words = [verdict_counts([found.verdict for found in alone.values()], what)]
-    among = mechanism.against_modules(store)
-    if among:
-        what = "pairs, compared with the mean of the other modules"
-        words.append(verdict_counts([found.verdict for found in among.values()], what))
-    words += filter(None, [mechanism.ahead_of_best(store)])
-    higher = mechanism.beyond(store)
-    if higher:
-        words.append(f"Not made for it, but higher than none: {', '.join(higher)}.")
-    start = mechanism.preview(store)
-    for title, found in alone.items():
-        task, arm = pairs[title]
-        text = _on_its_task(store, task, arm, found, among.get(title))
-        made[f"mechanism.{task}.{arm}"] = f"{start}: {text}" if start else text
-    return {**made, "mechanism.summary": " ".join([f"{start}.", *words] if start else words)}
-
-
-def _on_its_task(
-    store: Store, task: str, arm: str, alone: stats.Paired, among: stats.Paired | None
-) -> str:
-    """One module on a task that is made for it, against none and against the other modules."""
-    frame = compare.judged(pairing.task_rows(store, task))
-    row = next(row for row in tables.records(frame) if row.arm == arm)
-
-    def clause(found: stats.Paired) -> str:
-        ends = {"low": found.low, "high": found.high}
-        judged = {"difference": found.mean, "pairs": found.n, "verdict": found.verdict}
-        return comparison(row._replace(**ends, **judged))
-
-    others = display.MISSING if among is None else clause(among)
-    return f"against none {clause(alone)}; against the mean of the other modules {others}"
 
 
 def _coverage(store: Store) -> dict[str, str]:

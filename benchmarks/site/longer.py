@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
@@ -12,10 +10,10 @@ from benchmarks.mechanism import LONG, LONG_TASKS, RECIPE, TASKS
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import difference, seeds, top1
-from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.mechanism import preview_of
+from benchmarks.site.html import Entry, Head, absent, table
+from benchmarks.site.mechanism import guessing, preview_of, training_loss
 from benchmarks.site.origin import origin
-from benchmarks.site.words import comparison
+from benchmarks.site.words import after, comparison
 from benchmarks.store import Store
 
 EPOCHS = RECIPES[RECIPE].epochs, RECIPES[LONG].epochs
@@ -55,7 +53,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
             difference(row),
             top1(first[row.arm]),
             top1(row),
-            *(_training_loss(part, row.arm) for part in (short, rows)),
+            *(training_loss(part, row.arm) for part in (short, rows)),
             seeds(row),
         )
         for row in tables.records(frame)
@@ -63,16 +61,11 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     start = preview_of(frame, rows)
     words = [start] if start else []
     if len(done := tables.ok(rows)):
-        classes = int(done["classes"].iloc[0])
-        words.append(f"guessing gives {display.percent(100 / classes)} %")
-        words.append(f"and a loss of {display.percent(math.log(classes))} nat")
-    note = "; ".join(filter(None, [", ".join(words), paired.ADJUSTED_BY_COLUMN]))
+        words.append(guessing(done))
     both = pd.concat([short, rows])
+    words += [word for part in (short, rows) for word in paired.across_none(part)]
+    note = "; ".join(filter(None, [", ".join(words), paired.ADJUSTED_BY_COLUMN]))
     return table(title, note, heads, body, origin(store, both, "mechanism"))
-
-
-def _training_loss(rows: pd.DataFrame, arm: str) -> Entry:
-    return value(display.percent, tables.ok(rows[rows["arm"] == arm])["train_loss"].mean())
 
 
 def facts(store: Store) -> dict[str, str]:
@@ -93,4 +86,4 @@ def _sentence(store: Store, task: str) -> str:
         return display.MISSING
     start = preview_of(frame, rows)
     said = "; ".join(f"{row.arm}: {comparison(row)}" for row in tables.records(compared))
-    return f"{start}: {said}" if start else said
+    return after(start, said, ": ")

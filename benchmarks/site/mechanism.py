@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, pairing, stats, tables
+from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
-from benchmarks.mechanism import BACKBONE, RECIPE, TASKS, drawings
+from benchmarks.mechanism import BACKBONE, RECIPE, SIZES, TASKS, drawings
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.charts import Figure, intervals
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
-
-NOTHING = Entry(display.MISSING)
 
 SIDE = 96
 """Width and height of a drawn scene, px."""
@@ -56,6 +55,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
         *judged_heads("accuracy"),
         Head("Accuracy", "%, mean"),
         Head("Deviation", "between seeds"),
+        Head("Training loss", "last epoch, nat"),
         Head("Seeds"),
         Head("Parameters"),
     )
@@ -67,6 +67,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
             *judged(row),
             top1(row),
             value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+            training_loss(rows, row.arm),
             seeds(row),
             value(display.whole, row.params),
         )
@@ -84,13 +85,6 @@ def preview_of(frame: pd.DataFrame, rows: pd.DataFrame, plan: Sequence[str] = MO
     return compare.preview_words(frame, Comparison("", BACKBONE, recipe), plan)
 
 
-def preview(store: Store) -> str:
-    """What the comparison of all modules with their tasks has to begin with."""
-    pairs = [float(found.n) for found in against_none(store).values()]
-    rows = pd.concat([pairing.task_rows(store, task) for task in TASKS])
-    return preview_of(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
-
-
 def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     """How a task was trained, what guessing gives, how to read it; a preview begins with that."""
     start = preview_of(frame, rows)
@@ -98,153 +92,55 @@ def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     done = tables.ok(rows)
     if len(done):
         one = done.iloc[0]
-        words.append(f"guessing gives {display.percent(100 / one['classes'])} %")
+        words.append(guessing(done))
         words.append(f"{display.whole(one['train_images'])} training scenes")
         words.append(f"{display.whole(one['test_images'])} test scenes")
         words.append(display.many(one["epochs"], "epoch"))
+    words += paired.across_none(rows)
     return f"{', '.join(words)}; {paired.ADJUSTED}" if words else ""
 
 
-def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:
-    """An arm less the mean of the modules that a task isn't made for, for each seed with all."""
-    wide = tables.ok(rows).pivot(index="seed", columns="arm", values="top1")
-    others = [name for name in MODULES if name not in ("none", *named)]
-    if not {arm, *others} <= set(wide):
-        return []
-    return (wide[arm] - wide[others].mean(axis=1, skipna=False)).dropna().astype(float).tolist()
+def guessing(done: pd.DataFrame) -> str:
+    """What who guesses has, in words; ``done`` are rows of one task."""
+    classes = int(done["classes"].iloc[0])
+    loss = display.percent(math.log(classes))
+    return f"guessing gives {display.percent(100 / classes)} % and a loss of {loss} nat"
 
 
-NAMED = {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
-"""Task and arm of each line of `named`, by its title."""
+def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
+    """The mean training loss of an arm's runs."""
+    return value(display.percent, tables.ok(rows[rows["arm"] == arm])["train_loss"].mean())
 
 
-def against_none(store: Store) -> dict[str, stats.Paired]:
-    """Each module on the tasks that are made for it, less none: one family, by title."""
-    gaps = {}
-    for title, (task, arm) in NAMED.items():
-        found = compare.paired_differences(pairing.task_rows(store, task), "top1").get(arm)
-        if found:
-            gaps[title] = found
-    return stats.paired(gaps) if gaps else {}
+def facts(store: Store) -> dict[str, str]:
+    """How all tasks are trained, and which arms have hardly begun to learn one by then."""
+    how, scenes = RECIPES[RECIPE], SIZES[RECIPE][0]
+    missing = f"{display.MISSING.capitalize()}."
+    return {
+        "mechanism.backbone": BACKBONE,
+        "mechanism.recipe": recipe(),
+        "mechanism.steps": str(scenes // how.batch_size * how.epochs),
+        "mechanism.unlearned": _unlearned(store) or missing,
+    }
 
 
-def against_modules(store: Store) -> dict[str, stats.Paired]:
-    """The same less the mean of the modules that the task isn't made for."""
-    gaps = {}
-    for title, (task, arm) in NAMED.items():
-        found = against_others(pairing.task_rows(store, task), arm, TASKS[task].named)
-        if found:
-            gaps[title] = found
-    return stats.paired(gaps) if gaps else {}
-
-
-def beyond(store: Store) -> list[str]:
-    """Modules that are higher than none on a task that is not made for them: ``sk on pair``."""
-    found = []
-    for task, about in TASKS.items():
-        rows = pairing.task_rows(store, task)
-        if rows.empty:
+def _unlearned(store: Store) -> str:
+    """Arms whose training loss is within a tenth of that of guessing, as a sentence; or ""."""
+    found, measured = [], False
+    for task in TASKS:
+        done = tables.ok(pairing.task_rows(store, task))
+        done = done[done["train_loss"].notna() & done["arm"].isin(MODULES)]
+        if done.empty:
             continue
-        frame = compare.judged(rows).set_index("arm", drop=False)
-        for row in tables.records(frame):
-            if row.verdict == "higher" and row.arm in MODULES and row.arm not in about.named:
-                found.append(f"{row.arm} on *{task}*{_larger(row, frame)}")
-    return found
-
-
-def _larger(row: Any, frame: pd.DataFrame) -> str:
-    """How many more parameters an arm has than none, where that is a tenth or more."""
-    share = 100 * (row.params / frame.loc["none", "params"] - 1)
-    return f" (with {share:.0f} % more parameters)" if share >= 10 else ""
-
-
-def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] | None:
-    """Of the modules that a task isn't made for the one with the highest mean, and that in %."""
-    done = tables.ok(rows)
-    means = done[done["arm"].isin(MODULES[1:]) & ~done["arm"].isin(named)].groupby("arm")["top1"]
-    if means.ngroups == 0:
-        return None
-    best = means.mean().astype(float)
-    return str(best.idxmax()), float(best.max())
-
-
-def ahead_of_best(store: Store) -> str:
-    """On how many tasks a module that it is made for has the highest mean, as a sentence; or ""."""
-    ahead, asked = [], 0
-    for task, about in TASKS.items():
-        rows = tables.ok(pairing.task_rows(store, task))
-        best = best_other(rows, about.named)
-        mine = rows[rows["arm"].isin(about.named)].groupby("arm")["top1"].mean()
-        if best is None or mine.empty:
-            continue
-        asked += 1
-        ahead += [f"{arm} on *{task}*" for arm, mean in mine.items() if mean > best[1]]
-    if not asked:
+        measured = True
+        losses = done.groupby("arm")["train_loss"].mean()
+        late = losses[losses > 0.9 * math.log(int(done["classes"].iloc[0]))].index
+        if len(late):
+            found.append(f"{', '.join(tables.in_order(late))} on *{task}*")
+    if not measured:
         return ""
-    if not ahead:
-        return (
-            f"On none of {display.many(asked, 'task')} is the mean of a module that it is made for "
-            "above that of every other module (means alone: the best of several is partly luck)."
-        )
-    return f"Above the mean of every module that the task is not made for: {', '.join(ahead)}."
-
-
-def named(store: Store) -> str:
-    """Each module on the tasks that are made for it: against none, and against the others."""
-    made = {task: pairing.task_rows(store, task) for task in TASKS}
-    together = pd.concat(list(made.values()))
-    if together.empty:
-        return absent("Modules on the tasks made for them")
-    alone, among = against_none(store), against_modules(store)
-    bare = {task: compare.judged(rows).set_index("arm").loc["none"] for task, rows in made.items()}
-    heads = (
-        Head("Module and task", number=False),
-        Head("Difference to none", "accuracy, points [95 %]"),
-        Head("Difference to other modules", "their mean, points [95 %]"),
-        Head("Accuracy", "%, mean"),
-        Head("Best other module", "%, mean"),
-        Head("Accuracy of none", "%, mean"),
-        Head("Seeds", "of the difference to other modules"),
-    )
-    body = []
-    for title, (task, arm) in NAMED.items():
-        pairs = among[title].n if title in among else 0
-        compared = _paired(alone.get(title)), _paired(among.get(title))
-        lost = _lost(made[task]) if title in among else ""
-        own = tables.ok(made[task][made[task]["arm"] == arm])["top1"].astype(float)
-        best = best_other(made[task], TASKS[task].named)
-        body.append(
-            (
-                Entry(title),
-                *compared,
-                value(display.percent, own.mean()),
-                Entry(display.percent(best[1]), best[1], word=best[0]) if best else NOTHING,
-                top1(bare[task]),
-                Entry(str(pairs), pairs, word=lost),
-            )
-        )
-    note = "other modules: those that the task is not made for; "
-    note += paired.ADJUSTED_BY_COLUMN
-    start = preview(store)
-    note = f"{start}; {note}" if start else note
-    places = origin(store, together, "mechanism")
-    return table("Modules on the tasks made for them", note, heads, body, places)
-
-
-def _lost(rows: pd.DataFrame) -> str:
-    """Which arms of a task have runs without a value: ``without a value: pam 1``."""
-    failed = tables.failed(rows[rows["arm"].isin(MODULES)])["arm"].value_counts()
-    words = [f"{arm} {failed[arm]}" for arm in MODULES if arm in failed]
-    return f"without a value: {', '.join(words)}" if words else ""
-
-
-def _paired(found: stats.Paired | None) -> Entry:
-    if found is None:
-        return Entry(display.MISSING)
-    ends: tuple[Any, Any] = (found.low, found.high)
-    if found.n < compare.FEWEST_FOR_INTERVAL:
-        ends = (None, None)
-    return estimate(display.points, found.mean, *ends, found.verdict)
+    what = "training loss within a tenth of that of guessing"
+    return f"By then {'; '.join(found) or 'no arm'} had hardly begun to learn ({what})."
 
 
 def figures(store: Store) -> list[Figure]:

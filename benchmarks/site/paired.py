@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, stats, tables
+from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.site.html import Entry, value
 from benchmarks.site.notes_trained import estimate
 
@@ -23,6 +23,22 @@ ADJUSTED_MARKS = (
 
 ADJUSTED_BY_COLUMN = ADJUSTED.replace("the table", "its column")
 """The same of a table whose columns are families of their own."""
+
+
+def across(rows: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Words about pairs of an arm and another whose two runs are of different machines, if any."""
+    count = sum(pairing.crossed(rows[rows["arm"].isin(pair)], pair[1]) for pair in pairs)
+    return [f"{display.many(count, 'pair')} across two machines"] if count else []
+
+
+def across_none(rows: pd.DataFrame) -> list[str]:
+    """The same of every arm and the bare backbone."""
+    return across(rows, with_none(rows))
+
+
+def with_none(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Every arm and the bare backbone, as pairs."""
+    return [(arm, "none") for arm in dict.fromkeys(rows["arm"]) if arm != "none"]
 
 
 def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
 from benchmarks.site import controls, figures
-from benchmarks.site.accuracy import about
+from benchmarks.site.accuracy import about, resolution
 from benchmarks.site.charts import Figure
 from benchmarks.store import Store
 
@@ -95,8 +95,11 @@ def table(store: Store) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
     setting = compare.latency_setting(store, found[0])
-    clock = f"Latency: {tables.setting_words(setting)}." if setting else ""
-    beneath = [" ".join(filter(None, (where, clock, MEANING)))]
+    clock = ""
+    if setting:
+        floor = tables.noise_floor(tables.latency_table(store, setting))
+        clock = f"Latency: {tables.setting_words(setting)}, noise floor {floor}."
+    beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
     factors = controls.summary(store)
     if factors:
         beneath += ["", f"Is it the gate, or its size? {factors} ([The controls]({CONTROLS}).)"]

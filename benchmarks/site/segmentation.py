@@ -13,6 +13,7 @@ from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_wo
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
 from benchmarks.site.origin import origin
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
@@ -37,9 +38,9 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
         first = done.iloc[0]
         words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
-        words += [f"{display.whole(first['test_images'])} test images"]
-    start = preview(judge(rows), which)
-    return f"{start}; {', '.join(words)}" if start else ", ".join(words)
+        words += [f"{display.whole(first['test_images'])} test images, the same for every seed"]
+    words += paired.across(rows, pairs_of(rows).values())
+    return after(preview(judge(rows), which), ", ".join(words))
 
 
 def segmentation(store: Store) -> str:

@@ -17,6 +17,16 @@ COUNTED = {
 }
 
 
+def after(start: str, text: str, mark: str = "; ") -> str:
+    """A text behind what it has to begin with, if there is anything."""
+    return f"{start}{mark}{text}" if start else text
+
+
+def of_arm(start: str, text: str) -> str:
+    """A clause on an arm behind the word for a preview, which one that was not measured lacks."""
+    return text if text == display.MISSING else after(start, text, ": ")
+
+
 def verdict_counts(verdicts: list[str], what: str = "modules") -> str:
     """``Of 8 modules, 2 are higher, 1 is lower, 5 show no measurable difference.``"""
     if not verdicts:

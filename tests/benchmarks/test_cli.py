@@ -300,6 +300,10 @@ def test_a_spot_check_of_nothing_says_so(answer):
     status, _, errors = answer("verify", "--stale", "--rows", "2")
     assert status == 2
     assert "one row of each arm" in errors
+    status, _, errors = answer("verify", "--key", "abc", "--suite", "cpu")
+    assert status == 2 and "--key was asked for with --suite" in errors
+    status, _, errors = answer("verify", "--key", "abc")
+    assert status == 2 and "has the key 'abc'" in errors
 
 
 def test_a_plan_lists_what_is_to_do_and_writes_nothing(answer, results):

@@ -1,5 +1,6 @@
 """The page on mechanisms shows the differences that rows have, and who a task is made for."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 import trial
 from rendered import row_of
 
-from benchmarks import budget, mechanism, pairing, stats
-from benchmarks.cells import MODULES, Cell
+from benchmarks import budget, mechanism, pairing, scenes, stats
+from benchmarks.cells import MODULES, ROOT, Cell
+from benchmarks.controls import RESCALED
 from benchmarks.mechanism import LONG, PREVIEW, RECIPE, SEEDS
-from benchmarks.site import facts, longer
+from benchmarks.site import facts, longer, named
 from benchmarks.site import mechanism as page
 from benchmarks.store import Store
 
@@ -58,12 +60,12 @@ def test_captions_say_what_an_interval_and_a_verdict_are_of(store):
     """One can leave zero out beside no measurable difference."""
     of = "an interval is of one line alone, a verdict is adjusted for all lines of"
     assert page.tasks(store).count(f"; {of} the table</span>") == 4
-    assert f"; {of} its column</span>" in page.named(store)
+    assert f"; {of} its column</span>" in named.named(store)
 
 
 def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store):
     """The other seven are 1/7 point above none in the mean, so coord is 20/7 above them."""
-    text = page.named(store)
+    text = named.named(store)
     coord = row_of(text, "coord, position")
     assert ">+3.00<" in coord and ">+2.86<" in coord and coord.count(">higher<") == 2
     assert ">81.12<" in coord
@@ -77,14 +79,15 @@ def test_the_sentence_counts_the_verdicts(store):
     assert said == (
         "Of 3 pairs of a task and a module that it is made for, compared with none, 1 is higher, "
         "1 shows no measurable difference, 1 has not enough seeds for a verdict. "
-        "Of 1 pairs, compared with the mean of the other modules, 1 is higher. "
-        "Above the mean of every module that the task is not made for: coord on *position*. "
-        "Not made for it, but higher than none: se on *position*."
+        "Of 7 pairs of a task and a module that it is not made for, 1 is higher, "
+        "6 show no measurable difference (one family). Higher: se on *position*. "
+        "Above the mean of every module that the task is not made for: coord on *position* "
+        "(means alone: the best of several is partly luck)."
     )
 
 
 def test_the_best_other_module_stands_beside_the_one_that_is_named(store):
-    coord = row_of(page.named(store), "coord, position")
+    coord = row_of(named.named(store), "coord, position")
     assert ">84.12<" in coord and ">82.12<" in coord and ">se<" in coord
     train(store, "position", "sk", 4, seeds=SEEDS - 1)
     said = facts.facts(store)["mechanism.summary"]
@@ -99,7 +102,7 @@ def test_what_is_higher_with_many_more_parameters_says_so(store):
         larger = {**VALUES, "params": 1.5 * VALUES["params"], "top1": 81 + seed / 4}
         trial.append(store, cell, {**larger, "params": int(larger["params"])})
     said = facts.facts(store)["mechanism.summary"]
-    assert said.endswith("higher than none: se on *position* (with 50 % more parameters).")
+    assert "Higher: se on *position* (with 50 % more parameters)." in said
 
 
 def test_a_module_has_a_sentence_for_each_task_that_is_made_for_it(store):
@@ -121,25 +124,86 @@ def test_a_run_without_a_value_stands_in_the_sentence(store):
     trial.append(store, cell, None, status="diverged")
     said = facts.facts(store)["mechanism.scale.sk"]
     assert f"{SEEDS - 1} paired seeds, 1 more run diverged)" in said
-    assert "without a value" not in page.named(store)  # scale has no comparison with the others
+    assert "without a value" not in named.named(store)  # scale has no comparison with the others
     lost = replace(CELL, data="position", module="pam", recipe=RECIPE, seed=SEEDS - 1)
     trial.append(store, lost, None, status="diverged")
-    coord = row_of(page.named(store), "coord, position")
+    coord = row_of(named.named(store), "coord, position")
     assert f">{SEEDS - 1}<" in coord and "without a value: pam 1" in coord
 
 
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
     """Three comparisons: Holm multiplies the smallest p by three."""
-    (alone,) = (found for title, found in page.against_none(store).items() if "coord" in title)
+    made = named.as_published(store)
+    (alone,) = (found for title, found in named.against_none(made).items() if "coord" in title)
     by_itself = stats.paired({"coord": [3.0] * SEEDS})["coord"]
     assert alone.p_holm == pytest.approx(3 * by_itself.p_holm)
-    assert not page.preview(store)
+    assert not named.preview(made)
     few = Store(tmp_path / "few")
     for module in ("none", "coord"):
         cell = replace(CELL, data="position", module=module, recipe=PREVIEW, seed=0)
         trial.append(few, cell, {**VALUES, "top1": 50.0})
-    assert page.named(few).count("Preview, not a result") == 1
+    assert named.named(few).count("Preview, not a result") == 1
     assert facts.facts(few)["mechanism.summary"].startswith("Preview, not a result")
+
+
+def rescale(store, above, task="position"):
+    """Rows of every rescaled gate, ``above`` by gate."""
+    for gate, (module, variant) in RESCALED.items():
+        for seed in range(SEEDS):
+            cell = replace(CELL, benchmark="task_controls", module=module, variant=variant)
+            cell = replace(cell, data=task, recipe=RECIPE, seed=seed)
+            top1 = 80 + seed / 4 + above.get(gate, 0)
+            trial.append(store, cell, {**VALUES, "top1": top1})
+
+
+def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it(tmp_path):
+    """SK is a point above none. SE and ECA are 50 below, which makes SK look far better than the
+    others; rescaled they are a point above none as well, and coord is 3 above."""
+    store = Store(tmp_path)
+    off = {"sk": 1, "se": -50, "eca": -50, "coord": 1, "cbam": 1, "pam": 1, "cam": 1, "danet": 1}
+    for module in MODULES:
+        train(store, "scale", module, off.get(module, 0))
+        train(store, "position", module, off.get(module, 0))
+    before = row_of(named.named(store), "sk, scale")
+    assert ">+1.00<" in before and ">+14.57<" in before and before.count(">higher<") == 2
+    assert "not measured" in named.named_rescaled(store)
+    assert facts.facts(store)["mechanism.rescaled"] == "Not measured."
+    assert "rescaled" not in facts.facts(store)["mechanism.scale.sk"]
+    rescale(store, {"se": 1, "eca": 1, "cbam": 1, "coord": 3}, "position")
+    rescale(store, {"se": 1, "eca": 1, "cbam": 1, "coord": 1}, "scale")
+    assert row_of(named.named(store), "sk, scale") == before, "the published modules are as before"
+    text = named.named_rescaled(store)
+    after = row_of(text, "sk, scale")
+    assert ">+1.00<" in after and ">0.00<" in after and after.count(">higher<") == 1
+    coord = row_of(text, "coord × 4, position")
+    assert ">+3.00<" in coord and ">+2.00<" in coord and coord.count(">higher<") == 2
+    assert ">84.12<" in coord and ">82.12<" in coord
+    said = facts.facts(store)
+    assert said["mechanism.rescaled"] == (
+        "Of 2 pairs, compared with none, 2 are higher. Of 2 pairs, compared with the mean of the "
+        "other modules, 1 is higher, 1 shows no measurable difference. "
+        "Higher than both: coord × 4 on *position*. "
+        "Above the mean of every module that the task is not made for: coord × 4 on *position* "
+        "(means alone: the best of several is partly luck)."
+    )
+    assert said["mechanism.both"] == "coord × 4 on *position*"
+    words = "with every gate rescaled, coord × 4 against that mean higher by 2.00 points"
+    assert words in said["mechanism.position.coord"]
+    words = "with every gate rescaled, against that mean no measurable difference"
+    assert words in said["mechanism.scale.sk"]
+
+
+def test_arms_that_hardly_learn_a_task_are_named(store):
+    assert facts.facts(store)["mechanism.unlearned"] == "Not measured."
+    for module, loss in (("none", 0.2), ("se", 0.68), ("coord", 0.6)):
+        for seed in range(2):
+            cell = replace(CELL, module=module, data="pair", recipe=RECIPE, seed=seed)
+            values = {**VALUES, "classes": 2, "top1": 60.0, "train_loss": loss}
+            trial.append(store, cell, values)
+    said = facts.facts(store)
+    assert said["mechanism.unlearned"].startswith("By then se on *pair* had hardly begun")
+    assert said["mechanism.steps"] == str(2700 // 64 * 6)
+    assert ">0.68<" in row_of(page.tasks(store).rpartition("<table")[2], "se")
 
 
 def test_the_tasks_that_have_pairs_are_in_the_plan_of_seeds(store):
@@ -155,6 +219,31 @@ def test_a_preview_has_no_place_beside_results(store):
     cell = replace(CELL, data="position", module="coord", recipe=PREVIEW)
     trial.append(store, cell, {**VALUES, "top1": 1.0})
     assert len(pairing.task_rows(store, "position")) == len(rows)
+
+
+def test_the_page_describes_the_scenes_that_are_composed():
+    text = (ROOT / "docs/results/mechanism.md").read_text(encoding="utf-8")
+    lines = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", text, re.M))
+    train_scenes, test_scenes = mechanism.SIZES[RECIPE]
+    said = lines["Scenes"]
+    assert f"{train_scenes} to train on and {test_scenes} to test on" in said
+    assert (
+        f"{scenes.CANVAS} x {scenes.CANVAS} pixels" in said
+        and f"{scenes.CHANNELS} channels" in said
+    )
+    place = (
+        f"object of {scenes.SMALL} pixels in one of {scenes.GRID} x {scenes.GRID} places, moved "
+    )
+    patches = f"{scenes.PATCHES} patches of {scenes.PATCH} pixels"
+    assert f"{place}by up to {scenes.JITTER}" in lines["position"] and patches in lines["position"]
+    mark = f"{scenes.LINES} objects of {scenes.PLACE} pixels"
+    assert mark in lines["mark"] and f"bar of {scenes.BAR} pixels" in lines["mark"]
+    assert f"{scenes.SMALLEST} to {scenes.LARGEST} pixels" in lines["scale"]
+    assert f"object of {scenes.MIDDLE} pixels among {patches}" in lines["clutter"]
+    assert scenes.CLEAN == 1 and lines["channels"].startswith("one channel shows an image")
+    assert f"two objects of {scenes.SMALL} pixels" in lines["pair"]
+    for name, task in scenes.TASKS.items():
+        assert lines[name].endswith(f"; {task.classes} labels")
 
 
 def test_figures_show_differences_and_scenes(store):
@@ -186,7 +275,7 @@ def test_a_longer_training_stands_beside_the_short_one(store):
     for module in MODULES:
         train(store, "position", module, {"coord": -2, "se": 1}.get(module, 0), recipe=LONG)
     text = longer.longer(store)
-    assert "guessing gives 2.78 %, and a loss of 3.58 nat" in text
+    assert "guessing gives 2.78 % and a loss of 3.58 nat" in text
     assert "adjusted for all lines of its column<" in text
     assert "Pair, 6 and 24 epochs: are two distant objects alike?: not measured" in text
     coord = row_of(text, "coord")
@@ -216,7 +305,7 @@ def test_a_longer_training_of_few_seeds_is_a_preview(store):
 def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
     assert "not measured" in longer.longer(empty)
-    assert "not measured" in page.tasks(empty) and "not measured" in page.named(empty)
+    assert "not measured" in page.tasks(empty) and "not measured" in named.named(empty)
     assert not any(figure.values for figure in page.figures(empty))
     said = facts.facts(empty)
     assert said["mechanism.summary"] == "Not measured."

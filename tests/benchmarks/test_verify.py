@@ -276,9 +276,30 @@ def test_stale_rows_and_rows_without_a_value_are_not_spot_checked(store, old, fr
     assert [one.seed for one in verify.spot_check(WANT, store).todo["trouble"]] == [1]
 
 
+def test_one_row_is_measured_again_by_its_key_whatever_its_code(store, old, fresh):
+    fresh(0)
+    old(1, third=0.25)
+    keys = [cell("ok", seed).key for seed in (0, 1)]
+    assert run(store, verify.of_keys(keys[:1], store))[0] == {"equal": 1}
+    counts, last = run(store, verify.of_keys(keys[1:], store))
+    assert counts == {"differs": 1} and last.reason.startswith("third is ")
+    assert len(verify.of_keys(keys, store).seconds) == 2
+    with pytest.raises(ValueError, match="no row of .* has the key 'abc'; a key is"):
+        verify.of_keys([*keys, "abc"], store)
+
+
+def test_the_key_of_a_row_without_a_value_is_refused(store, trouble):
+    failed = row(cell("fail", 2), {}, "a" * 12, status="failed", seconds=0.5)
+    store.append("trouble", failed)
+    with pytest.raises(ValueError, match="has no value of this machine to compare with"):
+        verify.of_keys([failed["key"]], store)
+
+
 def test_times_are_not_compared(store, fresh, trouble):
     fresh(0)
     trouble.exclusive = True
     assert verify.spot_check(WANT, store).todo == {}
     with pytest.raises(ValueError, match=r"'trouble' was asked for, but it measures times"):
         verify.spot_check(WANT, store, only=["trouble"])
+    with pytest.raises(ValueError, match=r"'trouble' was asked for, but it measures times"):
+        verify.of_keys([cell("ok", 0).key], store)

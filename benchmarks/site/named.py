@@ -1,0 +1,302 @@
+"""Modules on the tasks that are made for them, as in the papers and with rescaled gates.
+
+Each is compared with none, and with the mean of the modules that the task is not made for. Where
+the gates of those are held back by the size that they start with, that mean is a weak opponent; so
+the same is asked once more with every gate rescaled (`controls`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import compare, controls, display, pairing, stats, tables, task_controls
+from benchmarks.cells import MODULES
+from benchmarks.controls import FACTORS, RESCALED
+from benchmarks.mechanism import TASKS
+from benchmarks.site import paired
+from benchmarks.site.accuracy import top1
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.mechanism import preview_of
+from benchmarks.site.origin import origin
+from benchmarks.site.words import after, comparison, verdict_counts
+from benchmarks.store import Store
+
+Made = Mapping[str, pd.DataFrame]
+"""The rows of every task."""
+
+NOTHING = Entry(display.MISSING)
+
+NAMED = {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
+"""Task and arm of each line, by its title."""
+
+
+def as_published(store: Store) -> dict[str, pd.DataFrame]:
+    """The rows of every task."""
+    return {task: pairing.task_rows(store, task) for task in TASKS}
+
+
+def with_gates_rescaled(store: Store) -> dict[str, pd.DataFrame]:
+    """The same with the rows of each gate's rescaled form in place of its own, by its name.
+
+    All are empty where no rescaled gate was trained.
+    """
+    gates = {tables.arm(*arm): gate for gate, arm in RESCALED.items()}
+    made = as_published(store)
+    freed = {task: task_controls.rows(store, task) for task in TASKS}
+    freed = {task: rows[rows["arm"].isin(list(gates))] for task, rows in freed.items()}
+    if all(rows.empty for rows in freed.values()):
+        return {task: rows[:0] for task, rows in made.items()}
+    return {
+        task: pd.concat(
+            [
+                rows[~rows["arm"].isin(list(FACTORS))],
+                freed[task].assign(arm=freed[task]["arm"].map(gates)),
+            ],
+            ignore_index=True,
+        )
+        for task, rows in made.items()
+    }
+
+
+def rescaled_name(arm: str) -> str:
+    """A module as it stands among rescaled gates: ``coord × 4``, ``sk``."""
+    return controls.name_of(tables.arm(*RESCALED[arm])) if arm in RESCALED else arm
+
+
+def against_none(made: Made) -> dict[str, stats.Paired]:
+    """Each module on the tasks that are made for it, less none: one family, by title."""
+    gaps = {}
+    for title, (task, arm) in NAMED.items():
+        found = compare.paired_differences(made[task], "top1").get(arm)
+        if found:
+            gaps[title] = found
+    return stats.paired(gaps) if gaps else {}
+
+
+def against_modules(made: Made) -> dict[str, stats.Paired]:
+    """The same less the mean of the modules that the task isn't made for."""
+    gaps = {}
+    for title, (task, arm) in NAMED.items():
+        found = against_others(made[task], arm, TASKS[task].named)
+        if found:
+            gaps[title] = found
+    return stats.paired(gaps) if gaps else {}
+
+
+def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:
+    """An arm less the mean of the modules that a task isn't made for, for each seed with all."""
+    wide = tables.ok(rows).pivot(index="seed", columns="arm", values="top1")
+    others = [name for name in MODULES if name not in ("none", *named)]
+    if not {arm, *others} <= set(wide):
+        return []
+    return (wide[arm] - wide[others].mean(axis=1, skipna=False)).dropna().astype(float).tolist()
+
+
+def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] | None:
+    """Of the modules that a task isn't made for the one with the highest mean, and that in %."""
+    done = tables.ok(rows)
+    means = done[done["arm"].isin(MODULES[1:]) & ~done["arm"].isin(named)].groupby("arm")["top1"]
+    if means.ngroups == 0:
+        return None
+    best = means.mean().astype(float)
+    return str(best.idxmax()), float(best.max())
+
+
+def preview(made: Made) -> str:
+    """What the comparison of all modules with their tasks has to begin with."""
+    pairs = [float(found.n) for found in against_none(made).values()]
+    rows = pd.concat(list(made.values()))
+    return preview_of(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
+
+
+def named(store: Store) -> str:
+    """Each module on the tasks that are made for it: against none, and against the others."""
+    title = "Modules on the tasks made for them"
+    return _table(store, title, as_published(store), {name: name for name in MODULES})
+
+
+def named_rescaled(store: Store) -> str:
+    """The same with every gate rescaled."""
+    title = "Modules on the tasks made for them, every gate rescaled"
+    return _table(store, title, with_gates_rescaled(store), {a: rescaled_name(a) for a in MODULES})
+
+
+def _table(store: Store, title: str, made: Made, names: Mapping[str, str]) -> str:
+    together = pd.concat(list(made.values()))
+    if together.empty:
+        return absent(title)
+    alone, among = against_none(made), against_modules(made)
+    bare = {task: compare.judged(rows).set_index("arm").loc["none"] for task, rows in made.items()}
+    heads = (
+        Head("Module and task", number=False),
+        Head("Difference to none", "accuracy, points [95 %]"),
+        Head("Difference to other modules", "their mean, points [95 %]"),
+        Head("Accuracy", "%, mean"),
+        Head("Best other module", "%, mean"),
+        Head("Accuracy of none", "%, mean"),
+        Head("Seeds", "of the difference to other modules"),
+    )
+    body = []
+    for line, (task, arm) in NAMED.items():
+        pairs = among[line].n if line in among else 0
+        compared = _paired(alone.get(line)), _paired(among.get(line))
+        lost = _lost(made[task]) if line in among else ""
+        own = tables.ok(made[task][made[task]["arm"] == arm])["top1"].astype(float)
+        best = best_other(made[task], TASKS[task].named)
+        body.append(
+            (
+                Entry(f"{names[arm]}, {task}"),
+                *compared,
+                value(display.percent, own.mean()),
+                Entry(display.percent(best[1]), best[1], word=names[best[0]]) if best else NOTHING,
+                top1(bare[task]),
+                Entry(str(pairs), pairs, word=lost),
+            )
+        )
+    note = "other modules: those that the task is not made for; "
+    note += paired.ADJUSTED_BY_COLUMN
+    note = after(preview(made), note)
+    sources = dict.fromkeys(["mechanism", *together["benchmark"]])
+    return table(title, note, heads, body, origin(store, together, *sources))
+
+
+def _lost(rows: pd.DataFrame) -> str:
+    """Which arms of a task have runs without a value: ``without a value: pam 1``."""
+    failed = tables.failed(rows[rows["arm"].isin(MODULES)])["arm"].value_counts()
+    words = [f"{arm} {failed[arm]}" for arm in MODULES if arm in failed]
+    return f"without a value: {', '.join(words)}" if words else ""
+
+
+def _paired(found: stats.Paired | None) -> Entry:
+    if found is None:
+        return NOTHING
+    ends: tuple[Any, Any] = (found.low, found.high)
+    if found.n < compare.FEWEST_FOR_INTERVAL:
+        ends = (None, None)
+    return estimate(display.points, found.mean, *ends, found.verdict)
+
+
+def facts(store: Store) -> dict[str, str]:
+    """The verdicts of the modules on the tasks that are made for them, together and one by one."""
+    made, freed = as_published(store), with_gates_rescaled(store)
+    missing = f"{display.MISSING.capitalize()}."
+    found = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in NAMED.values()}
+    found |= {"mechanism.summary": missing, "mechanism.rescaled": missing}
+    found["mechanism.both"] = display.MISSING
+    alone, among = against_none(made), against_modules(made)
+    among_freed = against_modules(freed)
+    if alone:
+        start = preview(made)
+        what = "pairs of a task and a module that it is made for, compared with none"
+        words = [verdict_counts([one.verdict for one in alone.values()], what)]
+        words += [*_beyond(made), *_ahead_of_best(made, str)]
+        found["mechanism.summary"] = after(start, " ".join(words), ". ")
+        for line, one in alone.items():
+            task, arm = NAMED[line]
+            text = _on_its_task(made[task], arm, one, among.get(line), among_freed.get(line))
+            found[f"mechanism.{task}.{arm}"] = after(start, text, ": ")
+    return found | _facts_rescaled(freed, among_freed)
+
+
+def _facts_rescaled(freed: Made, among: Mapping[str, stats.Paired]) -> dict[str, str]:
+    """What becomes of the verdicts when the gates are rescaled, and who is ahead of everybody."""
+    alone = against_none(freed)
+    if not among:
+        return {}
+    start = preview(freed)
+    words = [
+        verdict_counts([one.verdict for one in family.values()], f"pairs, compared with {other}")
+        for family, other in ((alone, "none"), (among, "the mean of the other modules"))
+    ]
+    both = [
+        f"{rescaled_name(arm)} on *{task}*"
+        for line, (task, arm) in NAMED.items()
+        if line in alone
+        and line in among
+        and alone[line].verdict == among[line].verdict == "higher"
+    ]
+    words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
+    words += _ahead_of_best(freed, rescaled_name)
+    return {
+        "mechanism.rescaled": after(start, " ".join(words), ". "),
+        "mechanism.both": ", ".join(both) or "no module yet",
+    }
+
+
+def _on_its_task(
+    rows: pd.DataFrame,
+    arm: str,
+    alone: stats.Paired,
+    among: stats.Paired | None,
+    freed: stats.Paired | None,
+) -> str:
+    """One module on a task that is made for it, against none and against the other modules."""
+    row = next(row for row in tables.records(compare.judged(rows)) if row.arm == arm)
+
+    def clause(found: stats.Paired | None) -> str:
+        if found is None:
+            return display.MISSING
+        ends = {"low": found.low, "high": found.high}
+        judged = {"difference": found.mean, "pairs": found.n, "verdict": found.verdict}
+        return comparison(row._replace(**ends, **judged))
+
+    text = f"against none {clause(alone)}; against the mean of the other modules {clause(among)}"
+    if freed is None:
+        return text
+    name = f"{rescaled_name(arm)} " if arm in RESCALED else ""
+    return f"{text}; with every gate rescaled, {name}against that mean {clause(freed)}"
+
+
+def _beyond(made: Made) -> list[str]:
+    """The verdicts of the modules on the tasks that are not made for them, as a sentence."""
+    verdicts, higher, tasks = [], [], 0
+    for task, about in TASKS.items():
+        if made[task].empty:
+            continue
+        frame = compare.judged(made[task]).set_index("arm", drop=False)
+        others = frame[frame["arm"].isin(MODULES[1:]) & ~frame["arm"].isin(about.named)]
+        others = others[others["verdict"].notna()]
+        tasks += not others.empty
+        verdicts += others["verdict"].tolist()
+        higher += [
+            f"{row.arm} on *{task}*{_larger(row, frame)}"
+            for row in tables.records(others[others["verdict"] == "higher"])
+        ]
+    if not verdicts:
+        return []
+    counts = verdict_counts(verdicts, "pairs of a task and a module that it is not made for")
+    which = f" Higher: {', '.join(higher)}." if higher else ""
+    families = "one family" if tasks == 1 else f"{tasks} families, one a task"
+    return [f"{counts[:-1]} ({families}).{which}"]
+
+
+def _larger(row: Any, frame: pd.DataFrame) -> str:
+    """How many more parameters an arm has than none, where that is a tenth or more."""
+    share = 100 * (row.params / frame.loc["none", "params"] - 1)
+    return f" (with {share:.0f} % more parameters)" if share >= 10 else ""
+
+
+def _ahead_of_best(made: Made, name_of: Any) -> list[str]:
+    """On which tasks a module that it is made for has the highest mean, as a sentence."""
+    ahead, asked = [], 0
+    for task, about in TASKS.items():
+        rows = tables.ok(made[task])
+        best = best_other(rows, about.named)
+        mine = rows[rows["arm"].isin(about.named)].groupby("arm")["top1"].mean()
+        if best is None or mine.empty:
+            continue
+        asked += 1
+        ahead += [f"{name_of(arm)} on *{task}*" for arm, mean in mine.items() if mean > best[1]]
+    if not asked:
+        return []
+    partly = "(means alone: the best of several is partly luck)"
+    if not ahead:
+        return [
+            f"On none of {display.many(asked, 'task')} is the mean of a module that it is made for "
+            f"above that of every other module {partly}."
+        ]
+    words = f"Above the mean of every module that the task is not made for: {', '.join(ahead)}"
+    return [f"{words} {partly}."]
