@@ -26,7 +26,7 @@ def planned() -> Comparison:
 
 def comparisons(store: Store) -> list[Comparison]:
     """The comparisons with rows of options, in the order of the pages."""
-    return pairing.ranked(pairing.among(store.table("ablation")))
+    return pairing.comparisons(store, name="ablation")
 
 
 def every_row(store: Store, which: Comparison, family: Family) -> pd.DataFrame:

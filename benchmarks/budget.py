@@ -106,9 +106,9 @@ def comparisons(store: Store) -> Iterator[Family]:
 
 
 def _comparisons(store: Store) -> Iterator[Family]:
-    found = (c for c in pairing.comparisons(store) if not c.preview and not pairing.retired(c))
-    for which in pairing.ranked(found):
-        yield _with_bare(which.title, pairing.accuracy_rows(store, which))
+    for which in pairing.comparisons(store):
+        if not (which.preview or pairing.retired(which)):
+            yield _with_bare(which.title, pairing.accuracy_rows(store, which))
     for task, about in mechanism.TASKS.items():
         rows = pairing.task_rows(store, task)
         if (rows["recipe"] == mechanism.RECIPE).any():

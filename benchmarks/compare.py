@@ -22,7 +22,7 @@ FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 
 
 def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
-    """As `ranked`, but what has all its runs of the modules comes before what has not.
+    """As `pairing.ranked`, but what has all its runs of the modules comes before what has not.
 
     A run that diverged is a run. Of others those with pairs of every module come first, if a suite
     still trains them, and then the one with most pairs, so that a comparison which has only been
@@ -40,7 +40,7 @@ def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -
         whole = bool(modules["pairs"].notna().all()) and not pairing.retired(c)
         return c.preview, -done, not whole, -int(modules["pairs"].sum())
 
-    return sorted(pairing.ranked(pairing.comparisons(store, suite, name)), key=place)
+    return sorted(pairing.comparisons(store, suite, name), key=place)
 
 
 def paired_differences(
@@ -186,20 +186,20 @@ def _range(numbers: pd.Series) -> str:
     return str(most) if least == most else f"{least} to {most}"
 
 
-def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+def leaderboard(store: Store, which: Comparison) -> pd.DataFrame:
     """``accuracy_table`` with what the arm adds in parameters, multiply-adds and time.
 
     ``cost_backbone`` and ``latency_backbone`` name where the last two were measured: the
     comparison's own backbone if it has rows, else the first of `tables.references` that has.
     """
-    table = accuracy_table(store, which, machine)
+    table = accuracy_table(store, which)
     bare = table.loc[table["arm"] == "none", "params"]
     table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
     backbone = tables.reference(tables.cost_rows(store), which.backbone)
     cost = tables.cost_table(store, backbone).rename(columns={"status": "cost_status"})
     table["cost_backbone"], table["cost_size"] = backbone, tables.pixels(cost)
     table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
-    setting = latency_setting(store, which, machine)
+    setting = latency_setting(store, which)
     table["latency_backbone"] = setting["backbone"] if setting else which.backbone
     wanted = setting or {"backbone": which.backbone, "device": which.device}
     times = tables.latency_table(store, wanted)
@@ -208,14 +208,12 @@ def leaderboard(store: Store, which: Comparison, machine: str | None = None) -> 
     return table.merge(times[kept], "left", "arm")
 
 
-def latency_setting(
-    store: Store, which: Comparison, machine: str | None = None
-) -> dict[str, Any] | None:
+def latency_setting(store: Store, which: Comparison) -> dict[str, Any] | None:
     """The setting of a comparison's times: fewest threads, or on a GPU as it was trained.
 
     None if there are no times.
     """
-    found = tables.latency_settings(store, machine, which.device)
+    found = tables.latency_settings(store, device=which.device)
     backbones = [setting["backbone"] for setting in found]
     wanted = (which.backbone, *tables.references(which.backbone), *backbones)
     backbone = next((b for b in wanted if b in backbones), None)

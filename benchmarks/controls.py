@@ -70,7 +70,7 @@ class Controls(Accuracy):
 
 def comparisons(store: Store) -> list[Comparison]:
     """The comparisons with rows of controls, in the order of the pages."""
-    return pairing.ranked(pairing.among(store.table("controls")))
+    return pairing.comparisons(store, name="controls")
 
 
 def every_row(store: Store, which: Comparison) -> pd.DataFrame:

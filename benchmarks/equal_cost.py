@@ -36,24 +36,21 @@ CURVE = ("none", *WIDTHS)
 
 def comparisons(store: Store) -> list[Comparison]:
     """The comparisons whose backbone has other widths, in the order of the pages."""
-    ranked = pairing.ranked(pairing.comparisons(store))
-    return [which for which in ranked if which.backbone == BACKBONE]
+    return [which for which in pairing.comparisons(store) if which.backbone == BACKBONE]
 
 
-def rows(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+def rows(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of a comparison, and those of its other widths as arms with the width's name."""
     found = [pairing.every_row(store, which)]
     for name in WIDTHS if which.backbone == BACKBONE else ():
         bare = pairing.every_row(store, replace(which, backbone=name))
         found.append(bare[bare["arm"] == "none"].assign(arm=name))
-    return pairing.chosen(store, pd.concat(found, ignore_index=True), which, machine)
+    return pairing.chosen(store, pd.concat(found, ignore_index=True), which)
 
 
-def costs(
-    store: Store, which: Comparison, trained: pd.DataFrame, machine: str | None = None
-) -> pd.DataFrame:
+def costs(store: Store, which: Comparison, trained: pd.DataFrame) -> pd.DataFrame:
     """What each arm of ``trained`` costs: ``COSTS`` by arm, NaN where it was not measured."""
-    setting = compare.latency_setting(store, which, machine) or {"device": which.device}
+    setting = compare.latency_setting(store, which) or {"device": which.device}
     own = _of_backbone(store, which.backbone, setting)
     bare = [_of_backbone(store, name, setting).loc[["none"]] for name in WIDTHS]
     for row in bare:  # a session has one floor; the ratio of another session is to something else
@@ -96,14 +93,14 @@ def weights(measured: Sequence[float], cost: float) -> np.ndarray | None:
     return np.array([np.interp(np.log(cost), logs, values) for values in one_each])
 
 
-def table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
+def table(store: Store, which: Comparison) -> pd.DataFrame:
     """One row a kind of cost and module: ``times`` the bare backbone's cost, the paired difference.
 
     ``curve`` is the mean of the curve at the module's cost, over the paired seeds; ``gap`` the
     word in place of a difference. Intervals and verdicts are those of `compare.accuracy_table`.
     """
-    trained = rows(store, which, machine)
-    spent = costs(store, which, trained, machine)
+    trained = rows(store, which)
+    spent = costs(store, which, trained)
     wide = tables.ok(trained).pivot(index="seed", columns="arm", values="top1").astype("float64")
     arms = tables.in_order(name for name in [*MODULES, *wide] if name not in CURVE)
     runs = _runs(trained)

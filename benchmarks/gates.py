@@ -19,9 +19,9 @@ COUNTS = {"macs_share": "multiply-adds", "bytes_share": "bytes moved"}
 MOVED = ("elementwise_bytes", "matmul_bytes")
 
 
-def of_one_machine(store: Store, name: str, machine: str | None = None) -> pd.DataFrame:
+def of_one_machine(store: Store, name: str) -> pd.DataFrame:
     """The rows of a benchmark of modules by themselves, larger maps first, papers' order."""
-    rows = tables.with_arm(tables.one_machine(store.table(name), machine))
+    rows = tables.with_arm(tables.one_machine(store.table(name)))
     order = {arm: i for i, arm in enumerate(tables.in_order(rows["arm"]))}
     keys = [[_pixels(data) for data in rows["data"]], [order[arm] for arm in rows["arm"]]]
     rows = rows.assign(_pixels=keys[0], _arm=keys[1])

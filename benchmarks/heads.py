@@ -31,7 +31,7 @@ PAIRS = {
 
 def comparisons(store: Store) -> list[Comparison]:
     """Which rows may be compared, results first."""
-    return pairing.ranked(pairing.among(store.table("segmentation")))
+    return pairing.comparisons(store, name="segmentation")
 
 
 def rows_of(store: Store, which: Comparison) -> pd.DataFrame:

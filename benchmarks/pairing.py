@@ -61,7 +61,7 @@ def recipes(suite: str) -> set[str]:
 
 
 def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
-    """The comparisons that have rows, those of one suite or all.
+    """The comparisons that have rows, those of one suite or all, as `ranked`.
 
     The bare backbone at another width is none of its own: `equal_cost` compares with it.
     """
@@ -69,7 +69,7 @@ def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") 
     rows = rows[~rows["backbone"].isin(list(WIDTHS)) | (rows["module"] != "none")]
     if suite is not None:
         rows = rows[rows["recipe"].isin(recipes(suite))]
-    return among(rows)
+    return ranked(among(rows))
 
 
 def planned_seeds(which: Comparison) -> int | None:
@@ -119,12 +119,14 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
     return sorted(found, key=place)
 
 
-def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
-    """The rows of a comparison, those of older code and of every machine included.
+def named_rows(store: Store, name: str) -> pd.DataFrame:
+    """The rows of a table with their arm; code that gives the same values has one fingerprint."""
+    return tables.with_arm(store.codes(name).named(store.table(name)))
 
-    Code that is known to give the same values has one ``fingerprint``.
-    """
-    rows = tables.with_arm(store.codes(name).named(store.table(name)))
+
+def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
+    """The rows of a comparison, those of older code and of every machine included."""
+    rows = named_rows(store, name)
     for field in FIELDS:
         value = getattr(which, field)
         rows = rows[rows[field].isna() if value is None else (rows[field] == value).fillna(False)]
@@ -206,7 +208,7 @@ def runs_of(store: Store, name: str, title: str, **same: Any) -> pd.DataFrame:
 
     They are those of the newest code, see `current`.
     """
-    rows = tables.with_arm(store.codes(name).named(store.table(name)))
+    rows = named_rows(store, name)
     for column, wanted in same.items():
         rows = rows[rows[column] == wanted]
     return one_a_seed(store, current(rows), title)
@@ -217,7 +219,7 @@ def task_rows(store: Store, task: str, recipe: str = mechanism.RECIPE) -> pd.Dat
 
     There is a preview of `mechanism.RECIPE` alone.
     """
-    rows = tables.with_arm(store.codes("mechanism").named(store.table("mechanism")))
+    rows = named_rows(store, "mechanism")
     rows = rows[rows["data"] == task]
     full = rows[rows["recipe"] == recipe]
     if full.empty and recipe == mechanism.RECIPE:

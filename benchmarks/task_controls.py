@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from benchmarks import pairing, tables
+from benchmarks import pairing
 from benchmarks.ablation import SUITE
 from benchmarks.cells import Cell, Selection
 from benchmarks.controls import ARMS, HALF, QUARTER, RESCALED
@@ -35,7 +35,7 @@ def rows(store: Store, task: str) -> pd.DataFrame:
     """Rows of the controls on a task and of what they are compared with, one an arm and seed."""
     found = []
     for name in ("mechanism", "task_controls"):
-        mine = tables.with_arm(store.codes(name).named(store.table(name)))
+        mine = pairing.named_rows(store, name)
         found.append(mine[(mine["data"] == task) & (mine["recipe"] == RECIPE)])
     both = pd.concat(found, ignore_index=True)
     return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(ARMS)]), task)

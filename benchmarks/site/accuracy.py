@@ -244,12 +244,15 @@ def at_equal_cost(store: Store) -> str:
 
 
 def judged_heads(value: str, other: str = "none") -> tuple[Head, ...]:
-    """The titles over `judged`, of a value in percent; ``other`` is what is taken from it."""
+    """The titles over `judged`, of a value in percent; ``other`` is what is taken from it.
+
+    It is "" where every line has another.
+    """
     return (
-        Head(f"Difference to {other}", f"{value}, points [95 %]"),
+        Head(f"Difference to {other}" if other else "Difference", f"{value}, points [95 %]"),
         Head("Bootstrap", "BCa [95 %]"),
         Head("p", "sign-flip, Holm"),
-        Head("Seeds ahead", f"of {other}, P(A > B)"),
+        Head("Seeds ahead", f"of {other}, P(A > B)" if other else "P(A > B)"),
         Head("Could show", f"points, {power.OFTEN}"),
     )
 

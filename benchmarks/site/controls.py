@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmarks import compare, controls, display, pairing, power, tables, task_controls
+from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.controls import PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.site import paired
-from benchmarks.site.accuracy import difference, how, judged, older
+from benchmarks.site.accuracy import difference, how, judged, judged_heads, older
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
@@ -45,14 +45,7 @@ def rescaled(store: Store) -> str:
 
 
 def _tables(store: Store, family: str) -> str:
-    heads = (
-        Head("Arms", number=False),
-        Head("Difference", "top-1, points [95 %]"),
-        Head("Bootstrap", "BCa [95 %]"),
-        Head("p", "sign-flip, Holm"),
-        Head("Seeds ahead", "P(A > B)"),
-        Head("Could show", f"points, {power.OFTEN}"),
-    )
+    heads = (Head("Arms", number=False), *judged_heads("top-1", other=""))
     parts = []
     for which in controls.comparisons(store):
         rows = _of(controls.rows(store, which), family)

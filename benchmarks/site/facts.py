@@ -26,7 +26,7 @@ from benchmarks.site import (
     reruns,
     segmentation,
 )
-from benchmarks.site.accuracy import about, resolution
+from benchmarks.site.accuracy import resolution
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
@@ -86,23 +86,21 @@ def _recipe() -> dict[str, str]:
 def _rows(store: Store) -> dict[str, str]:
     found: dict[str, str] = {}
     newest = ""
-    total = failed = 0
+    total = 0
     for name in benchmarks():
         rows = store.table(name)
-        without = len(tables.failed(rows))
         found[f"rows.{name}"] = display.whole(len(rows))
-        found[f"rows.{name}.failed"] = display.whole(without)
-        total, failed = total + len(rows), failed + without
+        total += len(rows)
         if len(rows):
             newest = max(newest, str(rows["measured_at"].max()))
-    found |= {"rows.total": display.whole(total), "rows.failed": display.whole(failed)}
+    found["rows.total"] = display.whole(total)
     widths = store.table("accuracy")["backbone"].isin(list(WIDTHS)).sum()
     found["rows.accuracy.widths"] = display.whole(int(widths))
     return {**found, "rows.newest": newest[:10] or display.MISSING}
 
 
 def _accuracy(store: Store) -> dict[str, str]:
-    keys = ("what", "how", "seeds", *MODULES)
+    keys = ("what", *MODULES)
     found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
     found["accuracy.summary"] = verdict_counts([])
     found["accuracy.resolution"] = f"{display.MISSING.capitalize()}."
@@ -113,7 +111,6 @@ def _accuracy(store: Store) -> dict[str, str]:
     which = ranked[0]
     table = compare.accuracy_table(store, which)
     preview = compare.preview_words(table, which)
-    pairs = table["pairs"].dropna()
     found["accuracy.what"] = which.title
     if which != ablated.planned():
         begun = "is not finished" if ablated.planned() in ranked else "has no rows yet"
@@ -121,13 +118,9 @@ def _accuracy(store: Store) -> dict[str, str]:
             f"the first {begun}, and the figure and the words are of {which.title}, which is not "
             "the recipe below"
         )
-    found["accuracy.how"] = about(store, which)
     second = int((store.table("accuracy")["backbone"] == MOBILE).sum())
     runs = display.many(second, "run") if second else "no run"
     found["accuracy.shown"] += f"; {runs} of the second {'are' if second > 1 else 'is'} there"
-    if len(pairs):
-        least, most = int(pairs.min()), int(pairs.max())
-        found["accuracy.seeds"] = str(least) if least == most else f"{least} to {most}"
     counts = verdict_counts(table["verdict"].dropna().tolist())
     found["accuracy.summary"] = after(preview, counts, ". ")
     found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
@@ -214,13 +207,10 @@ def _equal_cost(store: Store) -> dict[str, str]:
 
 
 def _coverage(store: Store) -> dict[str, str]:
-    arms = ("all", *(name for name in MODULES if name != "none"))
-    found = {f"coverage.{arm}": display.MISSING for arm in arms}
-    found["coverage.architectures"] = display.MISSING
+    found = {"coverage.all": display.MISSING, "coverage.architectures": display.MISSING}
     frame = tables.coverage_table(store, "kind")
-    for row in tables.records(frame[frame["kind"] == "convolutional"]):
-        if f"coverage.{row.arm}" in found:
-            found[f"coverage.{row.arm}"] = display.share(row.good, row.all)
-        if row.arm == "all":
-            found["coverage.architectures"] = display.whole(row.all)
+    every = frame[(frame["kind"] == "convolutional") & (frame["arm"] == "all")]
+    for row in tables.records(every):
+        found["coverage.all"] = display.share(row.good, row.all)
+        found["coverage.architectures"] = display.whole(row.all)
     return found

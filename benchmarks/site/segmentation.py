@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import compare, display, power, scenery, tables
+from benchmarks import compare, display, scenery, tables
 from benchmarks.heads import NAMES, PAIRS, comparisons, name_of, pairs_of, rows_of, title
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import judged
+from benchmarks.site.accuracy import judged, judged_heads
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import estimate
@@ -51,14 +51,7 @@ def segmentation(store: Store) -> str:
         parts.append(f"\n### {which.title}\n")
         for measure, words in MEASURES.items():
             body = [(Entry(row.arm), *judged(row)) for row in tables.records(judge(rows, measure))]
-            heads = (
-                Head("Heads", number=False),
-                Head("Difference", f"{words}, points [95 %]"),
-                Head("Bootstrap", "BCa [95 %]"),
-                Head("p", "sign-flip, Holm"),
-                Head("Seeds ahead", "P(A > B)"),
-                Head("Could show", f"points, {power.OFTEN}"),
-            )
+            heads = (Head("Heads", number=False), *judged_heads(words, other=""))
             caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
             places = origin(store, rows, "segmentation")
             note = f"{about(rows, which)}; {paired.ADJUSTED}"
