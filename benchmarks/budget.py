@@ -119,11 +119,7 @@ def _comparisons(store: Store) -> Iterator[Family]:
         yield _with_bare(f"Mechanism, {task}, a longer training", rows, wanted=WANTED_COARSE)
     for which in heads.comparisons(store):
         if not which.preview:
-            rows = heads.rows_of(store, which)
-            pairs = {heads.title(*pair): pair for pair in heads.pairs_of(rows).values()}
-            title = f"Segmentation, {which.title}, mIoU"
-            plan = _arms(heads.PAIRS.values())
-            yield Family(title, rows, pairs, plan, "miou", heads.name_of, WANTED_COARSE)
+            yield from _heads(which.title, heads.rows_of(store, which))
     for which in controls.comparisons(store):
         if not (which.preview or pairing.retired(which)):
             yield from _controls(f"Controls, {which.title}", controls.rows(store, which))
@@ -152,6 +148,18 @@ def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterato
         pairs = {controls.title(*pair): pair for pair in family.values()}
         mine = rows[rows["arm"].isin(arms)]
         yield Family(name, mine, pairs, arms, name_of=controls.name_of, wanted=wanted)
+
+
+def _heads(title: str, rows: pd.DataFrame) -> Iterator[Family]:
+    families = {
+        f"Segmentation, {title}, mIoU": (heads.pairs_of(rows), heads.PAIRS),
+        f"Segmentation, the mean of the map, {title}, mIoU": (heads.CONTROLS, heads.CONTROLS),
+    }
+    for name, (lines, planned) in families.items():
+        arms = _arms(lines.values())
+        pairs = {heads.title(*pair): pair for pair in lines.values()}
+        mine, plan = rows[rows["arm"].isin(arms)], _arms(planned.values())
+        yield Family(name, mine, pairs, plan, "miou", heads.name_of, WANTED_COARSE)
 
 
 def _arms(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:

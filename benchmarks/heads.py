@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks import pairing, tables
 from benchmarks.pairing import Comparison
-from benchmarks.segmentation import TWO
+from benchmarks.segmentation import MEAN, MEAN_BRANCHES, TWO
 from benchmarks.store import Store
 
 BRANCHES = f"none {TWO}"
@@ -16,6 +16,8 @@ NAMES = {
     "cam": "CAM",
     "danet": "DANet",
     BRANCHES: "two branches",
+    tables.arm(*MEAN): "mean of the map",
+    tables.arm(*MEAN_BRANCHES): "two branches, mean",
 }
 """Heads by their arm, as people read them."""
 
@@ -27,6 +29,14 @@ PAIRS = {
     "attention": ("danet", BRANCHES),
 }
 """What is compared with what, by the name of its fact."""
+
+CONTROLS = {
+    "mean": (tables.arm(*MEAN), "none"),
+    "pam_mean": ("pam", tables.arm(*MEAN)),
+    "branches_mean": (tables.arm(*MEAN_BRANCHES), BRANCHES),
+    "danet_mean": ("danet", tables.arm(*MEAN_BRANCHES)),
+}
+"""Attention beside another way to see the whole scene: a family planned after the first."""
 
 
 def comparisons(store: Store) -> list[Comparison]:

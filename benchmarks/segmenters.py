@@ -17,6 +17,7 @@ import attn
 from attn.danet import CAM, PAM, DANetHead
 from benchmarks import backbones  # noqa: F401  registers the small-image nets with timm
 from benchmarks.data import DataError
+from benchmarks.uniform import UniformAttention
 
 OUTPUT_STRIDE = {"resnet10_small": 16}
 """What timm is told where a map of an eighth takes another number than 8: a backbone that has lost
@@ -75,19 +76,21 @@ def network(
     """A dilated backbone with a head of so many classes.
 
     One branch has any module in its slot; two branches are DANet's own head, with its attentions
-    for ``danet`` and without for ``none``: all else, the three losses included, is the same.
-    Raises ValueError for another module in two branches and for a module that is unknown.
+    for ``danet`` and without for ``none``, or with any other module in place of PAM and nothing in
+    place of CAM: all else, the three losses included, is the same. Raises ValueError for an unknown
+    module.
     """
     channels = body.feature_info.channels()[-1]
     width = max(NARROWEST, channels // 4)
     if branches == 1:
         return Segmenter(body, Branch(channels, num_classes, width, module, **options))
-    if module not in ("none", "danet"):
-        raise ValueError(f"two branches hold danet or none, not {module!r}")
-    head = DANetHead(channels, num_classes, width=width, dropout=DROPOUT, **options)
-    if module == "none":
-        head.register_module("sa", nn.Identity())
-        head.register_module("sc", nn.Identity())
+    if module == "danet":
+        head = DANetHead(channels, num_classes, width=width, dropout=DROPOUT, **options)
+        return Segmenter(body, head)
+    head = DANetHead(channels, num_classes, width=width, dropout=DROPOUT)
+    slot = nn.Identity() if module == "none" else attn.build(module, width, **options)
+    head.register_module("sa", slot)
+    head.register_module("sc", nn.Identity())
     return Segmenter(body, head)
 
 
@@ -123,7 +126,7 @@ def dilated(backbone: str, in_chans: int, pretrained: bool = False) -> Any:
 
 def gammas(model: nn.Module) -> str:
     """How much of its attention a head adds: ``position 0.3120; channel -0.0210``, "" if none."""
-    names = {PAM: "position", CAM: "channel"}
+    names = {PAM: "position", CAM: "channel", UniformAttention: "mean"}
     scalars = {
         names[type(m)]: m.get_parameter("gamma") for m in model.modules() if type(m) in names
     }

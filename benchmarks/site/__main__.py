@@ -148,6 +148,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "optimisers-rates": notes_optimisers.rates,
     "depth-pieces": notes_depth.pieces,
     "segmentation": segmentation.segmentation,
+    "segmentation-controls": segmentation.controls,
     "segmentation-heads": segmentation.heads,
     "segmentation-classes": segmentation.classes,
 }

