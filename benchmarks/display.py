@@ -74,6 +74,16 @@ def cleaned(values: dict[str, Any]) -> dict[str, float]:
     return {name: clean(value) for name, value in values.items()}
 
 
+def rounded(value: Any) -> str:
+    """No decimal."""
+    return signed(f"{float(value):.0f}")
+
+
+def tenth(value: Any) -> str:
+    """One decimal."""
+    return signed(f"{float(value):.1f}")
+
+
 def percent(value: Any) -> str:
     """Two decimals, as accuracies in percent are printed."""
     return signed(f"{clean(value):.2f}")

@@ -69,7 +69,7 @@ def _speed(row: Any) -> tuple[Entry, ...]:
         ratio("compiled_", row.compiled_verdict),
         ratio("floor_", stats.NOISY if row.verdict == stats.NOISY else ""),
         *(value(display.milliseconds, time, row.status) for time in times),
-        value(lambda n: f"{n:.1f}", noise, row.status),
+        value(display.tenth, noise, row.status),
     )
 
 
@@ -151,7 +151,7 @@ def position(store: Store) -> str:
 
 def mebibytes(number: Any) -> str:
     """To a tenth, or whole from a hundred on."""
-    return f"{number:.0f}" if number >= 100 else f"{number:.1f}"
+    return display.rounded(number) if number >= 100 else display.tenth(number)
 
 
 def breakdown(store: Store) -> str:
@@ -179,7 +179,7 @@ def _breakdown(row: Any) -> tuple[Entry, ...]:
     return (
         Entry(name_of(row.arm)),
         value(display.milliseconds, row.operators_ms, row.status),
-        *(value(lambda n: f"{n:.0f}", share, row.status) for share in shares),
+        *(value(display.rounded, share, row.status) for share in shares),
         value(display.whole, row.calls, row.status),
         value(str, largest, row.status),
     )

@@ -65,11 +65,11 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
             Entry(NAMES[row.recipe]),
             Entry(row.variant, bench.LAYERS[row.variant]),
             *(
-                value(_count, getattr(row, name), row.status)
+                value(display.rounded, getattr(row, name), row.status)
                 for name in ("within", "slower", "same", "faster", "cannot_tell")
             ),
             _spread(row),
-            value(_seconds, row.measurement_s, row.status),
+            value(display.tenth, row.measurement_s, row.status),
         )
         for row in tables.records(rows)
     ]
@@ -84,14 +84,6 @@ def _spread(row: Any) -> Entry:
         return entry
     ends = f"[{display.ratio(row.ratio_q025)}, {display.ratio(row.ratio_q975)}]"
     return Entry(entry.text, entry.sort, ends)
-
-
-def _count(share: Any) -> str:
-    return f"{float(share):.0f}"
-
-
-def _seconds(number: Any) -> str:
-    return f"{float(number):.1f}"
 
 
 def figure(store: Store) -> Figure:
@@ -214,7 +206,8 @@ def facts(store: Store) -> dict[str, str]:
         for name, (planted, column) in questions.items():
             mine = rows[(rows["recipe"] == method) & (rows["variant"] == planted)]
             shares = [
-                f"{_count(row[column])} of 100 ({row['data']})" for row in mine.to_dict("records")
+                f"{display.rounded(row[column])} of 100 ({row['data']})"
+                for row in mine.to_dict("records")
             ]
             found[f"clock.{method}.{name}"] = ", ".join(shares) or display.MISSING
     return found
