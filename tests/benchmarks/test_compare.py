@@ -270,7 +270,7 @@ def test_a_table_is_a_preview_until_the_seeds_that_were_planned_are_run(tmp_path
     assert compare.preview_words(compare.accuracy_table(store, which), which) == ""
 
 
-def test_the_recipes_of_no_suite_are_retired(tmp_path):
+def test_the_recipes_of_no_suite_are_retired():
     assert not pairing.retired(FULL) and pairing.retired(replace(FULL, recipe="short"))
 
 
