@@ -14,9 +14,9 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
+from benchmarks.site.charts import EVEN_PADDING as PADDING
 from benchmarks.site.charts import Figure, intervals
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
-from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
