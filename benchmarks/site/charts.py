@@ -50,6 +50,7 @@ COLOURS = {
         "#ff8a80",
     ),
 }
+SCHEMES = tuple(COLOURS)
 INK = {"light": "#222222", "dark": "#e6e6e6"}
 GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
 PADDING = {"left": 30, "right": 45, "top": 5, "bottom": 16}
