@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks import breakdown as profile
 from benchmarks import display, gates, stats, tables
+from benchmarks.site import latency
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -200,26 +201,18 @@ def networks(store: Store) -> str:
     parts = []
     for backbone in dict.fromkeys(rows["backbone"]):
         mine = rows[rows["backbone"] == backbone]
-        heads, columns = [Head("Module", number=False)], []
+        heads, frames = [Head("Module", number=False)], []
         for mode, layout, batch in settings.itertuples(index=False):
             here = (mine["recipe"] == mode) & (mine["layout"] == layout)
             found = mine[here & (mine["batch_size"] == batch)]
             words = f"{mode.capitalize()}, {layout}, batch {batch}"
             heads.append(Head(words, f"noise floor {tables.noise_floor(found)}"))
-            columns.append({row.arm: row for row in tables.records(found)})
-        arms = [arm for arm in tables.in_order(mine["arm"]) if arm != "none"]
-        body = [(Entry(arm), *(_network(column.get(arm)) for column in columns)) for arm in arms]
+            frames.append(found)
+        body = latency.lines(latency.without_none(frames), latency.time)
         note = "times the bare backbone [95 %]; one thread"
         places = origin(store, mine, "networks")
         parts.append(table(f"Gates in {backbone}", note, heads, body, places))
     return "\n".join(parts)
-
-
-def _network(row: Any) -> Entry:
-    if row is None:
-        return Entry(display.MISSING)
-    ends = (row.ratio_low, row.ratio_high)
-    return estimate(display.ratio, row.ratio, *ends, row.verdict, row.status)
 
 
 def counts(store: Store) -> str:
