@@ -54,7 +54,12 @@ def test_every_key_of_the_pages_is_generated_with_and_without_results(which, req
     results = request.getfixturevalue(which)
     assert keys_of("r") and keys_of("r") <= set(facts.facts(results))
     assert keys_of("table") and keys_of("table") <= set(site.fragments(results))
-    assert keys_of("figure") <= {figure.name for figure in figures.figures(results)}
+    assert keys_of("figure") == {figure.name for figure in figures.figures(results)}
+
+
+def test_every_generated_table_is_on_a_page(fragments):
+    facts_too = {key.replace("claim.", "claim-", 1) for key in keys_of("r")} & set(fragments)
+    assert set(fragments) == keys_of("table") | facts_too, "a claim may be there as a fact"
 
 
 def test_an_unknown_fact_fails_and_names_the_closest(tmp_path):
