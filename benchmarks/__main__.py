@@ -255,8 +255,8 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
 
     console.print()
     arms = [tables.arm(*pair) for pair in want.modules or ()]
-    asked = (options.only, want.backbones or (), arms)
-    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, *asked))
+    narrowed = (options.only, want.backbones or (), arms)
+    print(summary.text_summary(snapshot.Snapshot(store.root), want.suite, *narrowed))
     for status, n in counts.items():
         if status == engine.BUSY:
             console.print(f"{n} cells not measured; the same command measures them", style="red")

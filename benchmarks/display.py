@@ -10,6 +10,7 @@ import pandas as pd
 
 MISSING = "not measured"
 REFERENCE = "reference"
+SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 MINUS = "\N{MINUS SIGN}"
 _HYPHEN = re.compile(r"(?<![\w.])-(?=\.?\d)|(?<=\de)-(?=\d)")
 
@@ -47,13 +48,12 @@ def whole(value: Any) -> str:
 def count(value: Any) -> str:
     """Four digits with k, M or G of powers of 1000: ``48``, ``308.2 k``, ``25.56 M``."""
     number = float(value)
-    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= 10_000 or (scale > 1e3 and abs(number) >= scale):
-            scaled = number / scale
-            if abs(scaled) >= 1:
-                digits = 2 if abs(scaled) < 100 else 1
-                return signed(f"{scaled:.{digits}f} {letter}")
-    return signed(f"{int(number):,}")
+    if abs(number) < 10_000:
+        return signed(f"{int(number):,}")
+    size = abs(float(f"{number:.4g}"))
+    scale, letter = next(one for one in SCALES if size >= one[0])
+    digits = 2 if size < 100 * scale else 1
+    return signed(f"{number / scale:.{digits}f} {letter}")
 
 
 def added(value: Any) -> str:
@@ -72,6 +72,16 @@ def clean(value: Any) -> float:
 def cleaned(values: dict[str, Any]) -> dict[str, float]:
     """Each of the values without those digits."""
     return {name: clean(value) for name, value in values.items()}
+
+
+def rounded(value: Any) -> str:
+    """No decimal."""
+    return signed(f"{float(value):.0f}")
+
+
+def tenth(value: Any) -> str:
+    """One decimal."""
+    return signed(f"{float(value):.1f}")
 
 
 def percent(value: Any) -> str:

@@ -9,6 +9,7 @@ patterns can reach. Near the fewest pairs that a family needs it has less: of no
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,19 +72,10 @@ def smallest_effect(n: int, comparisons: int) -> float:
 
 def seeds_for(effect: float, comparisons: int) -> int:
     """Fewest pairs that show an effect with the chance `POWER`, at most `MOST_SEEDS`."""
-    low = max(2, seeds_needed(comparisons)) - 1
-    high = low + 1
-    while power(abs(effect), high, comparisons) < POWER:
-        low, high = high, 2 * high
-        if low >= MOST_SEEDS:
-            return MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if power(abs(effect), middle, comparisons) < POWER:
-            low = middle
-        else:
-            high = middle
-    return min(high, MOST_SEEDS)
+    fewest = max(2, seeds_needed(comparisons))
+    return fewest + bisect_left(
+        range(fewest, MOST_SEEDS), POWER, key=lambda n: power(abs(effect), n, comparisons)
+    )
 
 
 def deviation(differences: Sequence[float]) -> float:

@@ -29,9 +29,6 @@ SAME = (
 MOST_LISTED = 12
 """Architectures without a module that are named; the table has all."""
 
-COMPARED = ("accuracy", "cost", "latency", "coverage")
-"""The benchmarks with a summary of their own; of the others rows are counted."""
-
 
 def text_summary(
     store: Store,
@@ -58,17 +55,18 @@ def text_summary(
     found = compare.main_first(store, suite)
     if backbones:
         found = [which for which in found if which.backbone in backbones]
-    if not only or "accuracy" in only:
-        _accuracies(console, store, found, machine)
-    if not only or "cost" in only:
-        for wanted in backbones or [""]:
-            _cost(console, store, found, wanted)
-    if not only or "latency" in only:
-        _latency(console, store, machine, backbones)
-    if not only or "coverage" in only:
-        _coverage(console, store, arms)
+    # the benchmarks with a summary of their own; of the others rows are counted
+    own = {
+        "accuracy": lambda: _accuracies(console, store, found, machine),
+        "cost": lambda: _costs(console, store, found, backbones),
+        "latency": lambda: _latency(console, store, machine, backbones),
+        "coverage": lambda: _coverage(console, store, arms),
+    }
+    for name, say in own.items():
+        if not only or name in only:
+            say()
     for name, benchmark in benchmarks().items():
-        if name in only and name not in COMPARED:
+        if name in only and name not in own:
             _counted(console, store, name, benchmark.title)
     failed = tables.failures(store)
     shown = [*arms, "none"] if arms else ()
@@ -141,6 +139,13 @@ def _elsewhere(rows: pd.DataFrame, machine: str) -> str:
         return ""
     some = "" if away == len(rows) else f"{away} of {len(rows)} rows "
     return f", {some}on another machine"
+
+
+def _costs(
+    console: Console, store: Store, found: Sequence[Comparison], backbones: Sequence[str]
+) -> None:
+    for wanted in backbones or [""]:
+        _cost(console, store, found, wanted)
 
 
 def _cost(console: Console, store: Store, found: Sequence[Comparison], asked: str) -> None:

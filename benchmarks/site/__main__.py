@@ -59,11 +59,9 @@ from benchmarks.site import (
     suites,
     throughput,
 )
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import RESULTS, Store, StoreError
-
-SCHEMES = ("light", "dark")
 
 PUBLISHED = (
     "*.csv",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks import breakdown as profile
 from benchmarks import display, gates, stats, tables
+from benchmarks.site import latency
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -69,7 +70,7 @@ def _speed(row: Any) -> tuple[Entry, ...]:
         ratio("compiled_", row.compiled_verdict),
         ratio("floor_", stats.NOISY if row.verdict == stats.NOISY else ""),
         *(value(display.milliseconds, time, row.status) for time in times),
-        value(lambda n: f"{n:.1f}", noise, row.status),
+        value(display.tenth, noise, row.status),
     )
 
 
@@ -151,7 +152,7 @@ def position(store: Store) -> str:
 
 def mebibytes(number: Any) -> str:
     """To a tenth, or whole from a hundred on."""
-    return f"{number:.0f}" if number >= 100 else f"{number:.1f}"
+    return display.rounded(number) if number >= 100 else display.tenth(number)
 
 
 def breakdown(store: Store) -> str:
@@ -179,7 +180,7 @@ def _breakdown(row: Any) -> tuple[Entry, ...]:
     return (
         Entry(name_of(row.arm)),
         value(display.milliseconds, row.operators_ms, row.status),
-        *(value(lambda n: f"{n:.0f}", share, row.status) for share in shares),
+        *(value(display.rounded, share, row.status) for share in shares),
         value(display.whole, row.calls, row.status),
         value(str, largest, row.status),
     )
@@ -200,26 +201,18 @@ def networks(store: Store) -> str:
     parts = []
     for backbone in dict.fromkeys(rows["backbone"]):
         mine = rows[rows["backbone"] == backbone]
-        heads, columns = [Head("Module", number=False)], []
+        heads, frames = [Head("Module", number=False)], []
         for mode, layout, batch in settings.itertuples(index=False):
             here = (mine["recipe"] == mode) & (mine["layout"] == layout)
             found = mine[here & (mine["batch_size"] == batch)]
             words = f"{mode.capitalize()}, {layout}, batch {batch}"
             heads.append(Head(words, f"noise floor {tables.noise_floor(found)}"))
-            columns.append({row.arm: row for row in tables.records(found)})
-        arms = [arm for arm in tables.in_order(mine["arm"]) if arm != "none"]
-        body = [(Entry(arm), *(_network(column.get(arm)) for column in columns)) for arm in arms]
+            frames.append(found)
+        body = latency.lines(latency.without_none(frames), latency.time)
         note = "times the bare backbone [95 %]; one thread"
         places = origin(store, mine, "networks")
         parts.append(table(f"Gates in {backbone}", note, heads, body, places))
     return "\n".join(parts)
-
-
-def _network(row: Any) -> Entry:
-    if row is None:
-        return Entry(display.MISSING)
-    ends = (row.ratio_low, row.ratio_high)
-    return estimate(display.ratio, row.ratio, *ends, row.verdict, row.status)
 
 
 def counts(store: Store) -> str:

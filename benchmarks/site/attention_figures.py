@@ -8,11 +8,16 @@ from benchmarks import breakdown as profile
 from benchmarks import display, gates, tables
 from benchmarks.cells import MODULES
 from benchmarks.site.attention import TIMM, by_words
-from benchmarks.site.charts import SHAPES, Figure
+from benchmarks.site.charts import (
+    EVEN_PADDING,
+    Figure,
+    dashed,
+    module_legend,
+    module_scale,
+    nominal,
+    panels,
+)
 from benchmarks.store import Store
-
-PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
-"""Room for words that a reader's font sets wider than the one they were measured with."""
 
 FORMS = {"latency_ms": "ours", "timm_ms": "timm's", "compiled_ms": "timm's, compiled"}
 
@@ -38,10 +43,7 @@ def speed(store: Store) -> Figure:
     scale = {"domain": forms, "range": ["circle", "square", "diamond"]}
     legend = {"title": None, "orient": "top"}
     layers = [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"x": {"datum": 1.0, "type": "quantitative"}},
-        },
+        dashed("x", datum=1.0),
         {
             "mark": {"type": "point", "filled": True, "size": 90},
             "encoding": {
@@ -53,17 +55,12 @@ def speed(store: Store) -> Figure:
                     "scale": {"type": "log", "nice": False, "padding": 10},
                     "axis": {"values": [1, 2, 5, 10, 20, 50], "format": "d"},
                 },
-                "color": _colour("form", forms, legend),
+                "color": nominal("form", forms, legend=legend),
                 "shape": {"field": "form", "type": "nominal", "scale": scale, "legend": legend},
             },
         },
     ]
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 250, "height": {"step": 26}, "layer": layers},
-    }
+    size = panels("panel", 2, layers, 250, {"step": 26}, padding=EVEN_PADDING)
     fed = f", input {by_words(data)}" if data else ""
     caption = (
         f"Time of a module by itself over that of the bare passes over memory{fed}, one thread. "
@@ -104,18 +101,13 @@ def breakdown(store: Store) -> Figure:
                     "title": "milliseconds",
                     "axis": {"tickCount": 5},
                 },
-                "color": _colour("kind", kinds, legend),
+                "color": nominal("kind", kinds, legend=legend),
                 "order": {"field": "order", "type": "quantitative"},
             },
         }
     ]
-    size = {
-        "facet": {"field": "mode", "type": "nominal", "title": None},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 235, "height": {"step": 24}, "layer": layers},
-        "resolve": {"scale": {"x": "independent"}},
-    }
+    apart = {"scale": {"x": "independent"}}
+    size = panels("mode", 2, layers, 235, {"step": 24}, padding=EVEN_PADDING, resolve=apart)
     caption = (
         f"Where the time goes, by kind of operator, input {by_words(profile.SHAPES[0])}, nchw, "
         "one thread. The two panels have axes of their own."
@@ -138,9 +130,7 @@ def counts(store: Store) -> Figure:
         for row in frame.to_dict("records")
         for column, words in gates.COUNTS.items()
     ]
-    drawn = {v["module"] for v in values}
-    legend = {"title": None, "values": [m for m in MODULES if m in drawn]}
-    colour = _colour("module", list(MODULES), legend)
+    legend = module_legend(values)
     layers = [
         {
             "mark": {"type": "point", "filled": True, "size": 70},
@@ -158,19 +148,14 @@ def counts(store: Store) -> Figure:
                     "title": "time, times the bare backbone",
                     "scale": {"zero": False},
                 },
-                "color": colour,
-                "stroke": {**colour, "legend": None},
-                "shape": {**_shape(), "legend": legend},
+                "color": module_scale("color", legend),
+                "stroke": module_scale("color"),
+                "shape": module_scale("shape", legend),
             },
         }
     ]
     titles = [f"{words} added, %" for words in gates.COUNTS.values()]
-    size = {
-        "facet": {"field": "count", "type": "nominal", "title": None, "sort": titles},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 240, "height": 240, "layer": layers},
-    }
+    size = panels("count", 2, layers, 240, 240, titles, padding=EVEN_PADDING)
     caption = (
         "The time of a network with a module against what the module adds, both relative to the "
         "bare backbone: one mark a module and backbone, one thread. Left multiply-adds, right "
@@ -182,13 +167,3 @@ def counts(store: Store) -> Figure:
         for v in values
     )
     return Figure("attention-counts", caption, "; ".join(words), values, layers, size)
-
-
-def _colour(field: str, domain: list[str], legend: dict[str, Any]) -> dict[str, Any]:
-    scale = {"domain": domain, "range": "@colours"}
-    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
-
-
-def _shape() -> dict[str, Any]:
-    scale = {"domain": list(MODULES), "range": list(SHAPES)}
-    return {"field": "module", "type": "nominal", "scale": scale}

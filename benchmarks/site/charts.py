@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +50,20 @@ COLOURS = {
         "#ff8a80",
     ),
 }
+SCHEMES = tuple(COLOURS)
 INK = {"light": "#222222", "dark": "#e6e6e6"}
 GRID = {"light": "#d9d9d9", "dark": "#4a4f5a"}
 PADDING = {"left": 30, "right": 45, "top": 5, "bottom": 16}
 """Room for words that a reader's font sets wider than the one they were measured with."""
+
+EVEN_PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
+"""The same of a chart without a column of verdicts."""
+
+ABOVE = {"title": None, "orient": "top", "columnPadding": 40}
+"""A legend above its chart."""
+
+LONG_NAMES = {**ABOVE, "columns": 3, "labelLimit": 260}
+"""The same of more names than have room in one line."""
 
 WIDTH = 300
 """A chart with a column of verdicts, px: no wider than a phone."""
@@ -122,10 +133,66 @@ def _config(scheme: str) -> dict[str, Any]:
     }
 
 
-def module_scale(channel: str) -> dict[str, Any]:
+def nominal(
+    field: str,
+    domain: Iterable[str],
+    channel: str = "color",
+    legend: dict[str, Any] | None = ABOVE,
+) -> dict[str, Any]:
+    """A colour or a shape a name."""
+    scale = {"domain": list(domain), "range": list(SHAPES) if channel == "shape" else "@colours"}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
+
+
+def shaped(encoding: dict[str, Any]) -> dict[str, Any]:
+    """The encoding with a shape beside each colour."""
+    colour = encoding["color"]
+    scale = {**colour["scale"], "range": list(SHAPES)}
+    return {**encoding, "shape": {**colour, "scale": scale}}
+
+
+def module_scale(channel: str, legend: dict[str, Any] | None = None) -> dict[str, Any]:
     """The colour or shape of a module, the same in every chart."""
-    scale = {"domain": list(MODULES), "range": list(SHAPES) if channel == "shape" else "@colours"}
-    return {"field": "module", "type": "nominal", "scale": scale, "legend": None}
+    return nominal("module", MODULES, channel, legend)
+
+
+def module_legend(values: list[dict[str, Any]]) -> dict[str, Any]:
+    """The modules that are drawn, in their order."""
+    drawn = {v["module"] for v in values}
+    return {"title": None, "values": [name for name in MODULES if name in drawn]}
+
+
+def panels(
+    field: str,
+    columns: int,
+    layers: list[dict[str, Any]],
+    width: int,
+    height: Any,
+    sort: list[str] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The size of a chart of one panel a value of ``field``; width and height are a panel's."""
+    facet: dict[str, Any] = {"field": field, "type": "nominal", "title": None}
+    if sort is not None:
+        facet["sort"] = sort
+    spec = {"width": width, "height": height, "layer": layers}
+    return {"facet": facet, "columns": columns, "spec": spec, **more}
+
+
+def dashed(channel: str, **place: Any) -> dict[str, Any]:
+    """A dashed line across a chart, at a ``datum`` or a ``field``."""
+    return {
+        "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
+        "encoding": {channel: {"type": "quantitative", **place}},
+    }
+
+
+def lines(encoding: dict[str, Any], size: int = 60) -> list[dict[str, Any]]:
+    """Lines with points on them, a colour and a shape a name."""
+    return [
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
+        {"mark": {"type": "point", "filled": True, "size": size}, "encoding": shaped(encoding)},
+    ]
 
 
 def intervals(value: str, title: str, reference: float, sort: list[str]) -> list[dict[str, Any]]:
@@ -135,10 +202,7 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
     axis = {"title": title, "scale": scale, "axis": ticks, "type": "quantitative"}
     arm = {"field": "arm", "type": "nominal", "sort": sort, "title": None}
     return [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"x": {"datum": reference, "type": "quantitative"}},
-        },
+        dashed("x", datum=reference),
         {
             "mark": {"type": "rule", "strokeWidth": 2},
             "transform": [{"filter": "isValid(datum.low)"}],

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import EVEN_PADDING, Figure, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -65,11 +65,11 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
             Entry(NAMES[row.recipe]),
             Entry(row.variant, bench.LAYERS[row.variant]),
             *(
-                value(_count, getattr(row, name), row.status)
+                value(display.rounded, getattr(row, name), row.status)
                 for name in ("within", "slower", "same", "faster", "cannot_tell")
             ),
             _spread(row),
-            value(_seconds, row.measurement_s, row.status),
+            value(display.tenth, row.measurement_s, row.status),
         )
         for row in tables.records(rows)
     ]
@@ -84,14 +84,6 @@ def _spread(row: Any) -> Entry:
         return entry
     ends = f"[{display.ratio(row.ratio_q025)}, {display.ratio(row.ratio_q975)}]"
     return Entry(entry.text, entry.sort, ends)
-
-
-def _count(share: Any) -> str:
-    return f"{float(share):.0f}"
-
-
-def _seconds(number: Any) -> str:
-    return f"{float(number):.1f}"
 
 
 def figure(store: Store) -> Figure:
@@ -113,12 +105,7 @@ def figure(store: Store) -> Figure:
     place = {
         "y": {"field": "method", "type": "nominal", "sort": list(NAMES.values()), "title": None},
         "yOffset": {"field": "load", "type": "nominal", "sort": loads},
-        "color": {
-            "field": "load",
-            "type": "nominal",
-            "scale": {"domain": loads, "range": "@colours"},
-            "legend": {"title": None, "orient": "top"},
-        },
+        "color": nominal("load", loads, legend={"title": None, "orient": "top"}),
     }
 
     def rule(low: str, high: str, width: int) -> dict[str, Any]:
@@ -127,10 +114,7 @@ def figure(store: Store) -> Figure:
         return {"mark": mark, "encoding": {**place, "x": x, "x2": {"field": high}}}
 
     layers = [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"x": {"field": "truth", **axis}},
-        },
+        dashed("x", field="truth", **axis),
         rule("ratio_q025", "ratio_q975", 2),
         rule("ratio_q25", "ratio_q75", 7),
         {
@@ -142,12 +126,7 @@ def figure(store: Store) -> Figure:
             },
         },
     ]
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None},
-        "columns": 1,
-        "padding": {"left": 20, "right": 20, "top": 5, "bottom": 5},
-        "spec": {"width": 460, "height": {"step": 20}, "layer": layers},
-    }
+    size = panels("panel", 1, layers, 460, {"step": 20}, padding=EVEN_PADDING)
     caption = (
         "What the ways of timing said about networks whose truth is known (the dashed line): thin "
         "lines hold 95 % of the measurements, thick ones half of them, the point is the median. "
@@ -214,7 +193,8 @@ def facts(store: Store) -> dict[str, str]:
         for name, (planted, column) in questions.items():
             mine = rows[(rows["recipe"] == method) & (rows["variant"] == planted)]
             shares = [
-                f"{_count(row[column])} of 100 ({row['data']})" for row in mine.to_dict("records")
+                f"{display.rounded(row[column])} of 100 ({row['data']})"
+                for row in mine.to_dict("records")
             ]
             found[f"clock.{method}.{name}"] = ", ".join(shares) or display.MISSING
     return found

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
-from benchmarks.site.charts import CANNOT_TELL, Figure, module_scale
+from benchmarks.site.charts import CANNOT_TELL, Figure, module_legend, module_scale, panels
 from benchmarks.site.equal_cost import WORDS, by_arm, channels, preview
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -36,19 +36,15 @@ def figure(store: Store) -> Figure:
         f"{stats.SAME}, {stats.TOO_FEW}, or a mean without a line to compare it with. The axis of "
         "the cost is logarithmic."
     )
-    panels = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
-    fronts = [f"{word}: {', '.join(front(values, word))}" for word in panels]
+    words = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
+    fronts = [f"{word}: {', '.join(front(values, word))}" for word in words]
     if fronts:
         caption += (
             " Dashed, the Pareto front: nothing trained has a higher mean at the same cost or less "
             f"({'; '.join(fronts)})."
         )
     alt = "; ".join(_said(v) for v in values if v["module"] != "none")
-    size = {
-        "facet": {"field": "cost", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
-        "spec": {"width": 270, "height": 300, "layer": _layers(values)},
-    }
+    size = panels("cost", 2, _layers(values), 270, 300, words)
     return Figure("equal-cost", caption, alt, values, [], size)
 
 
@@ -133,14 +129,13 @@ def _times(spent: pd.Series, arm: str) -> float:
 
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
-    drawn = {v["module"] for v in values}
-    legend = {"title": None, "values": [name for name in MODULES if name in drawn]}
+    legend = module_legend(values)
     x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
     x["scale"] = {"type": "log", "nice": False, "padding": 10}
     x["axis"] = {"values": list(TICKS), "format": "~g"}
     y: dict[str, Any] = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
     y["axis"] = {"minExtent": 46}  # a reader's font may be wider than the one that was measured
-    colour = {**module_scale("color"), "legend": legend}
+    colour = module_scale("color", legend)
     return [
         {
             "mark": {
@@ -173,8 +168,8 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "x": x,
                 "y": {"field": "top1", **y},
                 "color": colour,
-                "stroke": {**colour, "legend": None},
-                "shape": {**module_scale("shape"), "legend": legend},
+                "stroke": module_scale("color"),
+                "shape": module_scale("shape", legend),
                 "fillOpacity": {"condition": {"test": HOLLOW, "value": 0}, "value": 1},
             },
         },

@@ -20,7 +20,17 @@ from benchmarks.site import (
     paired,
     segmentation,
 )
-from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, module_scale, verdict_words
+from benchmarks.site.charts import (
+    PADDING,
+    WIDTH,
+    Figure,
+    dashed,
+    intervals,
+    module_legend,
+    module_scale,
+    panels,
+    verdict_words,
+)
 from benchmarks.store import Store
 
 ENDS = {"ratio": "", "low": "_low", "high": "_high"}
@@ -83,11 +93,7 @@ def latency(store: Store) -> Figure:
             values.append({**words, "verdict": word, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("ratio", "latency, times the bare backbone", 1.0, sort)
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None},
-        "columns": 2,
-        "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
-    }
+    size = panels("panel", 2, layers, 250, {"step": 22})
     caption = (
         "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
         f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."
@@ -114,16 +120,9 @@ def tradeoff(store: Store) -> Figure:
         if row is not None and row.macs > row.macs_added:
             share = 100 * row.macs_added / (row.macs - row.macs_added)
             values.append({**value, "share": display.clean(share)})
-    shapes: dict[str, Any] = {**module_scale("shape"), "legend": {"title": None}}
-    colours: dict[str, Any] = {**module_scale("color"), "legend": {"title": None}}
-    for scale in (shapes, colours):
-        drawn = {v["module"] for v in values}
-        scale["legend"] = {"title": None, "values": [m for m in MODULES if m in drawn]}
+    legend = module_legend(values)
     layers = [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"y": {"datum": 1.0, "type": "quantitative"}},
-        },
+        dashed("y", datum=1.0),
         {
             "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
             "encoding": {
@@ -139,9 +138,9 @@ def tradeoff(store: Store) -> Figure:
                     "title": "latency, times the bare backbone",
                     "scale": {"zero": False},
                 },
-                "color": colours,
-                "stroke": {**module_scale("color"), "legend": None},
-                "shape": shapes,
+                "color": module_scale("color", legend),
+                "stroke": module_scale("color"),
+                "shape": module_scale("shape", legend),
             },
         },
     ]

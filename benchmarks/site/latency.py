@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -37,20 +38,10 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
             )
         )
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
-    arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
-    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
-    body = [
-        (
-            Entry(arm),
-            *(time(column.get(arm)) for column in columns),
-            *(_milliseconds(column.get(arm)) for column in columns),
-        )
-        for arm in arms
-    ]
+    body = lines(frames, time, _milliseconds)
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
-    rows = pd.concat(frames, ignore_index=True).assign(device=first["device"])
-    places = f"{_load(rows)}{origin(store, rows, 'latency')}"
+    places = _places(store, frames, first["device"])
     return table(f"Latency of {backbone}", note, heads, body, places)
 
 
@@ -65,17 +56,32 @@ def threads(store: Store) -> str:
     for setting, frame in zip(settings, frames, strict=True):
         words = f"{setting['backbone']}, {_short(setting)}"
         heads.append(Head(words, f"noise floor {tables.noise_floor(frame)}"))
-    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
-    arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
-    body = [
-        (Entry(arm), *(time(column.get(arm)) for column in columns))
-        for arm in arms
-        if arm != "none"
-    ]
-    rows = pd.concat(frames, ignore_index=True).assign(device="cpu")
+    body = lines(without_none(frames), time)
     note = "times the bare backbone [95 %]; one image at inference"
-    places = f"{_load(rows)}{origin(store, rows, 'latency')}"
+    places = _places(store, frames, "cpu")
     return table("Times by backbone and threads", note, heads, body, places)
+
+
+def without_none(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The rows of the modules alone."""
+    return [frame[frame["arm"] != "none"] for frame in frames]
+
+
+def lines(
+    frames: Sequence[pd.DataFrame], *forms: Callable[[Any], Entry]
+) -> list[tuple[Entry, ...]]:
+    """A line an arm: by each form, its entry in each frame."""
+    arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
+    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
+    return [
+        (Entry(arm), *(form(column.get(arm)) for form in forms for column in columns))
+        for arm in arms
+    ]
+
+
+def _places(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
+    rows = pd.concat(frames, ignore_index=True).assign(device=device)
+    return f"{_load(rows)}{origin(store, rows, 'latency')}"
 
 
 def _load(rows: pd.DataFrame) -> str:
@@ -94,6 +100,7 @@ def _short(setting: dict[str, Any]) -> str:
 
 
 def time(row: Any) -> Entry:
+    """The ratio to the bare backbone, which is the reference; None is not measured."""
     if row is None:
         return Entry(display.MISSING)
     if row.arm == "none" and display.given(row.ratio):

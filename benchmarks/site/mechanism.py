@@ -15,9 +15,8 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
-from benchmarks.site.charts import Figure, intervals
+from benchmarks.site.charts import EVEN_PADDING, Figure, intervals
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
@@ -175,7 +174,7 @@ def scenes(store: Store) -> Figure:
             "encoding": {**encoding, "text": {"field": "label"}},
         },
     ]
-    size = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}, "padding": PADDING}
+    size = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}, "padding": EVEN_PADDING}
     caption = (
         "Test scenes of each task and their labels. The channels of a noisy image are drawn beside "
         "and below each other."

@@ -58,11 +58,7 @@ def _entries(frame: pd.DataFrame, arm: str) -> list[Entry]:
         row["step_mib"] / bare if display.given(bare) and display.given(row["step_mib"]) else None
     )
     return [
-        value(_mib, row["step_mib"], row["status"]),
+        value(display.tenth, row["step_mib"], row["status"]),
         value(display.ratio, times, row["status"]),
         value(display.whole, row["resident_mib"], row["status"]),
     ]
-
-
-def _mib(number: Any) -> str:
-    return f"{float(number):.1f}"

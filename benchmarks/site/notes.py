@@ -25,13 +25,10 @@ CHECKED = {HOLDS: "supported by the tables", FAILS: "no longer supported by the 
 def fragments(store: Store) -> dict[str, str]:
     """Every table of this file by name."""
     found = claims.checked(store)
-    pages = dict.fromkeys(one.claim.page for one in found)
-    made = {f"claims-{page}": _claims(_of(found, page), page) for page in pages}
-    made |= {f"tensor-{name}": tensor(store, name) for name in EXAMPLES}
     return {
-        **made,
+        **{f"tensor-{name}": tensor(store, name) for name in EXAMPLES},
         **{f"claim-{one.claim.id}": quoted(one) for one in found},
-        "claims": _claims(found, "all"),
+        "claims": _claims(found),
         "softmax": softmax(store),
     }
 
@@ -44,11 +41,7 @@ def _implied(found: list[Checked]) -> list[Checked]:
     return [one for one in found if not one.claim.quote]
 
 
-def _of(found: list[Checked], page: str) -> list[Checked]:
-    return [one for one in found if one.claim.page == page]
-
-
-def _claims(found: list[Checked], page: str) -> str:
+def _claims(found: list[Checked]) -> str:
     heads = [
         Head(title, number=False)
         for title in ("Claim", "Verdict", "Precisely", "Measured", "Check")
@@ -68,7 +61,7 @@ def _claims(found: list[Checked], page: str) -> str:
     note = f"{len(found)} claims"
     if implied:
         note += f", {implied} of them without words of the notes, which only imply them"
-    return table(f"Claims of the notes, {page}", note, heads, body, origins, prose=True)
+    return table("Claims of the notes, all", note, heads, body, origins, prose=True)
 
 
 def quoted(one: Checked) -> str:
@@ -152,8 +145,6 @@ def facts(store: Store) -> dict[str, str]:
             count = sum(one.claim.verdict == verdict for one in some)
             made[f"claims.{kind}.{verdict}"] = str(count)
     made["claims.supported"] = str(sum(one.status == HOLDS for one in found))
-    made["claims.failing"] = str(sum(one.status == FAILS for one in found))
-    made["claims.waiting"] = str(sum(one.status not in (HOLDS, FAILS) for one in found))
     return made | {f"notes.{name}.time": _time(store, name) for name in BENCHMARKS}
 
 

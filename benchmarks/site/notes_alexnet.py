@@ -8,9 +8,8 @@ import pandas as pd
 
 from benchmarks import alexnet, display, tables
 from benchmarks.site import paired
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import EVEN_PADDING, Figure, dashed, nominal, shaped
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_figures import PADDING, _kind
 from benchmarks.site.notes_trained import rows_of
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -204,7 +203,7 @@ def path_figure(store: Store) -> Figure:
         "above: mean and 95 % interval over the seeds."
     )
     alt = "; ".join(f"{v['network']}: {display.percent(v['mean'])} %" for v in values)
-    size = {"width": 330, "height": {"step": 26}, "padding": {**PADDING, "left": 60}}
+    size = {"width": 330, "height": {"step": 26}, "padding": {**EVEN_PADDING, "left": 60}}
     return Figure("alexnet-path", caption, alt, values, layers, size)
 
 
@@ -223,15 +222,10 @@ def dropout_figure(store: Store) -> Figure:
         "y": {"field": "images", "type": "nominal", "sort": names, "title": None},
         "yOffset": {"field": "what", "type": "nominal", "sort": list(columns.values())},
         "x": {"field": "mean", **axis},
-        "color": _kind("what", list(columns.values())),
+        "color": nominal("what", columns.values()),
     }
     encoding["y"]["axis"] = {"labelLimit": 300}
-    shaped = {**encoding, "shape": _kind("what", list(columns.values()), "shape")}
-    zero = {
-        "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-        "encoding": {"x": {"datum": 0, "type": "quantitative"}},
-    }
-    layers = [zero, *paired.marks(shaped)]
+    layers = [dashed("x", datum=0), *paired.marks(shaped(encoding))]
     caption = (
         "What dropout does to AlexNet, on the test images and on the images it learned from: mean "
         "difference and 95 % interval, paired by seed."
@@ -239,5 +233,5 @@ def dropout_figure(store: Store) -> Figure:
     alt = "; ".join(
         f"{v['images']}, {v['what']}: {display.points(v['mean'])} points" for v in values
     )
-    size = {"width": 400, "height": {"step": 18}, "padding": PADDING}
+    size = {"width": 400, "height": {"step": 18}, "padding": EVEN_PADDING}
     return Figure("alexnet-dropout", caption, alt, values, layers, size)

@@ -6,9 +6,8 @@ import pandas as pd
 
 from benchmarks import depth, display, stats, tables
 from benchmarks.site import paired
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import EVEN_PADDING, Figure, nominal, panels, shaped
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_figures import PADDING, _kind
 from benchmarks.site.notes_trained import rows_of
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -115,18 +114,12 @@ def figure(store: Store) -> Figure:
             "title": "test accuracy, %",
             "scale": {"zero": False},
         },
-        "color": _kind("kind", list(depth.KINDS)),
+        "color": nominal("kind", depth.KINDS),
     }
-    shaped = {**encoding, "shape": _kind("kind", list(depth.KINDS), "shape")}
     line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}
-    spec = {"width": 230, "height": 200, "layer": [line, *paired.marks(shaped, "y")]}
-    panels = [b for b in depth.BUDGETS if any(v["budget"] == b for v in values)]
-    size = {
-        "facet": {"field": "budget", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": spec,
-    }
+    layers = [line, *paired.marks(shaped(encoding), "y")]
+    titles = [b for b in depth.BUDGETS if any(v["budget"] == b for v in values)]
+    size = panels("budget", 2, layers, 230, 200, titles, padding=EVEN_PADDING)
     caption = (
         "Test accuracy by depth: what all networks of a panel have in common with the network of "
         "one hidden layer is written above it. Mean and 95 % interval over the seeds."

@@ -9,12 +9,9 @@ from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks.site.charts import SHAPES, Figure
+from benchmarks.site.charts import EVEN_PADDING, SHAPES, Figure, lines, nominal, panels, shaped
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of, rule, three
 from benchmarks.store import Store
-
-PADDING = {"left": 20, "right": 20, "top": 5, "bottom": 5}
-"""Room for words that a reader's font sets wider than the one they were measured with."""
 
 DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for a in bench.PAIR)
 """Networks whose boundaries are drawn: the notes' optimisers, and SGD with a larger step."""
@@ -40,13 +37,8 @@ def boundaries(store: Store) -> Figure:
         said.append(f"{panel}: {three(row['accuracy'])} of the points are right")
         values += [{"panel": panel, **one} for one in _areas(row["grid"])]
         values += [{"panel": panel, **one} for one in _points(row["points"])]
-    panels = list(dict.fromkeys(v["panel"] for v in values))
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 240, "height": 240, "layer": _map()},
-    }
+    titles = list(dict.fromkeys(v["panel"] for v in values))
+    size = panels("panel", 2, _map(), 240, 240, titles, padding=EVEN_PADDING)
     caption = (
         "The class that each network answers, by place, with some of the training points. Without "
         "an activation the borders are straight lines, whatever the optimiser. One seed."
@@ -112,31 +104,22 @@ def spiral(store: Store) -> Figure:
                 values.append({"rule": rule(recipe), "activation": words, **numbers})
     x = {"type": "quantitative", "title": "training accuracy", "scale": {"zero": False}}
     rules = [rule(name) for name in bench.OPTIMISERS]
-    y = {
+    place = {
         "y": {"field": "rule", "type": "nominal", "sort": rules, "title": None},
         "yOffset": {"field": "activation", "type": "nominal", "sort": list(ACTIVATIONS.values())},
+        "color": nominal("activation", ACTIVATIONS.values()),
     }
     layers = [
         {
             "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": {
-                **y,
-                "x": {"field": "low", **x},
-                "x2": {"field": "high"},
-                "color": _kind("activation", list(ACTIVATIONS.values())),
-            },
+            "encoding": {**place, "x": {"field": "low", **x}, "x2": {"field": "high"}},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 60},
-            "encoding": {
-                **y,
-                "x": {"field": "mean", **x},
-                "color": _kind("activation", list(ACTIVATIONS.values())),
-                "shape": _kind("activation", list(ACTIVATIONS.values()), "shape"),
-            },
+            "encoding": shaped({**place, "x": {"field": "mean", **x}}),
         },
     ]
-    size = {"width": 440, "height": {"step": 14}, "padding": PADDING}
+    size = {"width": 440, "height": {"step": 14}, "padding": EVEN_PADDING}
     caption = (
         "Training accuracy on spirals of four classes by optimiser and activation: the mean over "
         "the seeds, and a line from the lowest to the highest. Four classes: guessing gives a "
@@ -144,12 +127,6 @@ def spiral(store: Store) -> Figure:
     )
     alt = "; ".join(f"{v['rule']}, {v['activation']}: {three(v['mean'])}" for v in values)
     return Figure("spiral-accuracy", caption, alt, values, layers, size)
-
-
-def _kind(field: str, domain: list[str], channel: str = "color") -> dict[str, Any]:
-    scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend = {"title": None, "orient": "top", "columnPadding": 40}
-    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
 
 
 def activations(store: Store) -> Figure:
@@ -174,13 +151,9 @@ def activations(store: Store) -> Figure:
             "title": "training accuracy, mean over the seeds",
             "scale": {"domain": [0, 1]},
         },
-        "color": _kind("activation", names),
+        "color": nominal("activation", names),
     }
-    point = {**encoding, "shape": _kind("activation", names, "shape")}
-    layers = [
-        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
-        {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": point},
-    ]
+    layers = lines(encoding, 70)
     caption = (
         "Training accuracy on spirals of four classes by the number of hidden layers. A run that "
         "left the finite numbers would not be drawn."
@@ -188,7 +161,7 @@ def activations(store: Store) -> Figure:
     alt = "; ".join(
         f"{v['activation']}, {v['depth']} hidden: {three(v['accuracy'])}" for v in values
     )
-    size = {"width": 440, "height": 260, "padding": PADDING}
+    size = {"width": 440, "height": 260, "padding": EVEN_PADDING}
     return Figure("activations", caption, alt, values, layers, size)
 
 
@@ -216,19 +189,10 @@ def calibration(store: Store) -> Figure:
             "title": "%, mean over the seeds",
             "scale": {"zero": False},
         },
-        "color": _kind("what", list(kinds.values())),
+        "color": nominal("what", kinds.values()),
     }
-    point = {**encoding, "shape": _kind("what", list(kinds.values()), "shape")}
-    layers = [
-        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
-        {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": point},
-    ]
-    size = {
-        "facet": {"field": "head", "type": "nominal", "title": None, "sort": list(heads_of.HEADS)},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 230, "height": 220, "layer": layers},
-    }
+    layers = lines(encoding, 70)
+    size = panels("head", 2, layers, 230, 220, list(heads_of.HEADS), padding=EVEN_PADDING)
     caption = (
         "Share of test images that are right, and mean of the largest output, over training. A "
         "calibrated network would have both on one line."

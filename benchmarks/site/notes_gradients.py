@@ -8,11 +8,9 @@ import pandas as pd
 
 from benchmarks import display, stats
 from benchmarks import gradients as bench
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, dashed, lines, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import ACTIVATIONS, rows_of
-from benchmarks.site.notes_trajectories import kind, lines
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, differences, percent, power
 from benchmarks.store import Store
@@ -178,30 +176,18 @@ def cases(store: Store) -> Figure:
     point = {
         "x": x,
         "y": y,
-        "color": kind("link", list(LINKS.values())),
-        "shape": kind("activation", names, "shape"),
+        "color": nominal("link", LINKS.values(), legend=LONG_NAMES),
+        "shape": nominal("activation", names, "shape", LONG_NAMES),
     }
-    edges = [
-        {
-            "mark": {"type": "rule", "color": "@ink", "strokeDash": [4, 3]},
-            "encoding": {"x": {"datum": edge, "type": "quantitative"}},
-        }
-        for edge in (-FAR, FAR)
-    ]
     layers_ = [
-        *edges,
+        *(dashed("x", datum=edge) for edge in (-FAR, FAR)),
         {
             "mark": {"type": "point", "size": 60, "strokeWidth": 2, "opacity": 0.9},
             "encoding": point,
         },
     ]
-    panels = [f"{depth} hidden layers" for depth in bench.DEPTHS]
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
-        "columns": 3,
-        "padding": PADDING,
-        "spec": {"width": 180, "height": 240, "layer": layers_},
-    }
+    titles = [f"{depth} hidden layers" for depth in bench.DEPTHS]
+    size = panels("panel", 3, layers_, 180, 240, titles, padding=EVEN_PADDING)
     caption = (
         "Every network: what the gradient does on its way back before training, and the training "
         "accuracy after it, means over the seeds. Left of the first dashed line gradients vanish, "
@@ -241,13 +227,13 @@ def layers(store: Store) -> Figure:
             "type": "quantitative",
             "title": "gradient over that after the last, power of ten",
         },
-        "color": kind("network", names, columns=2),
+        "color": nominal("network", names, legend={**LONG_NAMES, "columns": 2}),
     }
-    layers_ = lines(encoding, names, "network", columns=2)
+    layers_ = lines(encoding)
     caption = (
         f"The gradient of the loss on its way back through {depth} hidden layers, before training, "
         "from right to left; mean over the seeds. A straight line is a constant "
         "factor a layer."
     )
-    size = {"width": 470, "height": 280, "padding": PADDING}
+    size = {"width": 470, "height": 280, "padding": EVEN_PADDING}
     return Figure("gradients-layers", caption, "; ".join(said), values, layers_, size)

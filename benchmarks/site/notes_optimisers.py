@@ -9,11 +9,10 @@ import pandas as pd
 from benchmarks import display, tables
 from benchmarks import optimisers as bench
 from benchmarks.notes import grids
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal
 from benchmarks.site.html import Entry, Head, absent, table
-from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import estimate, rows_of, three
-from benchmarks.site.notes_trajectories import RULES, kind, lines, rate
+from benchmarks.site.notes_trajectories import RULES, rate
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, percent
 from benchmarks.stats import student_interval
@@ -119,9 +118,9 @@ def widths(store: Store) -> Figure:
             "type": "quantitative",
             "title": "held-out accuracy, %, mean over the seeds",
         },
-        "color": kind("rule", list(RULES.values())),
+        "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
-    layers = lines(encoding, list(RULES.values()), "rule")
+    layers = lines(encoding)
     caption = (
         "Held-out accuracy of each rule at each rate, after the same number of steps. A rate "
         "at which a seed left the finite numbers shows the mean of the others, if there are any."
@@ -129,7 +128,7 @@ def widths(store: Store) -> Figure:
     alt = "; ".join(
         f"{v['rule']}, rate {v['rate']:g}: {display.percent(v['held'])} %" for v in values
     )
-    size = {"width": 470, "height": 280, "padding": PADDING}
+    size = {"width": 470, "height": 280, "padding": EVEN_PADDING}
     return Figure("optimisers-rates", caption, alt, values, layers, size)
 
 
@@ -158,13 +157,13 @@ def speeds(store: Store) -> Figure:
             "title": "training loss, mean over the seeds",
             "scale": {"type": "log", "nice": False},
         },
-        "color": kind("rule", list(RULES.values())),
+        "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
-    layers = lines(encoding, list(RULES.values()), "rule")
+    layers = lines(encoding)
     caption = (
         "Training loss during each epoch, each rule at the rate that the held-out images choose "
         "for it."
     )
     alt = "; ".join(f"{v['rule']}, epoch {v['epoch']}: {three(v['loss'])}" for v in values)
-    size = {"width": 470, "height": 260, "padding": PADDING}
+    size = {"width": 470, "height": 260, "padding": EVEN_PADDING}
     return Figure("optimisers-speed", caption, alt, values, layers, size)

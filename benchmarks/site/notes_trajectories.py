@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables, trajectories
-from benchmarks.site.charts import SHAPES, Figure
+from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_figures import PADDING
 from benchmarks.site.notes_trained import rows_of
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -115,14 +114,14 @@ def paths(store: Store) -> Figure:
         for number, (x, y) in enumerate(points(mine["path"].iloc[0])):
             values.append({"panel": panel, "what": "path", "step": number, "x": x, "y": y})
         values += [{"panel": panel, **one} for one in _heights()]
-    panels = list(dict.fromkeys(v["panel"] for v in values))
+    titles = list(dict.fromkeys(v["panel"] for v in values))
     scales = {"x": [-5.5, 1.5], "y": [-1.1, 1.1]}
-    titles = {"x": "x, along the ravine", "y": "y, across"}
+    words = {"x": "x, along the ravine", "y": "y, across"}
     encoding: dict[str, Any] = {
         name: {
             "field": name,
             "type": "quantitative",
-            "title": titles[name],
+            "title": words[name],
             "scale": {"domain": domain, "nice": False},
         }
         for name, domain in scales.items()
@@ -146,12 +145,7 @@ def paths(store: Store) -> Figure:
             "encoding": encoding,
         },
     ]
-    size = {
-        "facet": {"field": "panel", "type": "nominal", "title": None, "sort": panels},
-        "columns": 2,
-        "padding": PADDING,
-        "spec": {"width": 260, "height": 170, "layer": layers},
-    }
+    size = panels("panel", 2, layers, 260, 170, titles, padding=EVEN_PADDING)
     caption = (
         f"The first {trajectories.STEPS} steps through a ravine from the left, with lines of equal "
         "height; the minimum is in the middle of the smallest one. The height of a panel is "
@@ -197,32 +191,13 @@ def escape(store: Store) -> Figure:
             "scale": {"type": "log"},
             "axis": {"format": ".0e", "tickCount": 6},
         },
-        "color": kind("rule", names),
+        "color": nominal("rule", names, legend=LONG_NAMES),
     }
-    layers = lines(encoding, names, "rule")
+    layers = lines(encoding)
     rules = [f"{RULES[row.variant]}: {_steps(row.steps).text} steps" for row in _in_order(rows)]
     caption = (
         "How the rules leave a saddle that they start beside, all at the same rate. The scale is "
         "one of powers: the distance grows by a factor a step until the slope gets less steep."
     )
-    size = {"width": 460, "height": 250, "padding": PADDING}
+    size = {"width": 460, "height": 250, "padding": EVEN_PADDING}
     return Figure("saddle", caption, "; ".join(rules), values, layers, size)
-
-
-def lines(
-    encoding: dict[str, Any], names: list[str], field: str, columns: int = 3
-) -> list[dict[str, Any]]:
-    """Lines with a shape a name."""
-    point = {**encoding, "shape": kind(field, names, "shape", columns)}
-    return [
-        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding},
-        {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": point},
-    ]
-
-
-def kind(field: str, domain: list[str], channel: str = "color", columns: int = 3) -> dict[str, Any]:
-    """A colour or a shape a name, with a legend above."""
-    scale = {"domain": domain, "range": "@colours" if channel == "color" else list(SHAPES)}
-    legend = {"title": None, "orient": "top", "columns": columns, "columnPadding": 40}
-    legend["labelLimit"] = 260
-    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}

@@ -11,7 +11,7 @@ from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
 from benchmarks.site import controls, figures
 from benchmarks.site.accuracy import about, resolution
-from benchmarks.site.charts import Figure
+from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.store import Store
 
 MEANING = (
@@ -32,7 +32,7 @@ def update(store: Store, root: Path, check: bool) -> int:
     old = path.read_text(encoding="utf-8")
     figure = figures.accuracy(store)
     new = between(between(old, "table", table(store)), "figure", picture(figure))
-    paths = {s: root / FIGURE.format(scheme=s) for s in ("light", "dark")}
+    paths = {s: root / FIGURE.format(scheme=s) for s in SCHEMES}
     stale = [p for p in paths.values() if figure.values and not _shows(p, figure.digest)]
     claimed_now, kept = claims.result(store), store.root / claimed.RESULT
     if check:

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
 
-from benchmarks import display
+from benchmarks import display, student
 from benchmarks.papers.reported import Printed, printed
 from benchmarks.site.html import Entry, Head, table
 from benchmarks.site.origin import all_rows
-from benchmarks.stats import ALPHA, T_975
+from benchmarks.stats import ALPHA
 from benchmarks.store import Store
 
 TRIALS = 5
-T_8 = T_975[2 * (TRIALS - 1) - 1]
+T_8 = student.critical(2 * (TRIALS - 1), ALPHA)
 """Student's t at 97.5 % for 8 degrees of freedom: two groups of five trials."""
 
 SOURCE = "SimAM ICML2021"

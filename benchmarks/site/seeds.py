@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks import budget, display, power, simulation, tables
 from benchmarks.cells import MODULES
 from benchmarks.site.accuracy import smallest
@@ -56,7 +54,7 @@ def _budget(store: Store, family: budget.Family) -> str:
             value(display.percent, line.deviation),
             smallest(line.smallest),
             value(display.whole, line.needed),
-            value(_tenth, line.hours),
+            value(display.tenth, line.hours),
             Entry(line.verdict or display.REFERENCE),
         )
         for line in budget.lines(family)
@@ -94,7 +92,7 @@ def simulated(store: Store) -> str:
         [
             Entry(row.data),
             value(display.whole, row.pairs),
-            *(value(_tenth, getattr(row, name)) for name in kept),
+            *(value(display.tenth, getattr(row, name)) for name in kept),
         ]
         for row in tables.records(ordered.sort_values(["_order", "pairs"]))
     ]
@@ -104,7 +102,3 @@ def simulated(store: Store) -> str:
         f"is {first.planted} deviations"
     )
     return table("Simulated tables", note, heads, body, origin(store, rows, "simulation"))
-
-
-def _tenth(number: Any) -> str:
-    return f"{float(number):.1f}"

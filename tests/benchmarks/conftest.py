@@ -1,7 +1,27 @@
 import pytest
 
 from benchmarks import cells, provenance
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
+
+
+@pytest.fixture(scope="session")
+def tried(tmp_path_factory):
+    """The rows of `trial.everything`, to be read."""
+    import trial
+
+    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+
+
+@pytest.fixture
+def one_thread():
+    """Torch has as many threads after the test as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -19,13 +19,7 @@ from benchmarks.widths import BACKBONE, WIDTHS
 ACCURACY = Accuracy()
 CELL = Cell("accuracy", "resnet10_small", data="digits", recipe="smoke", seed=0, threads=1)
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -90,9 +90,8 @@ def test_the_planted_difference_is_exact(monkeypatch):
     assert LAYERS["3 %"] / LAYERS["0 %"] == pytest.approx(1.03, abs=5e-5)
 
 
-def test_a_tenth_more_work_is_found_for_real_and_a_copy_is_a_copy(monkeypatch):
+def test_a_tenth_more_work_is_found_for_real_and_a_copy_is_a_copy(one_thread, monkeypatch):
     monkeypatch.setattr(clock, "LAYERS", {"0 %": 100, "10 %": 110})
-    torch.set_num_threads(1)
     with torch.inference_mode():
         answer = clock.interleaved(random.Random(0))
     found, spent = answer.found, answer.spent

@@ -16,13 +16,8 @@ FULL = Comparison("fashion-mnist", "resnet10_small", "full")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return trial.everything(tmp_path_factory.mktemp("trial"))
-
-
-@pytest.fixture(scope="module")
-def accuracy(store):
-    return compare.accuracy_table(store, FULL).set_index("arm")
+def accuracy(tried):
+    return compare.accuracy_table(tried, FULL).set_index("arm")
 
 
 def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
@@ -93,10 +88,10 @@ def test_too_few_seeds_are_a_preview_whatever_the_recipe(tmp_path, seeds, said):
     assert summary.text_summary(store, "cpu").startswith(words)
 
 
-def test_enough_seeds_are_a_result_unless_the_recipe_is_a_preview(store):
-    assert compare.preview_words(compare.accuracy_table(store, FULL), FULL) == ""
+def test_enough_seeds_are_a_result_unless_the_recipe_is_a_preview(tried):
+    assert compare.preview_words(compare.accuracy_table(tried, FULL), FULL) == ""
     few = replace(FULL, recipe="preview")
-    table = compare.accuracy_table(store, FULL)
+    table = compare.accuracy_table(tried, FULL)
     assert compare.preview_words(table, few).startswith("Preview, not a result")
 
 
@@ -270,7 +265,7 @@ def test_a_table_is_a_preview_until_the_seeds_that_were_planned_are_run(tmp_path
     assert compare.preview_words(compare.accuracy_table(store, which), which) == ""
 
 
-def test_the_recipes_of_no_suite_are_retired(tmp_path):
+def test_the_recipes_of_no_suite_are_retired():
     assert not pairing.retired(FULL) and pairing.retired(replace(FULL, recipe="short"))
 
 

@@ -179,20 +179,15 @@ def test_the_row_of_the_baseline_is_its_second_copy():
     assert {row["verdict"] for row in rows.values()} == {NOISY}
 
 
-def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower(one_thread):
     images = torch.randn(1, 16, 48, 48)
     layers = [torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(8)]
     nets = [torch.nn.Sequential(*layers[:4]) for _ in range(2)] + [torch.nn.Sequential(*layers)]
     forwards = [lambda net=net: net.eval()(images) for net in nets]
-    try:
-        with torch.inference_mode():
-            records = [
-                interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)
-            ]
-    finally:
-        torch.set_num_threads(threads)
+    with torch.inference_mode():
+        records = [
+            interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)
+        ]
     rows = evaluate((BASELINE, BASELINE, SE), records, "thread")
     assert 0.8 < rows[BASELINE]["ratio"] < 1.25
     assert 1.5 < rows[SE]["ratio"] < 2.6

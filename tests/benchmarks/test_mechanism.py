@@ -32,13 +32,7 @@ BENCH = Mechanism()
 CPU = list(BENCH.cells(Selection("cpu")))
 CELL = Cell("mechanism", mechanism.BACKBONE, data="pair", recipe=PREVIEW, seed=0, threads=1)
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

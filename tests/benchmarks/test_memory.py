@@ -1,7 +1,6 @@
 """Memory of a step: closed forms, and a module that is known to take more."""
 
 import pytest
-import torch
 
 from benchmarks.cells import Cell, Selection
 from benchmarks.memory import MIB, MODES, MemoryBenchmark, measure_step
@@ -18,13 +17,6 @@ class Hungry(torch.nn.Identity):
 def cell(module="none", mode="inference", **fields):
     small = {"image_size": 64, "batch_size": 2, "threads": 1}
     return Cell("memory", "resnet18", module, recipe=mode, **{**small, **fields})
-
-
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_a_fresh_process_sees_what_a_module_takes(tmp_path, monkeypatch):

@@ -225,8 +225,8 @@ def test_claims_without_words_of_the_notes_are_counted_apart(monkeypatch, tmp_pa
     assert (made["claims.total"], made["claims.quoted"], made["claims.implied"]) == ("3", "2", "1")
     assert (made["claims.quoted.wrong"], made["claims.quoted.right"]) == ("2", "0")
     assert (made["claims.implied.wrong"], made["claims.implied.right"]) == ("0", "1")
-    assert "3 claims, 1 of them without words of the notes" in notes._claims(found, "all")
-    assert "of them" not in notes._claims(found[:2], "all")
+    assert "3 claims, 1 of them without words of the notes" in notes._claims(found)
+    assert "of them" not in notes._claims(found[:2])
 
 
 def test_every_claim_is_on_the_page_that_it_names():

@@ -13,7 +13,6 @@ from benchmarks.cells import ROOT, benchmarks
 from benchmarks.site import __main__ as site
 from benchmarks.site import citing, columns, facts, history, macros
 from benchmarks.site.origin import origin
-from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store, row
 
 DOCS = ROOT / "docs"
@@ -22,13 +21,8 @@ UP = "../../"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
-
-
-@pytest.fixture(scope="module")
-def fragments(store):
-    return site.fragments(store)
+def fragments(tried):
+    return site.fragments(tried)
 
 
 @pytest.fixture
@@ -151,8 +145,8 @@ def leads_somewhere(href: str, written, fragments) -> bool:
     return anchor in headings or f"{{: #{anchor} }}" in fragments.get(path.split("/")[-2], "")
 
 
-def test_every_link_of_every_fragment_leads_somewhere(store, fragments, tmp_path):
-    site.publish(store, tmp_path / "data")
+def test_every_link_of_every_fragment_leads_somewhere(tried, fragments, tmp_path):
+    site.publish(tried, tmp_path / "data")
     texts = [text.replace(macros.UP, UP) for text in fragments.values()]
     links = {link for text in texts for link in HREF.findall(text) if "://" not in link}
     assert f"{UP}_gen/data/latency.csv" in links and f"{UP}results/columns/#cost" in links
@@ -199,7 +193,7 @@ def test_what_was_published_is_cleared_away_before_the_next_time(tmp_path):
     assert site._written_before(tmp_path) == [tmp_path / name for name in names[:3]]
 
 
-def test_every_column_of_every_file_is_explained(store):
+def test_every_column_of_every_file_is_explained(tried):
     text = columns.columns(Store(ROOT / "results"))
     shared, *parts = re.split(r"\n## \S+\.csv \{: #", text)
     package = json.loads((ROOT / "results" / "datapackage.json").read_text(encoding="utf-8"))
@@ -239,16 +233,16 @@ def test_a_file_is_published_under_its_own_name_or_named(tmp_path):
     assert macros.file_html(tmp_path, "machines/b.json", "../", "<b>") == "&lt;b&gt;"
 
 
-def test_the_site_names_its_commit(store, monkeypatch):
+def test_the_site_names_its_commit(tried, monkeypatch):
     monkeypatch.setattr(history, "head", lambda: "0123456789")
-    assert facts.facts(store)["site.commit"] == "0123456789"
-    assert "Commit 0123456789.\n" in citing.in_words(store)
-    assert "  note   = {Commit 0123456789},\n" in citing.bibtex(store)
+    assert facts.facts(tried)["site.commit"] == "0123456789"
+    assert "Commit 0123456789.\n" in citing.in_words(tried)
+    assert "  note   = {Commit 0123456789},\n" in citing.bibtex(tried)
 
 
-def test_the_citation_is_that_of_the_citation_file(store):
+def test_the_citation_is_that_of_the_citation_file(tried):
     about = citing.citation()
-    suite, data, backbones = re.findall(r"@misc\{.*?\n\}\n", citing.bibtex(store), re.S)
+    suite, data, backbones = re.findall(r"@misc\{.*?\n\}\n", citing.bibtex(tried), re.S)
     assert "author = {{The attn-bench authors}}," in suite
     assert f"title  = {{{{{about['title']}}}}}," in suite and "doi" not in suite
     assert "author = {Xiao, Han and Rasul, Kashif and Vollgraf, Roland}," in data
@@ -256,11 +250,11 @@ def test_the_citation_is_that_of_the_citation_file(store):
     assert backbones.startswith("@misc{wightman,") and "year" not in backbones
     for entry in (suite, data, backbones):
         assert entry.count("{") == entry.count("}")
-    assert about["title"] in citing.in_words(store)
+    assert about["title"] in citing.in_words(tried)
 
 
-def test_the_papers_of_all_modules_can_be_copied(store):
-    text = citing.papers(store)
+def test_the_papers_of_all_modules_can_be_copied(tried):
+    text = citing.papers(tried)
     bibliography = (ROOT / "results" / "references.bib").read_text(encoding="utf-8")
     entries = re.findall(r"@\w+\{.*?\n\}\n", text, re.S)
     assert all(entry in bibliography for entry in entries)

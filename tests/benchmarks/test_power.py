@@ -72,13 +72,8 @@ def test_what_seeds_could_show_is_in_the_unit_of_the_differences():
     assert math.isnan(power.could_show([0.5] * 12, 8))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return trial.everything(tmp_path_factory.mktemp("trial"))
-
-
-def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
-    family, *_ = budget.comparisons(store)
+def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(tried):
+    family, *_ = budget.comparisons(tried)
     found = {line.name: line for line in budget.lines(family, 0.2)}
     eca, bare = found["eca"], found["none"]
     # eca is half a point above and below in turn; its rows took a second each
@@ -90,8 +85,8 @@ def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(store):
     assert (found["cbam"].verdict, found["cbam"].more) == ("not enough seeds", 3)
 
 
-def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(store):
-    family, *_ = budget.comparisons(store)
+def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(tried):
+    family, *_ = budget.comparisons(tried)
     shifted = replace(family, rows=family.rows.copy())
     shifted.rows.loc[family.rows["arm"] == "eca", "top1"] += 2.0
     same, higher = (
@@ -101,9 +96,9 @@ def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(s
     assert same.needed == higher.needed and same.more == higher.more > 0
 
 
-def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(store, monkeypatch):
+def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(tried, monkeypatch):
     """All arms have the five runs of this plan, so what more there is to find takes new seeds."""
-    family, *_ = budget.comparisons(store)
+    family, *_ = budget.comparisons(tried)
     assert not family.judged
     before = {line.name: line for line in budget.lines(family)}
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 5)
@@ -119,7 +114,7 @@ def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(store, monkeyp
     beside = replace(beside, pairs={**begun.pairs, "mine:Gate": ("mine:Gate", "none")})
     assert beside.judged, "a reader's module has a plan of its own"
     monkeypatch.setattr(budget, "comparisons", lambda store: iter([begun]))
-    assert "runs, all new as verdicts have been read," in budget.text(store)
+    assert "runs, all new as verdicts have been read," in budget.text(tried)
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 6)
     assert not begun.judged
 
@@ -153,18 +148,18 @@ def test_heads_for_segmentation_are_planned_pair_by_pair(tmp_path):
     assert "DANet less two branches" in budget.text(store, 0.2)
 
 
-def test_a_recipe_that_no_suite_trains_is_not_planned(store, monkeypatch):
+def test_a_recipe_that_no_suite_trains_is_not_planned(tried, monkeypatch):
     monkeypatch.setattr(pairing, "retired", lambda which: which.recipe == "full")
-    assert "full" not in budget.text(store, 0.2)
+    assert "full" not in budget.text(tried, 0.2)
 
 
-def test_the_command_names_every_comparison_and_what_it_takes(store, capsys):
+def test_the_command_names_every_comparison_and_what_it_takes(tried, capsys):
     from benchmarks.__main__ import main
 
-    assert main(["plan", "--power", "--effect", "0.3", "--results", str(store.root)]) == 0
+    assert main(["plan", "--power", "--effect", "0.3", "--results", str(tried.root)]) == 0
     said = capsys.readouterr().out
     assert "resnet10_small on fashion-mnist, full" in said and "for 0.3" in said
-    assert main(["plan", "--power", "--effect", "0", "--results", str(store.root)]) == 2
+    assert main(["plan", "--power", "--effect", "0", "--results", str(tried.root)]) == 2
     assert "above 0" in capsys.readouterr().err
 
 

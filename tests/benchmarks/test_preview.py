@@ -14,11 +14,6 @@ from benchmarks.store import Store
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
-
-
-@pytest.fixture(scope="module")
 def four(tmp_path_factory):
     """Four seeds of a recipe that would be a result with eight."""
     results = Store(tmp_path_factory.mktemp("four"))
@@ -50,7 +45,7 @@ def test_four_seeds_have_no_interval(four):
     assert "interval" not in figures.accuracy(four).caption
 
 
-def test_a_result_does_not_call_itself_a_preview(store):
-    found = facts.facts(store)
+def test_a_result_does_not_call_itself_a_preview(tried):
+    found = facts.facts(tried)
     assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES])
-    assert PREVIEW not in figures.accuracy(store).caption + readme.table(store)
+    assert PREVIEW not in figures.accuracy(tried).caption + readme.table(tried)

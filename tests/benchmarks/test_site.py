@@ -22,7 +22,6 @@ from benchmarks.site import (
     readme,
 )
 from benchmarks.site.html import Entry, Head, estimate, table, value
-from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
 DOCS = ROOT / "docs"
@@ -30,13 +29,8 @@ PAGES = sorted(p for p in DOCS.rglob("*.md") if "_gen" not in p.parts)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
-
-
-@pytest.fixture(scope="module")
-def fragments(store):
-    return site.fragments(store)
+def fragments(tried):
+    return site.fragments(tried)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +43,17 @@ def keys_of(macro: str) -> set[str]:
     return set(re.findall(rf'\{{\{{ {macro}\("([^"]+)"\) \}}\}}', text))
 
 
-@pytest.mark.parametrize("which", ["store", "empty"])
+@pytest.mark.parametrize("which", ["tried", "empty"])
 def test_every_key_of_the_pages_is_generated_with_and_without_results(which, request):
     results = request.getfixturevalue(which)
     assert keys_of("r") and keys_of("r") <= set(facts.facts(results))
     assert keys_of("table") and keys_of("table") <= set(site.fragments(results))
-    assert keys_of("figure") <= {figure.name for figure in figures.figures(results)}
+    assert keys_of("figure") == {figure.name for figure in figures.figures(results)}
+
+
+def test_every_generated_table_is_on_a_page(fragments):
+    facts_too = {key.replace("claim.", "claim-", 1) for key in keys_of("r")} & set(fragments)
+    assert set(fragments) == keys_of("table") | facts_too, "a claim may be there as a fact"
 
 
 def test_an_unknown_fact_fails_and_names_the_closest(tmp_path):
@@ -187,8 +186,8 @@ def test_what_no_gpu_measured_is_said(fragments):
     assert "ImageNet: not measured" in fragments["accuracy"]
 
 
-def test_facts_are_sentences(store):
-    found = facts.facts(store)
+def test_facts_are_sentences(tried):
+    found = facts.facts(tried)
     assert found["accuracy.se"].startswith("higher by 1.00 points (95 % interval +1.00 to +1.00")
     assert found["accuracy.cbam"].startswith("not enough seeds for a verdict")
     assert found["accuracy.eca"].startswith("no measurable difference (0.00 points")
@@ -212,8 +211,8 @@ def test_a_module_has_a_shape_and_a_colour_of_its_own():
         assert len(set(colours)) == len(MODULES)
 
 
-def test_figures_draw_what_the_tables_hold(store, empty):
-    drawn = {figure.name: figure for figure in figures.figures(store)}
+def test_figures_draw_what_the_tables_hold(tried, empty):
+    drawn = {figure.name: figure for figure in figures.figures(tried)}
     se = next(v for v in drawn["accuracy"].values if v["arm"] == "se")
     assert se["difference"] == pytest.approx(1) and se["verdict"] == "higher"
     assert [v["arm"] for v in drawn["latency"].values] == ["se"]
@@ -224,9 +223,9 @@ def test_figures_draw_what_the_tables_hold(store, empty):
     assert all(not figure.values for figure in figures.figures(empty))
 
 
-def test_everything_is_written(store, tmp_path):
+def test_everything_is_written(tried, tmp_path):
     pytest.importorskip("vl_convert")
-    site.generate(store, tmp_path / "_gen")
+    site.generate(tried, tmp_path / "_gen")
     facts_file = json.loads((tmp_path / "_gen" / "facts.json").read_text(encoding="utf-8"))
     assert facts_file["figures"]["accuracy"]["drawn"]
     for scheme in ("light", "dark"):
@@ -287,8 +286,8 @@ def test_what_failed_is_not_called_unmeasured(tmp_path):
     assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
 
 
-def test_the_latency_figure_names_what_it_does_not_draw(store, tmp_path):
-    assert "Not drawn: sk in resnet18 (failed)." in figures.latency(store).caption
+def test_the_latency_figure_names_what_it_does_not_draw(tried, tmp_path):
+    assert "Not drawn: sk in resnet18 (failed)." in figures.latency(tried).caption
     results = Store(tmp_path)
     trial.latency(results)
     noisy = trial.times(2.0, "noise floor too high")

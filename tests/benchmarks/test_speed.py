@@ -239,9 +239,8 @@ def test_the_breakdown_compares_equal_modules(module):
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), atol=1e-6, rtol=1e-5)
 
 
-def test_a_product_that_dominates_is_seen():
+def test_a_product_that_dominates_is_seen(one_thread):
     x = torch.randn(512, 512)
-    torch.set_num_threads(1)
     values = breakdown.summed(breakdown.own_times(lambda: (x @ x, x.sum()), repeats=3))
     assert values["matrix_share"] > 70
     shares = [values[f"{kind}_share"] for kind in breakdown.WORDS]

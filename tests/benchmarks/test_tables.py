@@ -16,26 +16,21 @@ from benchmarks.store import Store, row
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return trial.everything(tmp_path_factory.mktemp("trial"))
-
-
 def test_arms_are_listed_in_the_order_of_the_papers():
     arms = ["mine:Gate", "coord", "se reduction=8", "none", "se"]
     assert tables.in_order(arms) == ["none", "se", "coord", "mine:Gate", "se reduction=8"]
 
 
-def test_latencies_of_two_machines_are_never_in_one_table(store):
+def test_latencies_of_two_machines_are_never_in_one_table(tried):
     for machine, arms in ((tables.here(), {"none", "se", "sk"}), ("elsewhere", {"none", "cbam"})):
-        (setting,) = tables.latency_settings(store, machine)
-        table = tables.latency_table(store, setting)
+        (setting,) = tables.latency_settings(tried, machine)
+        table = tables.latency_table(tried, setting)
         assert set(table.loc[table["status"].notna(), "arm"]) == arms
         assert set(table["machine"].dropna()) == {machine}
 
 
-def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
-    board = compare.leaderboard(store, FULL).set_index("arm")
+def test_a_leaderboard_says_where_cost_and_latency_were_measured(tried):
+    board = compare.leaderboard(tried, FULL).set_index("arm")
     assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
     assert board["macs_added"]["se"] == 87_040
     assert board["ratio"]["se"] == 1.25 and board["latency_verdict"]["se"] == "slower"
@@ -43,8 +38,8 @@ def test_a_leaderboard_says_where_cost_and_latency_were_measured(store):
     assert not display.given(board["ratio"]["cbam"])
 
 
-def test_coverage_counts_architectures_of_one_kind(store):
-    counted = tables.coverage_table(store, "kind").set_index(["kind", "arm"])
+def test_coverage_counts_architectures_of_one_kind(tried):
+    counted = tables.coverage_table(tried, "kind").set_index(["kind", "arm"])
     shares = {key: (row.good, row.all) for key, row in zip(counted.index, counted.itertuples())}  # noqa: B905
     assert shares[("convolutional", "se")] == (3, 4)
     assert shares[("convolutional", "sk")] == (2, 4)
@@ -52,15 +47,15 @@ def test_coverage_counts_architectures_of_one_kind(store):
     assert shares[("hybrid", "all")] == (1, 1)
 
 
-def test_a_failed_row_of_coverage_belongs_to_the_family_of_its_architecture(store):
-    counted = tables.coverage_table(store, "family").set_index(["family", "arm"])
+def test_a_failed_row_of_coverage_belongs_to_the_family_of_its_architecture(tried):
+    counted = tables.coverage_table(tried, "family").set_index(["family", "arm"])
     assert tuple(counted.loc[("b", "sk")]) == (0, 1)
     assert tuple(counted.loc[("unknown", "se")]) == (0, 1)
 
 
 @pytest.fixture(scope="module")
-def text(store):
-    return summary.text_summary(store, "cpu")
+def text(tried):
+    return summary.text_summary(tried, "cpu")
 
 
 def line_of(text: str, start: str) -> str:
@@ -102,13 +97,13 @@ def test_a_row_without_a_value_has_one_word(tmp_path):
     assert "Rows without a value: 1\n  diverged: accuracy" in text
 
 
-def test_the_summary_is_at_most_100_columns_wide(store):
+def test_the_summary_is_at_most_100_columns_wide(tried):
     for suite in ("quick", "cpu"):
-        assert max(map(len, summary.text_summary(store, suite).splitlines())) <= 100
+        assert max(map(len, summary.text_summary(tried, suite).splitlines())) <= 100
 
 
-def test_a_preview_calls_itself_a_preview(store, text):
-    assert "preview" in summary.text_summary(store, "quick")
+def test_a_preview_calls_itself_a_preview(tried, text):
+    assert "preview" in summary.text_summary(tried, "quick")
     assert "preview" not in text
 
 
@@ -174,7 +169,14 @@ def test_every_table_can_be_had_from_a_page():
     [
         (48, "48"),
         (9_999, "9,999"),
+        (10_000, "10.00 k"),
         (89_080, "89.08 k"),
+        (99_994, "99.99 k"),
+        (99_996, "100.0 k"),
+        (999_949, "999.9 k"),
+        (999_950, "1.00 M"),
+        (-999_999, "−1.00 M"),
+        (999_950_000, "1.00 G"),
         (25_557_032, "25.56 M"),
         (4_089_184_256, "4.09 G"),
         (-1_500_000, "−1.50 M"),
@@ -191,15 +193,15 @@ def test_small_and_missing_values_are_told_apart():
     assert display.interval(display.ratio, 1.5, 1.4, 1.6) == "1.500 [1.400, 1.600]"
 
 
-def test_the_seeds_that_a_family_needs_are_named(store):
+def test_the_seeds_that_a_family_needs_are_named(tried):
     needed = stats.seeds_needed(5)
-    assert f"at least {needed} paired seeds" in summary.text_summary(store, "cpu")
+    assert f"at least {needed} paired seeds" in summary.text_summary(tried, "cpu")
 
 
-def test_tables_are_read_without_torch_and_timm(store):
+def test_tables_are_read_without_torch_and_timm(tried):
     code = (
         "import sys; from benchmarks import summary; from benchmarks.store import Store; "
-        f"summary.text_summary(Store({str(store.root)!r}), 'cpu'); "
+        f"summary.text_summary(Store({str(tried.root)!r}), 'cpu'); "
         "sys.exit(bool({'torch', 'timm', 'attn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

@@ -297,7 +297,7 @@ def test_a_process_times_each_loop_or_says_why_not_and_ends_with_its_context():
     assert wrong.child.poll() is not None
 
 
-def test_the_bare_loop_sees_the_images_and_the_model_of_the_suites(monkeypatch):
+def test_the_bare_loop_sees_the_images_and_the_model_of_the_suites(monkeypatch, one_thread):
     import torch
 
     from benchmarks import data, training
@@ -309,9 +309,7 @@ def test_the_bare_loop_sees_the_images_and_the_model_of_the_suites(monkeypatch):
         return training.Outcome(0.0, 0.0, 0.0, 1.0, 1, (), b"")
 
     monkeypatch.setattr(training, "train", train)
-    before = torch.get_num_threads()
     timed = loops.loops(SMALL)
-    torch.set_num_threads(before)
     assert timed["suite"]() == 2 * 128
     assert len(seen["images"].train_y) == 2 * 128
     assert torch.equal(seen["images"].train_x, data.load("digits").train_x[:256])

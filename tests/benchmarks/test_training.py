@@ -18,13 +18,7 @@ from benchmarks.training import Average, augment, lr_factor, plan, train, views,
 
 RECIPE = Recipe("test", 3, 64, 0.1, 5e-4)
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
