@@ -13,9 +13,10 @@ from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.site import paired
-from benchmarks.site.accuracy import difference, how, older, seeds, tested, top1
-from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.site.accuracy import how, older, seeds, tested, top1
+from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.origin import all_rows, origin
+from benchmarks.site.paired import difference
 from benchmarks.site.papers import METRICS, NAMES
 from benchmarks.site.reruns import accuracy
 from benchmarks.site.words import after
@@ -214,7 +215,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
         body.append(
             (
                 Entry(name_of(row.arm)),
-                _less_default(less, chosen),
+                NOTHING if less is None else difference(less, chosen.module),
                 _printed_difference(line, row.arm, chosen),
                 difference(row._replace(verdict="") if alone else row),
                 *_test(less, chosen),
@@ -260,17 +261,6 @@ def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -
     words = [*how(rows, which), *older(old)]
     words += paired.across(rows, [*paired.with_none(rows), *to_default])
     return after(preview(rows, which, chosen), ", ".join(words))
-
-
-def _less_default(row: Any, chosen: Family) -> Entry:
-    """A row of `ablated.against_default`; None is the bare backbone."""
-    if row is None:
-        return NOTHING
-    if row.arm == chosen.module:
-        return Entry(display.REFERENCE, 0.0)
-    if not display.given(row.difference):
-        return Entry(row.gap)
-    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
 
 
 def _test(row: Any, chosen: Family) -> list[Entry]:

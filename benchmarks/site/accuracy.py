@@ -12,9 +12,10 @@ from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
-from benchmarks.site.equal_cost import WORDS, by_arm, less_curve, preview
+from benchmarks.site.equal_cost import WORDS, by_arm, preview
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import difference
 from benchmarks.site.words import after
 from benchmarks.store import Store
 
@@ -51,14 +52,6 @@ def how(rows: pd.DataFrame, which: Comparison) -> list[str]:
         words.append(f"{display.whole(done['train_images'].iloc[0])} training images")
         words.append(f"{display.whole(done['test_images'].iloc[0])} test images")
     return words
-
-
-def difference(row: Any) -> Entry:
-    if row.arm == "none":
-        return Entry(display.REFERENCE, 0.0)
-    if not display.given(row.difference):
-        return Entry(row.gap)
-    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
 
 
 def top1(row: Any) -> Entry:
@@ -112,7 +105,7 @@ def _at_equal_cost(row: Any, equal: dict[str, Any]) -> Entry:
     """An arm of a leaderboard less the curve at its multiply-adds, ``equal`` by arm."""
     if row.arm == "none":
         return Entry(display.REFERENCE, 0.0)
-    return less_curve(equal[row.arm]) if row.arm in equal else Entry(display.MISSING)
+    return difference(equal[row.arm]) if row.arm in equal else Entry(display.MISSING)
 
 
 def leaderboard(store: Store, which: Comparison) -> str:
@@ -227,7 +220,7 @@ def at_equal_cost(store: Store) -> str:
             (
                 Entry(row.arm),
                 Entry(row.kind),
-                less_curve(row),
+                difference(row),
                 *tested(row),
                 value(display.whole, row.pairs),
             )

@@ -10,10 +10,11 @@ from benchmarks import compare, controls, display, pairing, tables, task_control
 from benchmarks.controls import PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.site import paired
-from benchmarks.site.accuracy import difference, how, judged, judged_heads, older
+from benchmarks.site.accuracy import how, judged, judged_heads, older
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import difference
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.store import Store
 

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, tables
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -17,13 +17,6 @@ from benchmarks.widths import WIDTHS
 
 WORDS = {"params": "parameters", "macs": "multiply-adds", "latency_ms": "latency"}
 """The kinds of cost as people read them."""
-
-
-def less_curve(row: Any) -> Entry:
-    """A module less the curve at its own cost; ``row`` is one of `equal_cost.table`."""
-    if not display.given(row.difference):
-        return Entry(row.gap)
-    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
 
 
 def by_arm(frame: pd.DataFrame, kind: str) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def modules(store: Store) -> str:
         body = [
             [
                 Entry(arm),
-                *(less_curve(rows[arm]) for rows in kinds),
+                *(paired.difference(rows[arm]) for rows in kinds),
                 *(value(display.ratio, rows[arm].times) for rows in kinds),
             ]
             for arm in kinds[0]

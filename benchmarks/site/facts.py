@@ -100,7 +100,7 @@ def _rows(store: Store) -> dict[str, str]:
 
 
 def _accuracy(store: Store) -> dict[str, str]:
-    keys = ("what", *MODULES)
+    keys = ("what", *MODULES[1:])
     found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
     found["accuracy.summary"] = verdict_counts([])
     found["accuracy.resolution"] = f"{display.MISSING.capitalize()}."
@@ -125,7 +125,7 @@ def _accuracy(store: Store) -> dict[str, str]:
     found["accuracy.summary"] = after(preview, counts, ". ")
     found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
     for row in tables.records(table):
-        if row.arm in MODULES:
+        if row.arm in MODULES[1:]:
             found[f"accuracy.{row.arm}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
 

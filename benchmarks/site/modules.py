@@ -8,10 +8,11 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
-from benchmarks.site.accuracy import about, difference, seeds, top1
+from benchmarks.site.accuracy import about, seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import time
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import difference
 from benchmarks.store import Store
 
 FAMILIES = {

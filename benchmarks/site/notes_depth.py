@@ -8,8 +8,8 @@ from benchmarks import depth, display, stats, tables
 from benchmarks.site import paired
 from benchmarks.site.charts import EVEN_PADDING, Figure, nominal, panels, shaped
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_trained import rows_of
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import rows_of
 from benchmarks.store import Store
 
 

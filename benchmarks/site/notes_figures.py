@@ -10,7 +10,8 @@ from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
 from benchmarks.site.charts import EVEN_PADDING, SHAPES, Figure, lines, nominal, panels, shaped
-from benchmarks.site.notes_trained import ACTIVATIONS, rows_of, rule, three
+from benchmarks.site.notes_trained import ACTIVATIONS, rule
+from benchmarks.site.paired import rows_of, three
 from benchmarks.store import Store
 
 DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for a in bench.PAIR)

@@ -10,9 +10,9 @@ from benchmarks import display, stats
 from benchmarks import gradients as bench
 from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, dashed, lines, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_trained import ACTIVATIONS, rows_of
+from benchmarks.site.notes_trained import ACTIVATIONS
 from benchmarks.site.origin import origin
-from benchmarks.site.paired import change, differences, percent, power
+from benchmarks.site.paired import change, differences, percent, power, rows_of
 from benchmarks.store import Store
 
 INITS = {"default": "PyTorch default", "xavier": "Xavier", "he": "He"}

@@ -11,10 +11,9 @@ from benchmarks import optimisers as bench
 from benchmarks.notes import grids
 from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal
 from benchmarks.site.html import Entry, Head, absent, table
-from benchmarks.site.notes_trained import estimate, rows_of, three
 from benchmarks.site.notes_trajectories import RULES, rate
 from benchmarks.site.origin import origin
-from benchmarks.site.paired import change, percent
+from benchmarks.site.paired import change, mean, percent, rows_of, three
 from benchmarks.stats import student_interval
 from benchmarks.store import Store
 
@@ -50,8 +49,8 @@ def optimisers(store: Store) -> str:
                 percent(mine, "test"),
                 by,
                 _good(tables.ok(every)),
-                estimate(mine, "first_loss"),
-                estimate(mine, "last_loss"),
+                mean(mine, "first_loss"),
+                mean(mine, "last_loss"),
                 Entry(f"{lost} of {len(every)}", lost),
             )
         )

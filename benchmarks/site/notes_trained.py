@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
-from benchmarks import display, stats, tables
+from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks.site.html import OFF_SCALE, Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes import number
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import mean, rows_of, three
 from benchmarks.store import Store
 
 ACTIVATIONS = {
@@ -30,41 +30,6 @@ def rule(recipe: str) -> str:
     """An optimiser as people read it: ``SGD 0.1, momentum 0.9``."""
     one = bench.OPTIMISERS[recipe]
     return f"{RULES[one.kind]} {one.lr:g}" + f", momentum {one.momentum:g}" * bool(one.momentum)
-
-
-def rows_of(store: Store, name: str) -> pd.DataFrame:
-    """The rows of one machine, failed ones included."""
-    return tables.one_machine(store.table(name))
-
-
-def estimate(rows: pd.DataFrame, column: str, form: Any = None, most: float = math.inf) -> Entry:
-    """The mean over the seeds with its 95 % interval; a word if runs have no value.
-
-    ``most`` is the largest value that there can be where the smallest is zero, if there is one; an
-    interval that leaves these bounds has a word too.
-    """
-    form = form or three
-    done = tables.ok(rows)[column].dropna()
-    words = ", ".join(sorted(set(tables.failed(rows)["status"])))
-    if done.empty:
-        return Entry(words or display.MISSING)
-    mean = float(done.mean())
-    ends, said = "", []
-    if len(done) > 1:
-        found = stats.student_interval(done.tolist())
-        shown = form(found.low), form(found.high)
-        ends = f"[{', '.join(shown)}]"
-        low, high = (float(end.replace(display.MINUS, "-")) for end in shown)
-        if most < math.inf and (low < 0 or high > most):
-            said.append(OFF_SCALE)
-    if lost := len(rows) - len(done):
-        said.append(f"without a value: {lost} {words}")
-    return Entry(form(mean), mean, ends, "; ".join(said))
-
-
-def three(share: float) -> str:
-    """A share to three decimals, as the notes print accuracies."""
-    return f"{display.clean(share):.3f}"
 
 
 def spiral(store: Store) -> str:
@@ -88,7 +53,7 @@ def _spiral(store: Store, classes: int, rows: pd.DataFrame) -> str:
     for name, words in ACTIVATIONS.items():
         mine = rows[rows["variant"] == name]
         if len(mine):
-            entries = [estimate(mine[mine["recipe"] == r], "accuracy", most=1) for r in recipes]
+            entries = [mean(mine[mine["recipe"] == r], "accuracy", most=1) for r in recipes]
             body.append((Entry(words), *entries))
     seeds = rows["seed"].nunique()
     note = f"training accuracy, mean over {seeds} seeds [95 %]"
@@ -119,10 +84,10 @@ def pair(store: Store) -> str:
             (
                 Entry(f"{ACTIVATIONS[name]}, {rule(one.name)}"),
                 value(three, at_seed),
-                estimate(mine, "accuracy", most=1),
+                mean(mine, "accuracy", most=1),
                 value(three, mine["accuracy"].min()),
                 value(three, mine["accuracy"].max()),
-                estimate(mine, "fresh_accuracy", most=1),
+                mean(mine, "fresh_accuracy", most=1),
                 Entry(str(len(mine)), len(mine)),
             )
         )
@@ -154,8 +119,8 @@ def activations(store: Store) -> str:
             body.append(
                 (
                     Entry(f"{ACTIVATIONS[name]}, {recipe}"),
-                    estimate(mine, "accuracy", most=1),
-                    estimate(mine, "fresh_accuracy", most=1),
+                    mean(mine, "accuracy", most=1),
+                    mean(mine, "fresh_accuracy", most=1),
                     value(number, done["off_affine"].max()),
                     value(_degree, done["degree"].max()),
                     _bend(done["bend"]),
@@ -199,7 +164,7 @@ def calibration(store: Store) -> str:
             recipe = f"{epochs} epochs"
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == recipe)]
             if len(mine):
-                entries = [estimate(mine, column, display.percent) for column in columns]
+                entries = [mean(mine, column, display.percent) for column in columns]
                 seeds = Entry(str(len(tables.ok(mine))), len(mine))
                 body.append((Entry(f"{head}, {recipe}"), *entries, seeds))
     note = f"LeNet on {heads_of.TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"

@@ -10,8 +10,8 @@ import pandas as pd
 from benchmarks import display, tables, trajectories
 from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_trained import rows_of
 from benchmarks.site.origin import origin
+from benchmarks.site.paired import rows_of
 from benchmarks.store import Store
 
 RULES = {

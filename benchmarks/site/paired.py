@@ -1,15 +1,16 @@
-"""What the pages of trained comparisons share: paired differences, and marks with their ends."""
+"""What pages of trained runs share: means, paired differences, and marks with their ends."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import compare, display, pairing, stats, tables
-from benchmarks.site.html import Entry, value
-from benchmarks.site.notes_trained import estimate
+from benchmarks.site.html import OFF_SCALE, Entry, estimate, value
+from benchmarks.store import Store
 
 ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
 """Why a table may say that there is no measurable difference beside an interval without zero."""
@@ -23,6 +24,50 @@ ADJUSTED_MARKS = (
 
 ADJUSTED_BY_COLUMN = ADJUSTED.replace("the table", "its column")
 """The same of a table whose columns are families of their own."""
+
+
+def rows_of(store: Store, name: str) -> pd.DataFrame:
+    """The rows of one machine, failed ones included."""
+    return tables.one_machine(store.table(name))
+
+
+def mean(rows: pd.DataFrame, column: str, form: Any = None, most: float = math.inf) -> Entry:
+    """The mean over the seeds with its 95 % interval; a word if runs have no value.
+
+    ``most`` is the largest value that there can be where the smallest is zero, if there is one; an
+    interval that leaves these bounds has a word too.
+    """
+    form = form or three
+    done = tables.ok(rows)[column].dropna()
+    words = ", ".join(sorted(set(tables.failed(rows)["status"])))
+    if done.empty:
+        return Entry(words or display.MISSING)
+    found = float(done.mean())
+    ends, said = "", []
+    if len(done) > 1:
+        interval = stats.student_interval(done.tolist())
+        shown = form(interval.low), form(interval.high)
+        ends = f"[{', '.join(shown)}]"
+        low, high = (float(end.replace(display.MINUS, "-")) for end in shown)
+        if most < math.inf and (low < 0 or high > most):
+            said.append(OFF_SCALE)
+    if lost := len(rows) - len(done):
+        said.append(f"without a value: {lost} {words}")
+    return Entry(form(found), found, ends, "; ".join(said))
+
+
+def three(share: float) -> str:
+    """A share to three decimals, as the notes print accuracies."""
+    return f"{display.clean(share):.3f}"
+
+
+def difference(row: Any, reference: str = "none") -> Entry:
+    """The paired difference of a row of `compare.judged`, or the word in its place."""
+    if row.arm == reference:
+        return Entry(display.REFERENCE, 0.0)
+    if not display.given(row.difference):
+        return Entry(row.gap)
+    return estimate(display.points, row.difference, row.low, row.high, row.verdict)
 
 
 def across(rows: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -96,7 +141,7 @@ def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
 
 def percent(rows: pd.DataFrame, column: str = "accuracy") -> Entry:
     """The mean over the seeds with its interval, in percent."""
-    return estimate(rows, column, display.percent, most=100)
+    return mean(rows, column, display.percent, most=100)
 
 
 def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:

@@ -20,7 +20,6 @@ from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.notes_trained import estimate
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -122,7 +121,7 @@ def heads(store: Store) -> str:
         for arm in dict.fromkeys((*NAMES, *tables.in_order(rows["arm"]))):
             mine = rows[rows["arm"] == arm]
             done = tables.ok(mine)
-            numbers = (estimate(mine, name, display.percent) for name in MEASURES)
+            numbers = (paired.mean(mine, name, display.percent) for name in MEASURES)
             loss = value(lambda loss: f"{loss:.3f}", done["train_loss"].mean())
             weights = (weight(done["gammas"], name) for name in ("position", "channel", "mean"))
             size = value(display.whole, done["params"].max() if len(done) else None)

@@ -56,6 +56,13 @@ def test_every_generated_table_is_on_a_page(fragments):
     assert set(fragments) == keys_of("table") | facts_too, "a claim may be there as a fact"
 
 
+def test_facts_that_no_page_reads_are_of_a_family_that_pages_read(tried):
+    """A family is made as a whole: every claim, every pair, every table."""
+    families = ("claim.", "controls.", "paper.", "rows.")
+    unread = set(facts.facts(tried)) - keys_of("r")
+    assert {key for key in unread if not key.startswith(families)} == set()
+
+
 def test_an_unknown_fact_fails_and_names_the_closest(tmp_path):
     known = {"facts": {"accuracy.se": "higher"}, "figures": {}}
     assert macros.fact(known, "accuracy.se") == "higher"
