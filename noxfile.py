@@ -166,10 +166,12 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests, in as many processes as cores; what follows `--` goes to pytest."""
+    """Run the tests, in a process a core, at most four; what follows `--` goes to pytest."""
     python = python_of(session, "torch")
+    # An interpreter of the reader's own may lack what starts them.
+    parallel = PARALLEL if answer(Path(python), "import psutil, xdist; print('yes')") else ()
     one_thread = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    session.run(python, "-m", "pytest", *PARALLEL, *session.posargs, env=one_thread)
+    session.run(python, "-m", "pytest", *parallel, *session.posargs, env=one_thread)
 
 
 @nox.session(python=False)

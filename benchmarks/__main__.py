@@ -126,7 +126,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
             words = f"; a guess for {guessed} of them, for want of rows like them"
         console.print(f"{name}: {len(cells)} cells, {duration(seconds)} of work{words}")
         for cell in cells[:20]:
-            console.print(f"  {cell}", markup=False)
+            console.print(f"  {cell.title}", markup=False)
         if len(cells) > 20:
             console.print(f"  ... and {len(cells) - 20} more")
     console.print(

@@ -70,6 +70,17 @@ class Cell:
         return f"{self.module} {self.variant}".strip()
 
     def __str__(self) -> str:
+        """What `speed` draws its random numbers from: it stays as it is. People read `title`."""
+        words = [self.benchmark, self.backbone, self.arm, self.data, self.recipe]
+        if self.seed is not None:
+            words.append(f"seed {self.seed}")
+        if self.threads is not None:
+            words.append(f"{self.threads} threads")
+        return " · ".join(w for w in words if w)
+
+    @property
+    def title(self) -> str:
+        """The cell in words that tell it from the others of its benchmark."""
         words = [self.benchmark, self.backbone, self.arm, self.data, self.recipe]
         if self.seed is not None:
             words.append(f"seed {self.seed}")

@@ -74,11 +74,13 @@ class Show:
         self.bar.update(self.task, completed=self.worked, count=count, left=self.left())
         if finished.status not in ("ok", "equal"):
             self.console.print(
-                f"{finished.status}: {finished.cell}: {finished.reason}", style="red", markup=False
+                f"{finished.status}: {finished.cell.title}: {finished.reason}",
+                style="red",
+                markup=False,
             )
         elif not self.console.is_terminal and time.monotonic() - self.printed > self.every:
             self.printed = time.monotonic()
-            self.console.print(f"[{count}] {finished.cell}; {self.left()}", markup=False)
+            self.console.print(f"[{count}] {finished.cell.title}; {self.left()}", markup=False)
 
     def left(self) -> str:
         """The time left: the plan's estimate, scaled by how the work went so far."""

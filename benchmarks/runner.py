@@ -213,7 +213,7 @@ def _known_times(todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
 
 def check(work: Plan, want: Selection) -> None:
     """Raise, before any work, what can be known to go wrong: device, models, data."""
-    _check_device(want.device)
+    check_device(want.device)
     check_models(work, want)
     for name, todo in work.todo.items():
         benchmarks()[name].check(todo)
@@ -230,7 +230,8 @@ def check_models(work: Plan, want: Selection) -> None:
         _check_models(cell for cell in cells if cell.backbone in known)
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """ValueError for a device that torch cannot use here."""
     if choose(device, ["cpu", "cuda"], "device") == "cpu":
         return
     import torch

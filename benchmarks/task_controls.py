@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -31,11 +31,14 @@ class TaskControls(Mechanism):
                     yield cell
 
 
-def rows(store: Store, task: str) -> pd.DataFrame:
-    """Rows of the controls on a task and of what they are compared with, one an arm and seed."""
+def rows(store: Store, task: str, arms: Collection[str] = ARMS) -> pd.DataFrame:
+    """Rows of the controls on a task and of what they are compared with, one an arm and seed.
+
+    Or those of other ``arms`` of the task, controls among them.
+    """
     found = []
     for name in ("mechanism", "task_controls"):
         mine = pairing.named_rows(store, name)
         found.append(mine[(mine["data"] == task) & (mine["recipe"] == RECIPE)])
     both = pd.concat(found, ignore_index=True)
-    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(ARMS)]), task)
+    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(list(arms))]), task)

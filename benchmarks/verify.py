@@ -37,10 +37,17 @@ def spot_check(
 
     Raises ValueError for an unknown benchmark and for one that times what it measures.
     """
+    untimed = _untimed()
     for name in only:
-        _check(name)
+        choose(name, list(benchmarks()), "benchmark")
+        if name not in untimed:
+            raise ValueError(
+                f"benchmark {name!r} was asked for, but it measures times, which never come out "
+                f"equal; choose from {', '.join(untimed)}, or measure yours: "
+                f"python -m benchmarks run --only {name}"
+            )
     result = Plan()
-    for name in only or _untimed():
+    for name in only or untimed:
         benchmark = benchmarks()[name]
         found = tables.Rows(benchmark, store)
         good: dict[Cell, Any] = {}
@@ -64,34 +71,35 @@ def _untimed() -> list[str]:
     return [name for name, benchmark in benchmarks().items() if not benchmark.exclusive]
 
 
-def _check(name: str) -> None:
-    """ValueError for an unknown benchmark and for one that times what it measures."""
-    choose(name, list(benchmarks()), "benchmark")
-    if name not in _untimed():
-        raise ValueError(
-            f"benchmark {name!r} was asked for, but it measures times, which never come out "
-            f"equal; choose from {', '.join(_untimed())}, or measure yours: "
-            f"python -m benchmarks run --only {name}"
-        )
-
-
 def of_keys(keys: Sequence[str], store: Store) -> Plan:
     """The rows with these keys, whatever suite they are of and however old their code is.
 
-    Raises ValueError for a key that no row has, and for one whose row has no value or is a time.
+    Raises ValueError for a key that no row has, one whose row has no value, is a time or a preview
+    of another machine, and for a device that is not here.
     """
     result, left = Plan(), dict.fromkeys(keys)
     for name, benchmark in benchmarks().items():
         rows = store.table(name)
         for row in tables.records(rows[rows["key"].isin(list(left))].drop_duplicates("key")):
-            _check(name)
             cell = cell_of(row)
             found = tables.Rows(benchmark, store).find(cell)
-            if found is None or found.status != "ok":
+            what = f"the row of the key {row.key!r}, {cell.title},"
+            if name not in _untimed():
                 raise ValueError(
-                    f"the row with the key {row.key!r} in {store.table_path(name)} has no value of "
-                    "this machine to compare with; choose another"
+                    f"{what} is a time, which never comes out equal; verify compares rows of "
+                    f"{', '.join(_untimed())}"
                 )
+            if found is None:
+                raise ValueError(
+                    f"{what} is a preview of another machine, which this one need not repeat; "
+                    "choose a row of the suite cpu or gpu"
+                )
+            if found.status != "ok":
+                raise ValueError(
+                    f"{what} has no value to compare with ({found.status}: {found.reason}); "
+                    "run --retry measures it again"
+                )
+            runner.check_device("cuda" if cell.device.startswith("cuda") else "cpu")
             result.todo.setdefault(name, []).append(cell)
             result.seconds[cell] = found.seconds
             del left[row.key]

@@ -249,7 +249,8 @@ def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
     """What a family's table has to begin with; "" for a result."""
     if ablated.options(rows).empty:
         return display.MISSING.capitalize()
-    return compare.preview_words(ablated.against_default(rows, chosen), which)
+    plan = (chosen.module, *chosen.names)
+    return compare.preview_words(ablated.against_default(rows, chosen), which, plan)
 
 
 def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -63,7 +64,7 @@ def correlation(row: Any) -> Entry:
     if row.arm == "none":
         return Entry(display.REFERENCE, 1.0)
     if not display.given(row.correlation):
-        return Entry("too few seeds" if row.seeds else row.no_value)
+        return Entry("too few pairs" if display.given(row.pairs) else row.gap)
     return value(lambda r: display.signed(f"{r:.2f}"), row.correlation)
 
 
@@ -75,15 +76,22 @@ def resolution(frame: pd.DataFrame) -> str:
     known = frame[frame["could_show"].notna()]
     if known.empty:
         return ""
+    if known["could_show"].min() == math.inf:
+        return "These seeds are too few to find a difference of any size."
     enough = known[known["could_show"] <= budget.WANTED]["arm"].tolist()
     words = f"These seeds find a difference of {budget.WANTED:g} points {power.OFTEN}"
-    if len(enough) == len(known):
-        return f"{words} for every module."
+    others = [arm for arm in known["arm"] if arm not in enough]
     if not enough:
-        return f"{words} for no module: only larger ones."
-    *most, last = enough
-    arms = f"{', '.join(most)} and {last}" if most else last
-    return f"{words} for {arms} alone, for the other modules only larger ones."
+        return f"{words} for none of {display.many(len(known), 'module')}: only larger ones."
+    if not others:
+        return f"{words} for {listed(enough)}."
+    return f"{words} for {listed(enough)}; for {listed(others)} only larger ones."
+
+
+def listed(arms: Sequence[str]) -> str:
+    """``se``, ``se and eca``, ``se, cbam and eca``."""
+    *most, last = arms
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def seeds(row: Any) -> Entry:

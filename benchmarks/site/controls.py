@@ -102,7 +102,9 @@ def _on_tasks(store: Store, family: str) -> str:
     starts = (_preview(frame, made[task]) for task, frame in frames.items())
     start = next(filter(None, starts), "")
     pairs = list(FAMILIES[family].values())
-    apart = [word for rows in made.values() for word in paired.across(rows, pairs)]
+    apart = [
+        f"{task}: {word}" for task, rows in made.items() for word in paired.across(rows, pairs)
+    ]
     note = after(start, "; ".join([*apart, paired.ADJUSTED_BY_COLUMN]))
     places = origin(store, pd.concat(list(made.values())), "mechanism", "task_controls")
     return table(TITLES[family], note, heads, body, places)

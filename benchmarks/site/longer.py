@@ -64,7 +64,8 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     if len(done := tables.ok(rows)):
         words.append(guessing(done))
     both = pd.concat([short, rows])
-    words += [word for part in (short, rows) for word in paired.across_none(part)]
+    for epochs, part in zip(EPOCHS, (short, rows), strict=True):
+        words += [f"{epochs} epochs: {word}" for word in paired.across_none(part)]
     note = "; ".join(filter(None, [", ".join(words), paired.ADJUSTED_BY_COLUMN]))
     return table(title, note, heads, body, origin(store, both, "mechanism"))
 

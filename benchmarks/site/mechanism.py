@@ -128,7 +128,8 @@ def _unlearned(store: Store) -> str:
     found, measured = [], False
     for task in TASKS:
         done = tables.ok(pairing.task_rows(store, task))
-        done = done[done["train_loss"].notna() & done["arm"].isin(MODULES)]
+        done = done[(done["recipe"] == RECIPE) & done["arm"].isin(MODULES)]
+        done = done[done["train_loss"].notna()]
         if done.empty:
             continue
         measured = True
@@ -139,7 +140,9 @@ def _unlearned(store: Store) -> str:
     if not measured:
         return ""
     what = "training loss within a tenth of that of guessing"
-    return f"By then {'; '.join(found) or 'no arm'} had hardly begun to learn ({what})."
+    steps = SIZES[RECIPE][0] // RECIPES[RECIPE].batch_size * RECIPES[RECIPE].epochs
+    words = f"After {steps} steps {'; '.join(found) or 'no arm'} had hardly begun to learn"
+    return f"{words} ({what})."
 
 
 def figures(store: Store) -> list[Figure]:

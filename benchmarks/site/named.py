@@ -7,7 +7,7 @@ the same is asked once more with every gate rescaled (`controls`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -44,19 +44,12 @@ def with_gates_rescaled(store: Store) -> dict[str, pd.DataFrame]:
     All are empty where no rescaled gate was trained.
     """
     gates = {tables.arm(*arm): gate for gate, arm in RESCALED.items()}
-    made = as_published(store)
-    freed = {task: task_controls.rows(store, task) for task in TASKS}
-    freed = {task: rows[rows["arm"].isin(list(gates))] for task, rows in freed.items()}
-    if all(rows.empty for rows in freed.values()):
+    arms = {*MODULES, *gates} - set(FACTORS)
+    made = {task: task_controls.rows(store, task, arms) for task in TASKS}
+    if not any(rows["arm"].isin(list(gates)).any() for rows in made.values()):
         return {task: rows[:0] for task, rows in made.items()}
     return {
-        task: pd.concat(
-            [
-                rows[~rows["arm"].isin(list(FACTORS))],
-                freed[task].assign(arm=freed[task]["arm"].map(gates)),
-            ],
-            ignore_index=True,
-        )
+        task: rows.assign(arm=[gates.get(arm, arm) for arm in rows["arm"].astype(str)])
         for task, rows in made.items()
     }
 
@@ -105,11 +98,35 @@ def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] 
     return str(best.idxmax()), float(best.max())
 
 
+def lead(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> float | None:
+    """Points of an arm over the module that is nearest to it, of those a task isn't made for.
+
+    Each difference is of the seeds that both have. None where one of the modules has none.
+    """
+    differences = compare.paired_differences(rows, "top1", arm)
+    others = [name for name in MODULES[1:] if name not in named]
+    if not set(others) <= set(differences):
+        return None
+    return -max(sum(differences[name]) / len(differences[name]) for name in others)
+
+
 def preview(made: Made) -> str:
     """What the comparison of all modules with their tasks has to begin with."""
-    pairs = [float(found.n) for found in against_none(made).values()]
     rows = pd.concat(list(made.values()))
-    return preview_of(pd.DataFrame({"pairs": pairs}, dtype="float64"), rows)
+    lines = [
+        {
+            "arm": f"{arm}, {task}",
+            "seeds": len(tables.ok(mine)),
+            "failed": len(tables.failed(mine)),
+        }
+        for task, found in made.items()
+        for arm in MODULES
+        for mine in [found[found["arm"] == arm]]
+    ]
+    pairs = {line: float(found.n) for line, found in against_none(made).items()}
+    frame = pd.DataFrame(lines)
+    frame["pairs"] = frame["arm"].map(pairs)
+    return preview_of(frame, rows, frame["arm"].tolist())
 
 
 def named(store: Store) -> str:
@@ -156,9 +173,10 @@ def _table(store: Store, title: str, made: Made, names: Mapping[str, str]) -> st
                 Entry(str(pairs), pairs, word=lost),
             )
         )
-    note = "other modules: those that the task is not made for; "
-    note += paired.ADJUSTED_BY_COLUMN
-    note = after(preview(made), note)
+    words = ["other modules: those that the task is not made for", paired.ADJUSTED_BY_COLUMN]
+    for task, rows in made.items():
+        words += [f"{task}: {across}" for across in paired.across_none(rows)]
+    note = after(preview(made), "; ".join(words))
     sources = dict.fromkeys(["mechanism", *together["benchmark"]])
     return table(title, note, heads, body, origin(store, together, *sources))
 
@@ -179,51 +197,70 @@ def _paired(found: stats.Paired | None) -> Entry:
     return estimate(display.points, found.mean, *ends, found.verdict)
 
 
+WEAK = "the mean of the other modules (a weak opponent where gates are held back by their size)"
+
+
 def facts(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them, together and one by one."""
     made, freed = as_published(store), with_gates_rescaled(store)
     missing = f"{display.MISSING.capitalize()}."
     found = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in NAMED.values()}
-    found |= {"mechanism.summary": missing, "mechanism.rescaled": missing}
-    found["mechanism.both"] = display.MISSING
+    found |= dict.fromkeys(("mechanism.summary", "mechanism.rescaled", "mechanism.both"), missing)
     alone, among = against_none(made), against_modules(made)
-    among_freed = against_modules(freed)
+    freed_alone, freed_among = against_none(freed), against_modules(freed)
     if alone:
         start = preview(made)
         what = "pairs of a task and a module that it is made for, compared with none"
         words = [verdict_counts([one.verdict for one in alone.values()], what)]
+        if among:
+            verdicts = [one.verdict for one in among.values()]
+            words.append(verdict_counts(verdicts, f"pairs, compared with {WEAK}"))
         words += [*_beyond(made), *_ahead_of_best(made, str)]
         found["mechanism.summary"] = after(start, " ".join(words), ". ")
         for line, one in alone.items():
             task, arm = NAMED[line]
-            text = _on_its_task(made[task], arm, one, among.get(line), among_freed.get(line))
+            text = _on_its_task(made[task], arm, one, among.get(line), freed_among.get(line))
             found[f"mechanism.{task}.{arm}"] = after(start, text, ": ")
-    return found | _facts_rescaled(freed, among_freed)
+    if freed_among:
+        start = preview(freed)
+        words = [
+            verdict_counts([one.verdict for one in family.values()], f"pairs, compared with {what}")
+            for family, what in (
+                (freed_alone, "none"),
+                (freed_among, "the mean of the other modules"),
+            )
+        ]
+        both = [f"{rescaled_name(NAMED[x][1])} on *{NAMED[x][0]}*" for x in ahead(freed)]
+        words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
+        words += _ahead_of_best(freed, rescaled_name)
+        found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
+        found["mechanism.both"] = after(start, _turned(made, freed), ". ")
+    return found
 
 
-def _facts_rescaled(freed: Made, among: Mapping[str, stats.Paired]) -> dict[str, str]:
-    """What becomes of the verdicts when the gates are rescaled, and who is ahead of everybody."""
-    alone = against_none(freed)
-    if not among:
-        return {}
-    start = preview(freed)
-    words = [
-        verdict_counts([one.verdict for one in family.values()], f"pairs, compared with {other}")
-        for family, other in ((alone, "none"), (among, "the mean of the other modules"))
+def ahead(made: Made) -> list[str]:
+    """The lines that are higher than none, and than the mean of the other modules."""
+    families = against_none(made), against_modules(made)
+    return [
+        line
+        for line in NAMED
+        if all(line in found and found[line].verdict == "higher" for found in families)
     ]
-    both = [
-        f"{rescaled_name(arm)} on *{task}*"
-        for line, (task, arm) in NAMED.items()
-        if line in alone
-        and line in among
-        and alone[line].verdict == among[line].verdict == "higher"
+
+
+def _turned(made: Made, freed: Made) -> str:
+    """Which gates do what their paper says once they are rescaled, and not as published."""
+    gates = [
+        f"{rescaled_name(NAMED[line][1])} on *{NAMED[line][0]}*"
+        for line in ahead(freed)
+        if NAMED[line][1] in RESCALED and line not in ahead(made)
     ]
-    words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
-    words += _ahead_of_best(freed, rescaled_name)
-    return {
-        "mechanism.rescaled": after(start, " ".join(words), ". "),
-        "mechanism.both": ", ".join(both) or "no module yet",
-    }
+    if not gates:
+        return "This is so for no gate here."
+    return (
+        f"This is so for {', '.join(gates)}: as published the gate does not show what its paper "
+        "says after so few steps, and without the size it does."
+    )
 
 
 def _on_its_task(
@@ -279,24 +316,24 @@ def _larger(row: Any, frame: pd.DataFrame) -> str:
     return f" (with {share:.0f} % more parameters)" if share >= 10 else ""
 
 
-def _ahead_of_best(made: Made, name_of: Any) -> list[str]:
-    """On which tasks a module that it is made for has the highest mean, as a sentence."""
-    ahead, asked = [], 0
-    for task, about in TASKS.items():
-        rows = tables.ok(made[task])
-        best = best_other(rows, about.named)
-        mine = rows[rows["arm"].isin(about.named)].groupby("arm")["top1"].mean()
-        if best is None or mine.empty:
-            continue
-        asked += 1
-        ahead += [f"{name_of(arm)} on *{task}*" for arm, mean in mine.items() if mean > best[1]]
-    if not asked:
+def _ahead_of_best(made: Made, name_of: Callable[[str], str]) -> list[str]:
+    """On which tasks a module that it is made for is ahead of every other, as a sentence.
+
+    To the two decimals that the tables show.
+    """
+    leads = {
+        f"{name_of(arm)} on *{task}*": lead(made[task], arm, TASKS[task].named)
+        for task, arm in NAMED.values()
+    }
+    known = {name: points for name, points in leads.items() if points is not None}
+    first = [name for name, points in known.items() if round(points, 2) > 0]
+    if not known:
         return []
     partly = "(means alone: the best of several is partly luck)"
-    if not ahead:
+    if not first:
         return [
-            f"On none of {display.many(asked, 'task')} is the mean of a module that it is made for "
-            f"above that of every other module {partly}."
+            f"For none of {display.many(len(known), 'pair')} is the mean of the module above that "
+            f"of every module that the task is not made for {partly}."
         ]
-    words = f"Above the mean of every module that the task is not made for: {', '.join(ahead)}"
+    words = f"Above the mean of every module that the task is not made for: {', '.join(first)}"
     return [f"{words} {partly}."]

@@ -117,12 +117,13 @@ def judge(
             "module": one.split()[0],
             "seeds": len(done),
             "failed": len(mine) - len(done),
+            "no_value": words,
             "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
         }
         if key in verdicts:
             line |= compare.said(verdicts[key], found[key], len(verdicts))
         lines.append(line)
-    plain = ("key", "arm", "module", "seeds", "failed", "gap", "verdict")
+    plain = ("key", "arm", "module", "seeds", "failed", "no_value", "gap", "verdict")
     numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")
     numbers += ("p_holm", "ahead", "could_show")
     frame = pd.DataFrame(lines, columns=[*plain, *numbers])

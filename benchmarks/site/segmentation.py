@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from benchmarks import compare, display, scenery, tables
@@ -50,11 +52,12 @@ def preview_controls(judged: pd.DataFrame, which: Comparison) -> str:
 
 def about(rows: pd.DataFrame, which: Comparison) -> str:
     """How the heads of a comparison were trained; a preview begins with the word."""
-    return after(preview(judge(rows), which), how(rows, which))
+    words = how(rows, which, pairs_of(rows).values())
+    return after(preview(judge(rows), which), words)
 
 
-def how(rows: pd.DataFrame, which: Comparison) -> str:
-    """How the heads of a comparison were trained."""
+def how(rows: pd.DataFrame, which: Comparison, pairs: Iterable[tuple[str, str]]) -> str:
+    """How the heads of a comparison were trained, and which ``pairs`` are of two machines."""
     words = [f"recipe {which.recipe}", which.device]
     done = tables.ok(rows)
     if len(done):
@@ -62,8 +65,7 @@ def how(rows: pd.DataFrame, which: Comparison) -> str:
         words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images, the same for every seed"]
-    words += paired.across(rows, [*pairs_of(rows).values(), *CONTROLS.values()])
-    return ", ".join(words)
+    return ", ".join([*words, *paired.across(rows, pairs)])
 
 
 def segmentation(store: Store) -> str:
@@ -95,7 +97,8 @@ def controls(store: Store) -> str:
         frame = judge_controls(rows)
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         heads = (Head("Heads", number=False), *judged_heads("mIoU", other=""))
-        note = after(preview_controls(frame, which), f"{how(rows, which)}; {paired.ADJUSTED}")
+        said = how(rows, which, CONTROLS.values())
+        note = after(preview_controls(frame, which), f"{said}; {paired.ADJUSTED}")
         places = origin(store, rows, "segmentation")
         parts.append(table(f"The mean of the map: {which.title}", note, heads, body, places))
     return "\n".join(parts) or absent("The mean of the map in place of attention")

@@ -117,8 +117,18 @@ def test_cells_of_a_suite_are_of_their_benchmark_distinct_and_paired(known, name
     listed = list(known[name].cells(Selection(suite, device=SUITES[suite].device)))
     assert {cell.benchmark for cell in listed} <= {name}
     assert len({cell.key for cell in listed}) == len(set(listed)) == len(listed)
-    assert len(set(map(str, listed))) == len(listed), "two cells that a plan cannot tell apart"
+    titles = {cell.title for cell in listed}
+    assert len(titles) == len(listed), "two cells that a plan cannot tell apart"
     assert all(isinstance(hash(known[name].group(cell)), int) for cell in listed)
+
+
+def test_the_text_of_a_cell_stays_for_speed_draws_from_it():
+    """Its crc32 is a seed that no fingerprint has; the words for people are another matter."""
+    cell = Cell("speed", "", "se", data="8x256x56x56", recipe="inference", threads=1)
+    assert str(cell) == "speed · se · 8x256x56x56 · inference · 1 threads"
+    other = replace(cell, layout="nhwc", batch_size=8)
+    assert str(other) == str(cell)
+    assert other.title == "speed · se · 8x256x56x56 · inference · nhwc · batch of 8 · 1 thread"
 
 
 @pytest.mark.parametrize("name", FILES)

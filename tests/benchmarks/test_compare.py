@@ -1,7 +1,10 @@
 """Comparisons pair rows of one code and machine, and say when they are a preview."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 import trial
 
@@ -9,7 +12,7 @@ from benchmarks import compare, display, pairing, power, summary
 from benchmarks.accuracy import BACKBONE, PLANS
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
-from benchmarks.site.accuracy import about
+from benchmarks.site.accuracy import about, resolution
 from benchmarks.store import Store, StoreError, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
@@ -45,6 +48,36 @@ def test_verdict_words(accuracy):
     }
     assert {arm: accuracy["verdict"][arm] for arm in expected} == expected
     assert accuracy["pairs"]["cbam"] == 5
+
+
+def test_the_correlation_with_the_baseline_is_that_of_their_seeds(accuracy):
+    """All but eca are none and a constant; it is half a point above and below in turn."""
+    table = accuracy["correlation"]
+    assert table["se"] == table["coord"] == pytest.approx(1)
+    bare = [90 + seed / 4 for seed in range(10)]
+    eca = [top1 + (0.5 if seed % 2 else -0.5) for seed, top1 in enumerate(bare)]
+    assert table["eca"] == pytest.approx(np.corrcoef(bare, eca)[0, 1])
+    assert table[["none", "pam", "cam"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, ""),
+        ({"se": math.inf}, "These seeds are too few to find a difference of any size."),
+        ({"se": 0.3}, "points about 80 times in 100 for none of 1 module: only larger ones."),
+        ({"se": 0.1, "eca": 0.2}, "points about 80 times in 100 for se and eca."),
+        ({"se": 0.1, "eca": 0.4, "sk": math.inf}, "for se; for eca and sk only larger ones."),
+    ],
+)
+def test_what_the_seeds_find_is_said(found, words):
+    arms = ["none", "se", "eca", "sk"]
+    frame = pd.DataFrame(
+        {"arm": arms, "could_show": [found.get(arm) for arm in arms]}, dtype=object
+    )
+    frame = frame.astype({"could_show": "float64"})
+    said = resolution(frame)
+    assert said.endswith(words) and bool(said) == bool(words)
 
 
 def test_how_often_an_arm_is_ahead_and_what_its_seeds_could_have_shown(accuracy):

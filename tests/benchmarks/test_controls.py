@@ -191,6 +191,14 @@ def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
     assert said["controls.half"].startswith(start) and said["controls.eca"] == "not measured"
 
 
+def test_a_run_that_diverged_stands_in_the_sentence_of_its_line(store):
+    lost = next(cell for cell in CELLS if cell.variant == HALF[1] and cell.seed == 3)
+    trial.append(store, lost, None, status="diverged")
+    said = facts.facts(store)
+    assert "9 paired seeds, 1 more run diverged" in said["controls.half"]
+    assert "1 more run diverged" in said["controls.summary"]
+
+
 def test_runs_that_are_there_are_not_planned_again(tmp_path):
     """SE has all its seeds, its control four: only the control's own runs are missing."""
     made = Store(tmp_path)

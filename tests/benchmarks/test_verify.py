@@ -1,9 +1,11 @@
 """A spot-check changes nothing; a stale row whose values are equal speaks for other seeds."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 from trouble import Trouble, cell
 
 from benchmarks import __main__ as command_line
@@ -291,7 +293,8 @@ def test_one_row_is_measured_again_by_its_key_whatever_its_code(store, old, fres
 def test_the_key_of_a_row_without_a_value_is_refused(store, trouble):
     failed = row(cell("fail", 2), {}, "a" * 12, status="failed", seconds=0.5)
     store.append("trouble", failed)
-    with pytest.raises(ValueError, match="has no value of this machine to compare with"):
+    words = r"the row of the key '\w+', trouble.*, has no value to compare with \(failed"
+    with pytest.raises(ValueError, match=words):
         verify.of_keys([failed["key"]], store)
 
 
@@ -301,5 +304,20 @@ def test_times_are_not_compared(store, fresh, trouble):
     assert verify.spot_check(WANT, store).todo == {}
     with pytest.raises(ValueError, match=r"'trouble' was asked for, but it measures times"):
         verify.spot_check(WANT, store, only=["trouble"])
-    with pytest.raises(ValueError, match=r"'trouble' was asked for, but it measures times"):
+    with pytest.raises(ValueError, match="trouble.*, is a time, which never comes out equal"):
         verify.of_keys([cell("ok", 0).key], store)
+
+
+def test_a_key_of_a_preview_elsewhere_or_of_a_device_that_is_not_here_is_told(
+    store, trouble, fresh, other_machine, monkeypatch
+):
+    fresh(0)
+    other_machine()
+    monkeypatch.setattr(trouble, "same_machine", lambda cell: True)
+    with pytest.raises(ValueError, match="is a preview of another machine"):
+        verify.of_keys([cell("ok", 0).key], store)
+    on_gpu = replace(cell("ok", 1), device="cuda")
+    store.append("trouble", row(on_gpu, {"third": 1 / 3}, "a" * 12, seconds=0.5))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device cuda was asked for"):
+        verify.of_keys([on_gpu.key], store)
