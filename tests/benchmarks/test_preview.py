@@ -34,7 +34,7 @@ def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
     assert figure.spec("light")["title"]["text"].startswith(words)
     found = facts.facts(four)
     assert found["accuracy.summary"].startswith(words)
-    tried = [found[f"accuracy.{m}"] for m in MODULES if m not in ("cam", "danet")]
+    tried = [found[f"accuracy.{m}"] for m in MODULES[1:] if m not in ("cam", "danet")]
     assert all(text.startswith(PREVIEW) for text in tried)
     assert found["accuracy.danet"] == "not measured"
 
@@ -47,5 +47,5 @@ def test_four_seeds_have_no_interval(four):
 
 def test_a_result_does_not_call_itself_a_preview(tried):
     found = facts.facts(tried)
-    assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES])
+    assert PREVIEW not in json.dumps([found[f"accuracy.{m}"] for m in MODULES[1:]])
     assert PREVIEW not in figures.accuracy(tried).caption + readme.table(tried)
