@@ -1,5 +1,8 @@
+import signal
+
 import pytest
 
+from benchmarks import __main__ as command_line
 from benchmarks import cells, provenance
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
@@ -39,6 +42,24 @@ def trouble(monkeypatch):
 def results(tmp_path):
     """A folder for tables that is not there yet."""
     return tmp_path / "results"
+
+
+@pytest.fixture
+def answer(results, capsys):
+    """Run a command in this process; gives its exit status and what it printed."""
+
+    def run(*arguments):
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            status = command_line.main([*arguments, "--results", str(results)])
+        except SystemExit as stop:
+            status = stop.code
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        printed = capsys.readouterr()
+        return status, printed.out, " ".join(printed.err.split())
+
+    return run
 
 
 @pytest.fixture

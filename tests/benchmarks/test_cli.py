@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,24 +18,6 @@ from benchmarks.data import DataError
 from benchmarks.store import Store
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture
-def answer(results, capsys):
-    """Run a command in this process; gives its exit status and what it printed."""
-
-    def run(*arguments):
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            status = command_line.main([*arguments, "--results", str(results)])
-        except SystemExit as stop:
-            status = stop.code
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        printed = capsys.readouterr()
-        return status, printed.out, " ".join(printed.err.split())
-
-    return run
 
 
 def no_rows(results):
