@@ -230,17 +230,18 @@ def facts(store: Store) -> dict[str, str]:
                 (freed_among, "the mean of the other modules"),
             )
         ]
-        both = [f"{rescaled_name(NAMED[x][1])} on *{NAMED[x][0]}*" for x in ahead(freed)]
+        first = ahead(freed_alone, freed_among)
+        both = [_on_task(line) for line in first]
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
         words += _ahead_of_best(freed, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
-        found["mechanism.both"] = after(start, _turned(made, freed), ". ")
+        turned = [line for line in first if line not in ahead(alone, among)]
+        found["mechanism.both"] = after(start, _turned(turned), ". ")
     return found
 
 
-def ahead(made: Made) -> list[str]:
-    """The lines that are higher than none, and than the mean of the other modules."""
-    families = against_none(made), against_modules(made)
+def ahead(*families: Mapping[str, stats.Paired]) -> list[str]:
+    """The lines that are higher in every family: than none, than the mean of the others."""
     return [
         line
         for line in NAMED
@@ -248,13 +249,14 @@ def ahead(made: Made) -> list[str]:
     ]
 
 
-def _turned(made: Made, freed: Made) -> str:
-    """Which gates do what their paper says once they are rescaled, and not as published."""
-    gates = [
-        f"{rescaled_name(NAMED[line][1])} on *{NAMED[line][0]}*"
-        for line in ahead(freed)
-        if NAMED[line][1] in RESCALED and line not in ahead(made)
-    ]
+def _on_task(line: str) -> str:
+    task, arm = NAMED[line]
+    return f"{rescaled_name(arm)} on *{task}*"
+
+
+def _turned(lines: list[str]) -> str:
+    """Which gates of these lines, ahead only where they are rescaled, do what their paper says."""
+    gates = [_on_task(line) for line in lines if NAMED[line][1] in RESCALED]
     if not gates:
         return "This is so for no gate here."
     return (

@@ -38,10 +38,6 @@ def verdict_counts(verdicts: list[str], what: str = "modules") -> str:
 
 def comparison(row: Any) -> str:
     """One arm against the bare backbone as a clause, with interval, seeds and verdict."""
-    if row.arm == "none":
-        if not display.given(row.top1):
-            return row.no_value
-        return f"{display.percent(row.top1)} % over {row.seeds} seeds"
     if not display.given(row.difference):
         return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
     amount = display.points(row.difference)
