@@ -7,7 +7,7 @@ the same is asked once more with every gate rescaled (`controls`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -205,7 +205,8 @@ def facts(store: Store) -> dict[str, str]:
     made, freed = as_published(store), with_gates_rescaled(store)
     missing = f"{display.MISSING.capitalize()}."
     found = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in NAMED.values()}
-    found |= dict.fromkeys(("mechanism.summary", "mechanism.rescaled", "mechanism.both"), missing)
+    whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
+    found |= dict.fromkeys(whole, missing)
     alone, among = against_none(made), against_modules(made)
     freed_alone, freed_among = against_none(freed), against_modules(freed)
     if alone:
@@ -217,6 +218,8 @@ def facts(store: Store) -> dict[str, str]:
             words.append(verdict_counts(verdicts, f"pairs, compared with {WEAK}"))
         words += [*_beyond(made), *_ahead_of_best(made, str)]
         found["mechanism.summary"] = after(start, " ".join(words), ". ")
+        published = _which(alone, ahead(alone, among), str)
+        found["mechanism.ahead"] = after(start, f"As published: {published}.", ". ")
         for line, one in alone.items():
             task, arm = NAMED[line]
             text = _on_its_task(made[task], arm, one, among.get(line), freed_among.get(line))
@@ -233,6 +236,8 @@ def facts(store: Store) -> dict[str, str]:
         first = ahead(freed_alone, freed_among)
         both = [_on_task(line) for line in first]
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
+        which = f"With every gate rescaled: {_which(freed_among, first, rescaled_name)}."
+        found["mechanism.ahead"] += f" {after(start, which, '. ')}"
         words += _ahead_of_best(freed, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
         turned = [line for line in first if line not in ahead(alone, among)]
@@ -249,9 +254,14 @@ def ahead(*families: Mapping[str, stats.Paired]) -> list[str]:
     ]
 
 
-def _on_task(line: str) -> str:
+def _on_task(line: str, name_of: Callable[[str], str] = rescaled_name) -> str:
     task, arm = NAMED[line]
-    return f"{rescaled_name(arm)} on *{task}*"
+    return f"{name_of(arm)} on *{task}*"
+
+
+def _which(pairs: Collection[str], lines: list[str], name_of: Callable[[str], str]) -> str:
+    """How many of the pairs these lines are, and which: ``1 of 8, coord × 4 on *mark*``."""
+    return ", ".join([f"{len(lines)} of {len(pairs)}", *(_on_task(x, name_of) for x in lines)])
 
 
 def _turned(lines: list[str]) -> str:

@@ -206,6 +206,10 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
         "Above the mean of every module that the task is not made for: coord × 4 on *position* "
         "(means alone: the best of several is partly luck)."
     )
+    assert said["mechanism.ahead"] == (
+        "As published: 1 of 8, sk on *scale*. "
+        "With every gate rescaled: 1 of 8, coord × 4 on *position*."
+    )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
     words = "with every gate rescaled, coord × 4 against that mean higher by 2.00 points"
     assert words in said["mechanism.position.coord"]
