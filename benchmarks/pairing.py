@@ -120,8 +120,8 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
 
 
 def named_rows(store: Store, name: str) -> pd.DataFrame:
-    """The rows of a table with their arm; code that gives the same values has one fingerprint."""
-    return tables.with_arm(store.codes(name).named(store.table(name)))
+    """The rows of `Store.by_code` with their arm."""
+    return tables.with_arm(store.by_code(name))
 
 
 def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -54,6 +55,7 @@ def power(effect: float, n: int, comparisons: int) -> float:
     return student.beyond(student.critical(n - 1, reach), effect * math.sqrt(n), n - 1)
 
 
+@cache
 def smallest_effect(n: int, comparisons: int) -> float:
     """The effect that n pairs show with the chance `POWER`; infinite where they can show none."""
     if power(math.inf, n, comparisons) < POWER:

@@ -1,11 +1,14 @@
-"""A store that is read once."""
+"""The tables of a folder as they were when first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from benchmarks.reproduced import Codes
 from benchmarks.store import Store
 
 
@@ -14,10 +17,22 @@ class Snapshot(Store):
 
     def __init__(self, root: Path | str) -> None:
         super().__init__(root)
-        self._tables: dict[str, pd.DataFrame] = {}
+        self._found: dict[tuple[str, str], Any] = {}
 
     def table(self, name: str) -> pd.DataFrame:
         """As ``Store.table``, as it was when first asked for."""
-        if name not in self._tables:
-            self._tables[name] = super().table(name)
-        return self._tables[name].copy()
+        return self._once(super().table, name).copy(deep=False)
+
+    def codes(self, name: str) -> Codes:
+        """As ``Store.codes``, as they were when first asked for."""
+        return self._once(super().codes, name)
+
+    def by_code(self, name: str) -> pd.DataFrame:
+        """As ``Store.by_code``, as it was when first asked for."""
+        return self._once(super().by_code, name).copy(deep=False)
+
+    def _once(self, read: Callable[[str], Any], name: str) -> Any:
+        key = read.__name__, name
+        if key not in self._found:
+            self._found[key] = read(name)
+        return self._found[key]

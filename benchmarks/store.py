@@ -93,6 +93,10 @@ class Store:
         order = [c.name for c in CELL_COLUMNS] + ["machine"]
         return rows.sort_values(order, kind="stable", na_position="first", ignore_index=True)
 
+    def by_code(self, name: str) -> pd.DataFrame:
+        """`table` with one fingerprint for all code that is known to give equal values."""
+        return self.codes(name).named(self.table(name))
+
     def _read_csv(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
         path = self.table_path(name)
         if not path.exists():

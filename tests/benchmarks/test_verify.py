@@ -11,6 +11,7 @@ from trouble import Trouble, cell
 from benchmarks import __main__ as command_line
 from benchmarks import reproduced, runner, schema, tables, verify
 from benchmarks.cells import Selection
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import StoreError, row
 
 WANT = Selection()
@@ -77,13 +78,28 @@ def test_equal_values_make_all_rows_of_that_code_current(store, old):
     assert run(store)[0] == {"ok": 1}
     work = runner.plan(WANT, store)
     assert (work.current, work.stale, work.todo) == (3, [], {})
-    rows = store.codes("trouble").named(store.table("trouble"))
-    assert rows["fingerprint"].nunique() == 1
+    assert store.by_code("trouble")["fingerprint"].nunique() == 1
     found = store.reproduced().iloc[0]
     assert found["before"] == "a" * 12
     assert found["after"] == store.table("trouble")["fingerprint"][0]
     assert store.table("trouble")["fingerprint"].tolist()[1:] == ["a" * 12] * 2
     assert (found["values"], found["seed"]) == (4, 0)  # the process is no value
+
+
+def test_a_snapshot_stays_as_it_was_whatever_is_measured_or_written_into_it(store, old):
+    old(0, 1, 2)
+    snapshot = Snapshot(store.root)
+    for read in (snapshot.table, snapshot.by_code):
+        rows = read("trouble")
+        rows["word"] = "changed by a reader"
+        rows.loc[0, "fingerprint"] = "changed by a reader"
+    codes = snapshot.codes("trouble")
+    run(store)
+    assert snapshot.codes("trouble") is codes
+    for read in (snapshot.table, snapshot.by_code):
+        assert read("trouble")["fingerprint"].tolist() == ["a" * 12] * 3
+        assert read("trouble")["word"].tolist() == ["ok"] * 3
+    assert Snapshot(store.root).table("trouble")["fingerprint"][0] != "a" * 12
 
 
 def test_the_files_keep_what_measured_them(store, old):
