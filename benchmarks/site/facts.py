@@ -28,6 +28,7 @@ from benchmarks.site import (
 )
 from benchmarks.site.accuracy import resolution
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
 
@@ -36,6 +37,7 @@ PREVIEW = "Preview, not a result"
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
+    store = store if isinstance(store, Snapshot) else Snapshot(store.root)
     ours = (_rows, _accuracy, _ablation, _segmentation, _equal_cost, _coverage)
     pages = (attention_facts, clock, controls, images, ladder, longer, mechanism, named, notes)
     pages += (notes_alexnet, papers, rates, reruns)
