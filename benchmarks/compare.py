@@ -55,14 +55,12 @@ def paired_differences(
     return {str(n): [float(d) for d in column] for n, column in differences.items() if len(column)}
 
 
-def correlations(
-    rows: pd.DataFrame, value: str = "top1", reference: str = "none"
-) -> dict[str, float]:
+def correlations(rows: pd.DataFrame, reference: str = "none") -> dict[str, float]:
     """Correlation of each arm with the reference over the seeds that both finished, three or more.
 
     The variance of a paired difference is below that of an unpaired one by twice their covariance.
     """
-    wide = tables.ok(rows).pivot(index="seed", columns="arm", values=value).astype("float64")
+    wide = tables.ok(rows).pivot(index="seed", columns="arm", values="top1").astype("float64")
     if reference not in wide:
         return {}
     others = wide.drop(columns=reference)
@@ -92,19 +90,16 @@ def accuracy_table(store: Store, which: Comparison, machine: str | None = None) 
 
 
 def judged(
-    rows: pd.DataFrame,
-    value: str = "top1",
-    expected: Sequence[str] = MODULES,
-    reference: str = "none",
+    rows: pd.DataFrame, expected: Sequence[str] = MODULES, reference: str = "none"
 ) -> pd.DataFrame:
-    """`accuracy_table` of the rows of one comparison and any of their columns.
+    """`accuracy_table` of the rows of one comparison.
 
-    Mean and deviation stay ``top1`` and ``top1_sd`` whatever the column is. An arm of ``expected``
-    that has no rows has a line all the same. ``reference`` is the arm that the others are less.
+    An arm of ``expected`` that has no rows has a line all the same. ``reference`` is the arm that
+    the others are less.
     """
-    differences = paired_differences(rows, value, reference)
+    differences = paired_differences(rows, reference=reference)
     verdicts = verdicts_of(differences)
-    alike = correlations(rows, value, reference)
+    alike = correlations(rows, reference)
     table = []
     for name in tables.in_order([*expected, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
@@ -116,8 +111,8 @@ def judged(
             "failed": len(failed),
             "no_value": words,
             "gap": "no seed in common" if len(done) else words,
-            "top1": done[value].mean() if len(done) else None,
-            "top1_sd": done[value].std() if len(done) > 1 else None,
+            "top1": done["top1"].mean() if len(done) else None,
+            "top1_sd": done["top1"].std() if len(done) > 1 else None,
             "params": done["params"].iloc[0] if len(done) else None,
             "correlation": alike.get(name),
         }
@@ -171,11 +166,11 @@ def _runs(table: pd.DataFrame, plan: Sequence[str]) -> pd.Series:
     return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]), plan)
 
 
-def begun(runs: pd.Series, plan: Sequence[str] = MODULES) -> pd.Series:
-    """Of the runs of each arm those that a plan is measured by.
+def begun(runs: pd.Series, plan: Sequence[str]) -> pd.Series:
+    """The numbers of runs, one an arm, by which a table is complete or a preview.
 
-    They are those of the arms of ``plan`` where two of them were begun; an arm without any counts.
-    Else they are those of the arms that have some: a reader's own modules.
+    ``runs`` is indexed by arm. Where at least two arms of ``plan`` have runs they are those of the
+    plan, an arm without any included; else those of every arm that has some, a reader's own.
     """
     ours = runs[runs.index.isin(plan)]
     return ours if (ours > 0).sum() > 1 else runs[runs > 0]

@@ -27,10 +27,10 @@ def require() -> None:
         )
 
 
-def requirements(group: str = GROUP) -> list[Requirement]:
-    """The library's dependencies and those of a group, with the groups in it but the optional."""
+def requirements() -> list[Requirement]:
+    """The library's dependencies and those of `GROUP`, with the groups in it but the optional."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lines = [*project["project"]["dependencies"], *_of_group(project["dependency-groups"], group)]
+    lines = [*project["project"]["dependencies"], *_of_group(project["dependency-groups"], GROUP)]
     return [Requirement(line) for line in lines]
 
 

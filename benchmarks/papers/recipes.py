@@ -56,14 +56,14 @@ class Recipe:
 
 
 @cache
-def recipes(path: Path = PATH) -> dict[Line, Recipe]:
+def recipes() -> dict[Line, Recipe]:
     """All recipes by their line. ValueError if a line has two."""
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(PATH, encoding="utf-8", newline="") as file:
         rows = [{**row, "image_size": int(row["image_size"])} for row in csv.DictReader(file)]
     found: dict[Line, Recipe] = {}
     for row in rows:
         recipe = Recipe(**row)
         if recipe.line in found:
-            raise ValueError(f"{path.name} has two recipes for {recipe.line}; delete one")
+            raise ValueError(f"{PATH.name} has two recipes for {recipe.line}; delete one")
         found[recipe.line] = recipe
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from benchmarks.cells import ROOT, Column
 
@@ -88,9 +87,9 @@ class Printed:
 
 
 @cache
-def printed(path: Path = PATH) -> tuple[Printed, ...]:
+def printed() -> tuple[Printed, ...]:
     """All printed values in the order of the file."""
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(PATH, encoding="utf-8", newline="") as file:
         return tuple(Printed(**row) for row in csv.DictReader(file))
 
 

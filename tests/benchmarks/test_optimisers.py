@@ -27,7 +27,7 @@ def searched():
 
 def test_the_best_rate_is_the_one_with_the_highest_mean_of_whole_runs():
     assert grids.best(searched(), "held") == "lr=2"
-    assert grids.means(searched(), "held", "recipe").to_dict() == {
+    assert grids.means(searched(), "held").to_dict() == {
         "lr=1": 70,
         "lr=2": 80,
         "lr=3": 79,
