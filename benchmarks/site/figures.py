@@ -24,10 +24,7 @@ from benchmarks.site.charts import (
     PADDING,
     WIDTH,
     Figure,
-    dashed,
     intervals,
-    module_legend,
-    module_scale,
     panels,
     verdict_words,
 )
@@ -110,57 +107,9 @@ def latency(store: Store) -> Figure:
     return Figure("latency", caption, alt, values, layers, size, gap)
 
 
-def tradeoff(store: Store) -> Figure:
-    """What a module adds in multiply-adds against what it adds in time."""
-    values = []
-    costs = tables.with_arm(tables.ok(store.table("cost")))
-    added = {(r.arm, r.backbone): r for r in tables.records(costs)}
-    for value in latency(store).values:
-        row: Any = added.get((value["arm"], value["backbone"]))
-        if row is not None and row.macs > row.macs_added:
-            share = 100 * row.macs_added / (row.macs - row.macs_added)
-            values.append({**value, "share": display.clean(share)})
-    legend = module_legend(values)
-    layers = [
-        dashed("y", datum=1.0),
-        {
-            "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
-            "encoding": {
-                "x": {
-                    "field": "share",
-                    "type": "quantitative",
-                    "title": "multiply-adds added, % of the bare backbone's",
-                    "scale": {"type": "symlog", "constant": 0.1},
-                },
-                "y": {
-                    "field": "ratio",
-                    "type": "quantitative",
-                    "title": "latency, times the bare backbone",
-                    "scale": {"zero": False},
-                },
-                "color": module_scale("color", legend),
-                "stroke": module_scale("color"),
-                "shape": module_scale("shape", legend),
-            },
-        },
-    ]
-    caption = (
-        "Time against multiply-adds, both relative to the bare backbone; one mark a module and "
-        "backbone, one thread of a processor. Were multiply-adds time, all marks would lie on "
-        "one curve."
-    )
-    alt = "; ".join(
-        f"{v['backbone']} with {v['arm']}: {display.percent(abs(v['share']))} % "
-        f"{'fewer' if v['share'] < 0 else 'more'} multiply-adds, "
-        f"{display.ratio(v['ratio'])} times the time"
-        for v in values
-    )
-    return Figure("tradeoff", caption, alt, values, layers, {"width": 480, "height": 320})
-
-
 def figures(store: Store) -> list[Figure]:
     """Every chart of the site."""
-    drawn = [accuracy(store), latency(store), tradeoff(store), clock.figure(store)]
+    drawn = [accuracy(store), latency(store), clock.figure(store)]
     drawn += [
         equal_cost_figure.figure(store),
         *mechanism.figures(store),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import trial
 
-from benchmarks import display, stats
+from benchmarks import stats
 from benchmarks.cells import ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import charts, figures, macros
@@ -54,12 +54,3 @@ def test_a_chart_has_room_for_a_wider_font_and_not_much_more():
     words = width(stats.SAME, 0) - width("", 0)
     assert 100 < words < 200
     assert 0.3 * words <= charts.PADDING["right"] <= 0.4 * words
-
-
-def test_fewer_multiply_adds_are_called_fewer(tmp_path):
-    results = Store(tmp_path)
-    trial.latency(results)
-    added = {"macs": 9984, "macs_added": -16, "params": 1}
-    trial.append(results, replace(trial.COST, module="se"), added)
-    alt = figures.tradeoff(results).alt
-    assert "se: 0.16 % fewer multiply-adds, 1.250 times" in alt and display.MINUS not in alt
