@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from benchmarks import compare, controls, display, pairing, tables, task_controls
-from benchmarks.controls import PAIRS, RESCALED_PAIRS
+from benchmarks.controls import FACTORS, PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.site import paired
 from benchmarks.site.accuracy import how, judged, judged_heads, older
@@ -120,16 +120,18 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 
 def on_tasks(store: Store) -> dict[str, str]:
-    """Of each task and gate what its constant and the rescaled gate are, compared with none."""
+    """Of each task and gate it is made for what its constant and the rescaled gate are."""
     found = {}
-    for task in TASKS:
+    for task, about in TASKS.items():
+        gates = [arm for arm in about.named if arm in FACTORS]
+        if not gates:
+            continue
         rows = task_controls.rows(store, task)
         frames = {
             name: judge(_of(rows, name), FAMILIES[name]).set_index("key") for name in FAMILIES
         }
-        for gate, (_, constant) in PAIRS.items():
-            if gate in CONSTANTS:
-                continue
+        for gate in gates:
+            constant = PAIRS[gate][1]
             key = next(one for one in CONSTANTS if PAIRS[one][0] == constant)
             alone = _clause(frames["constants"], key, _of(rows, "constants"))
             freed = _clause(frames["rescaled"], gate, _of(rows, "rescaled"))
@@ -182,25 +184,25 @@ def _counts(store: Store) -> dict[str, str]:
 
 def facts(store: Store) -> dict[str, str]:
     """The lines of the first comparison, in words and together; and those of the tasks, counted."""
-    found = {f"controls.{key}": display.MISSING for key in PAIRS}
-    found |= {f"controls.rescaled.{key}": display.MISSING for key in RESCALED_PAIRS}
+    found = {f"controls.{gate}": display.MISSING for gate in FACTORS}
+    found |= {f"controls.rescaled.{gate}": display.MISSING for gate in FACTORS}
     found["controls.summary"] = summary(store) or f"{display.MISSING.capitalize()}."
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
         for family, pairs in FAMILIES.items():
             frame = judge(_of(rows, family), pairs)
             start = compare.preview_words(frame, which, frame["arm"].tolist())
-            for row in tables.records(frame):
-                text = comparison(row)
+            for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
-                found[f"controls.{key}"] = of_arm(start, text)
+                found[f"controls.{key}"] = of_arm(start, comparison(row))
     return found | _counts(store) | on_tasks(store)
 
 
 def summary(store: Store) -> str:
-    """The constants against none and the gates against them, in the first comparison; or ""."""
+    """In the first comparison constants against none, gates against them, rescaled gates; or ""."""
     for which in controls.comparisons(store)[:1]:
-        frame = judge(controls.rows(store, which)).set_index("key")
+        rows = controls.rows(store, which)
+        frame = judge(rows).set_index("key")
         start = compare.preview_words(frame, which, frame["arm"].tolist())
         half, quarter = (tables.records(frame.loc[[key]])[0] for key in CONSTANTS)
         words = [f"{start}."] if start else []
@@ -208,5 +210,11 @@ def summary(store: Store) -> str:
         words.append(f"A constant 1/4: {comparison(quarter)}.")
         gates = frame.drop(list(CONSTANTS))["verdict"].dropna().tolist()
         words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
+        freed = judge(_of(rows, "rescaled"), RESCALED_PAIRS)
+        verdicts = freed["verdict"].dropna().tolist()
+        if verdicts:
+            what = "gates rescaled so that they start as none does, compared with none"
+            start = compare.preview_words(freed, which, freed["arm"].tolist())
+            words.append(after(start, verdict_counts(verdicts, what), ": "))
         return " ".join(words)
     return ""

@@ -155,13 +155,12 @@ def values(cell, points):
 
 def test_the_page_tells_a_start_from_a_gate(store):
     said = facts.facts(store)
-    assert said["controls.half"].startswith(stats.SAME)
-    assert said["controls.quarter"].startswith("lower by 0.50 points")
     assert said["controls.se"].startswith(stats.SAME)
     assert said["controls.cbam"].startswith("higher by 0.50 points")
     assert said["controls.coord"].startswith("lower by 0.50 points")
     assert said["controls.eca"].startswith(stats.SAME)
     assert said["controls.summary"].startswith("A constant 1/2 in place of a gate: no measurable")
+    assert "A constant 1/4: lower by 0.50 points" in said["controls.summary"]
     assert said["controls.summary"].endswith(
         "Of 4 gates, compared with the constant of their size, 1 is higher, 1 is lower, "
         "2 show no measurable difference."
@@ -188,15 +187,14 @@ def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
     start = "Preview, not a result: 0 to 10 of 10 planned seeds"
     assert start in page.constants(few), "gates of the plan were not begun"
     said = facts.facts(few)
-    assert said["controls.half"].startswith(start) and said["controls.eca"] == "not measured"
+    assert said["controls.summary"].startswith(start) and said["controls.eca"] == "not measured"
 
 
 def test_a_run_that_diverged_stands_in_the_sentence_of_its_line(store):
     lost = next(cell for cell in CELLS if cell.variant == HALF[1] and cell.seed == 3)
     trial.append(store, lost, None, status="diverged")
     said = facts.facts(store)
-    assert "9 paired seeds, 1 more run diverged" in said["controls.half"]
-    assert "1 more run diverged" in said["controls.summary"]
+    assert "9 paired seeds, 1 more run diverged" in said["controls.summary"]
 
 
 def test_runs_that_are_there_are_not_planned_again(tmp_path):
@@ -268,13 +266,19 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
         if cell.module == RESCALED["se"][0] and cell.variant in (SE, COORD):
             trial.append(store, cell, values(cell, 0.5 if cell.variant == COORD else 0.0))
     assert "Preview, not a result: 0 to 10 of 10 planned seeds" in page.rescaled(store)
-    assert facts.facts(store)["controls.rescaled.cbam"] == "not measured"
+    said = facts.facts(store)
+    assert said["controls.rescaled.cbam"] == "not measured"
+    assert "10 planned seeds: Of 2 gates rescaled" in said["controls.summary"]
     for cell in CELLS:
         if cell.module == RESCALED["se"][0] and cell.variant not in (SE, COORD):
             trial.append(store, cell, values(cell, 0.0))
     said = facts.facts(store)
     assert said["controls.rescaled.coord"].startswith("higher by 0.50 points")
     assert said["controls.rescaled.se"].startswith(stats.SAME)
+    assert said["controls.summary"].endswith(
+        "Of 4 gates rescaled so that they start as none does, compared with none, 1 is higher, "
+        "3 show no measurable difference."
+    )
     text = page.rescaled(store)
     assert ">higher<" in row_of(text, "coord × 4 less none") and "Preview" not in text
     verdicts = [part.split("</tbody>")[0] for part in (before, page.constants(store))]

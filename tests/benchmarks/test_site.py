@@ -57,8 +57,8 @@ def test_every_generated_table_is_on_a_page(fragments):
 
 
 def test_facts_that_no_page_reads_are_of_a_family_that_pages_read(tried):
-    """A family is made as a whole: every claim, every pair, every table."""
-    families = ("claim.", "controls.", "paper.", "rows.")
+    """A family is made as a whole: every claim, every printed table, every file."""
+    families = ("claim.", "paper.", "rows.")
     unread = set(facts.facts(tried)) - keys_of("r")
     assert {key for key in unread if not key.startswith(families)} == set()
 
@@ -306,14 +306,6 @@ def test_the_latency_figure_names_what_it_does_not_draw(tried, tmp_path):
     assert "one image" not in figure.caption
     panels = {value["panel"] for value in figure.values}
     assert panels == {"resnet18, batch 1, 224 px", "resnet10_small, batch 32, 28 px"}
-
-
-def test_multiply_adds_are_relative_to_the_bare_backbone(tmp_path):
-    results = Store(tmp_path)
-    trial.latency(results)
-    added = {"macs": 300, "macs_added": 200, "params": 1}
-    trial.append(results, replace(trial.COST, module="se"), added)
-    assert [value["share"] for value in figures.tradeoff(results).values] == [200]
 
 
 def test_the_load_beside_a_timing_stands_beneath_its_table(tmp_path):
