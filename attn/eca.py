@@ -52,7 +52,8 @@ class ECA(nn.Module):
         channels: C.
         kernel_size: k, an odd integer; "adaptive" for `eca_kernel_size(C, gamma, b)`; None for
             what `form` says.
-        gamma, b: the constants of the formula, unused with a fixed k.
+        gamma: divides the logarithm in the formula; unused with a fixed k.
+        b: is added to it before that; unused with a fixed k.
         form: "code" (k = 3) or "paper" (the formula), where kernel_size is None.
 
     Raises:

@@ -44,7 +44,7 @@ def figure(store: Store) -> Figure:
             f"({'; '.join(fronts)})."
         )
     alt = "; ".join(_said(v) for v in values if v["module"] != "none")
-    size = panels("cost", 2, _layers(values), 270, 300, words)
+    size = panels("cost", 3, _layers(values), 200, 300, words)
     return Figure("equal-cost", caption, alt, values, [], size)
 
 

@@ -12,6 +12,9 @@ from benchmarks import display
 OFF_SCALE = "off the scale"
 """The word of an interval that goes where no value can be; a table that has it explains it."""
 
+LONG = 12
+"""Letters of a row's name that stand in one line; a longer name gets room for more."""
+
 _WHY_OFF_SCALE = (
     " Off the scale: Student's interval reaches as far up as down and knows no bounds, so where "
     "seeds differ much it ends below 0 or above 100 %."
@@ -103,7 +106,9 @@ def _head(head: Head) -> str:
 
 
 def _row(heads: Sequence[Head], row: Sequence[Entry], titled: bool) -> str:
-    cells = [f'<th scope="row">{escape(row[0].text)}</th>']
+    name = row[0].text
+    kind = ' class="long"' if len(name) > LONG else ""
+    cells = [f'<th scope="row"{kind}>{escape(name)}</th>']
     cells += [_cell(head, entry, titled) for head, entry in zip(heads[1:], row[1:], strict=True)]
     return f"<tr>{''.join(cells)}</tr>"
 
