@@ -24,6 +24,7 @@ from benchmarks.site.charts import (
     PADDING,
     WIDTH,
     Figure,
+    axis,
     dashed,
     intervals,
     module_legend,
@@ -126,18 +127,12 @@ def tradeoff(store: Store) -> Figure:
         {
             "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
             "encoding": {
-                "x": {
-                    "field": "share",
-                    "type": "quantitative",
-                    "title": "multiply-adds added, % of the bare backbone's",
-                    "scale": {"type": "symlog", "constant": 0.1},
-                },
-                "y": {
-                    "field": "ratio",
-                    "type": "quantitative",
-                    "title": "latency, times the bare backbone",
-                    "scale": {"zero": False},
-                },
+                "x": axis(
+                    "share",
+                    "multiply-adds added, % of the bare backbone's",
+                    scale={"type": "symlog", "constant": 0.1},
+                ),
+                "y": axis("ratio", "latency, times the bare backbone", scale={"zero": False}),
                 "color": module_scale("color", legend),
                 "stroke": module_scale("color"),
                 "shape": module_scale("shape", legend),
