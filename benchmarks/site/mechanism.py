@@ -15,7 +15,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
-from benchmarks.site.charts import EVEN_PADDING, Figure, intervals
+from benchmarks.site.charts import EVEN_PADDING, Figure, intervals, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -190,7 +190,7 @@ def differences(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, a panel a task."""
     values: list[dict[str, Any]] = []
     unfinished = False
-    panels = {
+    titles = {
         task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
     }
     for task in TASKS:
@@ -201,22 +201,12 @@ def differences(store: Store) -> Figure:
         for row in compared.to_dict("records"):
             numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
             words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append({"panel": panels[task], **words, **display.cleaned(numbers)})
+            values.append({"panel": titles[task], **words, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in accuracy, points", 0.0, sort)
-    size = {
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "title": None,
-            "sort": [
-                panel for panel in panels.values() if any(v["panel"] == panel for v in values)
-            ],
-        },
-        "columns": 2,
-        "resolve": {"scale": {"x": "independent"}},
-        "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
-    }
+    shown = list(dict.fromkeys(v["panel"] for v in values))
+    apart = {"scale": {"x": "independent"}}
+    size = panels("panel", 2, layers, 250, {"step": 22}, shown, resolve=apart)
     start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
