@@ -190,18 +190,12 @@ def differences(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, a panel a task."""
     values: list[dict[str, Any]] = []
     unfinished = False
-    titles = {
-        task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
-    }
-    for task in TASKS:
+    for task, about in TASKS.items():
         rows = pairing.task_rows(store, task)
         frame = compare.judged(rows)
-        compared = frame[frame["difference"].notna()]
-        unfinished |= bool(len(compared) and preview_of(frame, rows))
-        for row in compared.to_dict("records"):
-            numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
-            words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append({"panel": titles[task], **words, **display.cleaned(numbers)})
+        found = paired.drawn(frame, panel=f"{task}: made for {' and '.join(about.named)}")
+        unfinished |= bool(found and preview_of(frame, rows))
+        values += found
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in accuracy, points", 0.0, sort)
     shown = list(dict.fromkeys(v["panel"] for v in values))
@@ -212,8 +206,5 @@ def differences(store: Store) -> Figure:
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
         f"over the seeds. {paired.ADJUSTED_MARKS}"
     )
-    alt = "; ".join(
-        f"{v['panel']}, {v['arm']} {display.points(v['difference'])}, {v['verdict']}"
-        for v in values
-    )
+    alt = "; ".join(f"{v['panel']}, {paired.said(v)}" for v in values)
     return Figure("mechanism", caption, alt, values, layers, size)
