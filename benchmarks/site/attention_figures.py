@@ -11,6 +11,7 @@ from benchmarks.site.attention import TIMM, by_words
 from benchmarks.site.charts import (
     EVEN_PADDING,
     Figure,
+    axis,
     dashed,
     module_legend,
     module_scale,
@@ -47,14 +48,13 @@ def speed(store: Store) -> Figure:
         {
             "mark": {"type": "point", "filled": True, "size": 90},
             "encoding": {
-                "y": {"field": "arm", "type": "nominal", "sort": list(MODULES), "title": None},
-                "x": {
-                    "field": "times",
-                    "type": "quantitative",
-                    "title": "time, times the bare passes",
-                    "scale": {"type": "log", "nice": False, "padding": 10},
-                    "axis": {"values": [1, 2, 5, 10, 20, 50], "format": "d"},
-                },
+                "y": axis("arm", None, "nominal", sort=list(MODULES)),
+                "x": axis(
+                    "times",
+                    "time, times the bare passes",
+                    scale={"type": "log", "nice": False, "padding": 10},
+                    axis={"values": [1, 2, 5, 10, 20, 50], "format": "d"},
+                ),
                 "color": nominal("form", forms, legend=legend),
                 "shape": {"field": "form", "type": "nominal", "scale": scale, "legend": legend},
             },
@@ -94,13 +94,8 @@ def breakdown(store: Store) -> Figure:
         {
             "mark": "bar",
             "encoding": {
-                "y": {"field": "arm", "type": "nominal", "sort": order, "title": None},
-                "x": {
-                    "field": "ms",
-                    "type": "quantitative",
-                    "title": "milliseconds",
-                    "axis": {"tickCount": 5},
-                },
+                "y": axis("arm", None, "nominal", sort=order),
+                "x": axis("ms", "milliseconds", axis={"tickCount": 5}),
                 "color": nominal("kind", kinds, legend=legend),
                 "order": {"field": "order", "type": "quantitative"},
             },
@@ -135,19 +130,13 @@ def counts(store: Store) -> Figure:
         {
             "mark": {"type": "point", "filled": True, "size": 70},
             "encoding": {
-                "x": {
-                    "field": "share",
-                    "type": "quantitative",
-                    "title": None,
-                    "scale": {"type": "symlog", "constant": 0.5},
-                    "axis": {"values": [0, 1, 3, 10, 30, 100]},
-                },
-                "y": {
-                    "field": "ratio",
-                    "type": "quantitative",
-                    "title": "time, times the bare backbone",
-                    "scale": {"zero": False},
-                },
+                "x": axis(
+                    "share",
+                    None,
+                    scale={"type": "symlog", "constant": 0.5},
+                    axis={"values": [0, 1, 3, 10, 30, 100]},
+                ),
+                "y": axis("ratio", "time, times the bare backbone", scale={"zero": False}),
                 "color": module_scale("color", legend),
                 "stroke": module_scale("color"),
                 "shape": module_scale("shape", legend),

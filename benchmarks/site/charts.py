@@ -133,6 +133,11 @@ def _config(scheme: str) -> dict[str, Any]:
     }
 
 
+def axis(field: str, title: str | None, kind: str = "quantitative", **more: Any) -> dict[str, Any]:
+    """A field along an axis with a title; None writes none, not even the field's name."""
+    return {"field": field, "type": kind, "title": title, **more}
+
+
 def nominal(
     field: str,
     domain: Iterable[str],
@@ -199,8 +204,8 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
     """Points with their intervals, a line at the reference and the verdict in words."""
     scale = {"zero": False, "nice": False, "padding": 10}
     ticks = {"tickCount": 6, "labelOverlap": True, "labelFlush": False}
-    axis = {"title": title, "scale": scale, "axis": ticks, "type": "quantitative"}
-    arm = {"field": "arm", "type": "nominal", "sort": sort, "title": None}
+    x = axis(value, title, scale=scale, axis=ticks)
+    arm = axis("arm", None, "nominal", sort=sort)
     return [
         dashed("x", datum=reference),
         {
@@ -208,7 +213,7 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
             "transform": [{"filter": "isValid(datum.low)"}],
             "encoding": {
                 "y": arm,
-                "x": {"field": "low", **axis},
+                "x": {**x, "field": "low"},
                 "x2": {"field": "high"},
                 "color": module_scale("color"),
             },
@@ -217,7 +222,7 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
             "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
             "encoding": {
                 "y": arm,
-                "x": {"field": value, **axis},
+                "x": x,
                 "color": module_scale("color"),
                 "stroke": module_scale("color"),
                 "shape": module_scale("shape"),
@@ -232,7 +237,7 @@ def verdict_words(sort: list[str]) -> dict[str, Any]:
     return {
         "mark": {"type": "text", "align": "left", "dx": 10},
         "encoding": {
-            "y": {"field": "arm", "type": "nominal", "sort": sort, "title": None},
+            "y": axis("arm", None, "nominal", sort=sort),
             "x": {"value": WIDTH},
             "text": {"field": "verdict"},
         },

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
-from benchmarks.site.charts import EVEN_PADDING, Figure, dashed, nominal, panels
+from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -101,20 +101,22 @@ def figure(store: Store) -> Figure:
     ]
     loads = list(bench.LOADS)
     scale = {"type": "log", "nice": False, "padding": 10}
-    axis = {"type": "quantitative", "title": "measured ratio", "scale": scale}
     place = {
-        "y": {"field": "method", "type": "nominal", "sort": list(NAMES.values()), "title": None},
+        "y": axis("method", None, "nominal", sort=list(NAMES.values())),
         "yOffset": {"field": "load", "type": "nominal", "sort": loads},
         "color": nominal("load", loads, legend={"title": None, "orient": "top"}),
     }
 
+    def measured(field: str, **more: Any) -> dict[str, Any]:
+        return axis(field, "measured ratio", scale=scale, **more)
+
     def rule(low: str, high: str, width: int) -> dict[str, Any]:
-        x = {"field": low, **axis, "axis": {"values": TICKS, "format": ".2f", "labelOverlap": True}}
+        x = measured(low, axis={"values": TICKS, "format": ".2f", "labelOverlap": True})
         mark = {"type": "rule", "strokeWidth": width}
         return {"mark": mark, "encoding": {**place, "x": x, "x2": {"field": high}}}
 
     layers = [
-        dashed("x", field="truth", **axis),
+        dashed("x", **measured("truth")),
         rule("ratio_q025", "ratio_q975", 2),
         rule("ratio_q25", "ratio_q75", 7),
         {
@@ -122,7 +124,7 @@ def figure(store: Store) -> Figure:
             "encoding": {
                 "y": place["y"],
                 "yOffset": place["yOffset"],
-                "x": {"field": "ratio_median", **axis},
+                "x": measured("ratio_median"),
             },
         },
     ]

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
-from benchmarks.site.charts import CANNOT_TELL, Figure, module_legend, module_scale, panels
+from benchmarks.site.charts import CANNOT_TELL, Figure, axis, module_legend, module_scale, panels
 from benchmarks.site.equal_cost import WORDS, by_arm, channels, preview
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -130,11 +130,10 @@ def _times(spent: pd.Series, arm: str) -> float:
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
     legend = module_legend(values)
-    x: dict[str, Any] = {"field": "times", "type": "quantitative", "title": "times none"}
-    x["scale"] = {"type": "log", "nice": False, "padding": 10}
-    x["axis"] = {"values": list(TICKS), "format": "~g"}
-    y: dict[str, Any] = {"type": "quantitative", "title": "top-1, %", "scale": {"zero": False}}
-    y["axis"] = {"minExtent": 46}  # a reader's font may be wider than the one that was measured
+    scale = {"type": "log", "nice": False, "padding": 10}
+    x = axis("times", "times none", scale=scale, axis={"values": list(TICKS), "format": "~g"})
+    # A reader's font may be wider than the one that was measured.
+    y = axis("top1", "top-1, %", scale={"zero": False}, axis={"minExtent": 46})
     colour = module_scale("color", legend)
     return [
         {
@@ -145,19 +144,19 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "color": "gray",
             },
             "transform": [{"filter": "datum.front"}],
-            "encoding": {"x": x, "y": {"field": "top1", **y}},
+            "encoding": {"x": x, "y": y},
         },
         {
             "mark": {"type": "line", "strokeWidth": 2},
             "transform": [{"filter": "datum.module == 'none'"}],
-            "encoding": {"x": x, "y": {"field": "top1", **y}, "color": colour},
+            "encoding": {"x": x, "y": y, "color": colour},
         },
         {
             "mark": {"type": "rule", "strokeWidth": 2},
             "transform": [{"filter": "isValid(datum.low)"}],
             "encoding": {
                 "x": x,
-                "y": {"field": "low", **y},
+                "y": {**y, "field": "low"},
                 "y2": {"field": "high"},
                 "color": colour,
             },
@@ -166,7 +165,7 @@ def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "mark": {"type": "point", "filled": True, "size": 90, "strokeWidth": 2},
             "encoding": {
                 "x": x,
-                "y": {"field": "top1", **y},
+                "y": y,
                 "color": colour,
                 "stroke": module_scale("color"),
                 "shape": module_scale("shape", legend),

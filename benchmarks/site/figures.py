@@ -36,17 +36,13 @@ ENDS = {"ratio": "", "low": "_low", "high": "_high"}
 def accuracy(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, in the first comparison."""
     values: list[dict[str, Any]] = []
-    said: list[str] = []
     caption, start = "Difference in test accuracy to the bare backbone, by module.", ""
     found = compare.main_first(store)
     if found:
         which = found[0]
         frame = compare.accuracy_table(store, which)
-        for row in frame[frame["difference"].notna()].to_dict("records"):
-            numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
-            words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append(words | {k: round(float(number), 4) for k, number in numbers.items()})
-            said.append(f"{row['arm']} {display.points(row['difference'])}, {row['verdict']}")
+        # The README keeps this drawing: only what can be seen should make it stale.
+        values = paired.drawn(frame, digits=4)
         least, most = frame["pairs"].min(), frame["pairs"].max()
         seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
         what, marks = "mean", paired.HOLLOW
@@ -64,7 +60,7 @@ def accuracy(store: Store) -> Figure:
     size: dict[str, Any] = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
     if start:
         size["title"] = {"text": start.strip(), "anchor": "start"}
-    alt = f"{start}Difference in points: {'; '.join(said)}"
+    alt = f"{start}Difference in points: {'; '.join(map(paired.said, values))}"
     return Figure("accuracy", caption, alt, values, layers, size)
 
 

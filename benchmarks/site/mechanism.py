@@ -15,7 +15,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
-from benchmarks.site.charts import EVEN_PADDING, Figure, intervals
+from benchmarks.site.charts import EVEN_PADDING, Figure, intervals, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -190,40 +190,21 @@ def differences(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, a panel a task."""
     values: list[dict[str, Any]] = []
     unfinished = False
-    panels = {
-        task: f"{task}: made for {' and '.join(about.named)}" for task, about in TASKS.items()
-    }
-    for task in TASKS:
+    for task, about in TASKS.items():
         rows = pairing.task_rows(store, task)
         frame = compare.judged(rows)
-        compared = frame[frame["difference"].notna()]
-        unfinished |= bool(len(compared) and preview_of(frame, rows))
-        for row in compared.to_dict("records"):
-            numbers = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
-            words = {"arm": row["arm"], "module": row["arm"].split()[0], "verdict": row["verdict"]}
-            values.append({"panel": panels[task], **words, **display.cleaned(numbers)})
+        found = paired.drawn(frame, panel=f"{task}: made for {' and '.join(about.named)}")
+        unfinished |= bool(found and preview_of(frame, rows))
+        values += found
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in accuracy, points", 0.0, sort)
-    size = {
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "title": None,
-            "sort": [
-                panel for panel in panels.values() if any(v["panel"] == panel for v in values)
-            ],
-        },
-        "columns": 2,
-        "resolve": {"scale": {"x": "independent"}},
-        "spec": {"width": 250, "height": {"step": 22}, "layer": layers},
-    }
+    shown = list(dict.fromkeys(v["panel"] for v in values))
+    apart = {"scale": {"x": "independent"}}
+    size = panels("panel", 2, layers, 250, {"step": 22}, shown, resolve=apart)
     start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
         f"over the seeds. {paired.ADJUSTED_MARKS}"
     )
-    alt = "; ".join(
-        f"{v['panel']}, {v['arm']} {display.points(v['difference'])}, {v['verdict']}"
-        for v in values
-    )
+    alt = "; ".join(f"{v['panel']}, {paired.said(v)}" for v in values)
     return Figure("mechanism", caption, alt, values, layers, size)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import alexnet, display, tables
 from benchmarks.site import paired
-from benchmarks.site.charts import EVEN_PADDING, Figure, dashed, nominal, shaped
+from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, shaped
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import rows_of
@@ -188,16 +188,10 @@ def path_figure(store: Store) -> Figure:
         found = tables.ok(of_arm(rows, arm))["accuracy"].dropna().tolist()
         if found:
             values.append({"network": words.partition(":")[0], **paired.ends(found)})
-    axis = {"type": "quantitative", "title": "test accuracy, %", "scale": {"zero": False}}
     names = [v["network"] for v in values]
-    y = {
-        "field": "network",
-        "type": "nominal",
-        "sort": names,
-        "title": None,
-        "axis": {"labelLimit": 400},
-    }
-    layers = paired.marks({"y": y, "x": {"field": "mean", **axis}})
+    y = axis("network", None, "nominal", sort=names, axis={"labelLimit": 400})
+    x = axis("mean", "test accuracy, %", scale={"zero": False})
+    layers = paired.marks({"y": y, "x": x})
     caption = (
         "Test accuracy from LeNet-5 to AlexNet, each network with one change more than the one "
         "above: mean and 95 % interval over the seeds."
@@ -216,15 +210,13 @@ def dropout_figure(store: Store) -> Figure:
             found = paired.differences(dropped, without, column)
             if found:
                 values.append({"images": _times(arm), "what": words, **paired.ends(found)})
-    axis = {"type": "quantitative", "title": "accuracy with dropout less without, points"}
     names = list(dict.fromkeys(v["images"] for v in values))
     encoding = {
-        "y": {"field": "images", "type": "nominal", "sort": names, "title": None},
+        "y": axis("images", None, "nominal", sort=names, axis={"labelLimit": 300}),
         "yOffset": {"field": "what", "type": "nominal", "sort": list(columns.values())},
-        "x": {"field": "mean", **axis},
+        "x": axis("mean", "accuracy with dropout less without, points"),
         "color": nominal("what", columns.values()),
     }
-    encoding["y"]["axis"] = {"labelLimit": 300}
     layers = [dashed("x", datum=0), *paired.marks(shaped(encoding))]
     caption = (
         "What dropout does to AlexNet, on the test images and on the images it learned from: mean "

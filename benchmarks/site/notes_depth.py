@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks import depth, display, stats, tables
 from benchmarks.site import paired
-from benchmarks.site.charts import EVEN_PADDING, Figure, nominal, panels, shaped
+from benchmarks.site.charts import EVEN_PADDING, Figure, axis, nominal, panels, shaped
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import rows_of
@@ -102,18 +102,8 @@ def figure(store: Store) -> Figure:
                     words = {"budget": budget, "kind": kind, "depth": layers}
                     values.append({**words, **paired.ends(found.tolist())})
     encoding = {
-        "x": {
-            "field": "depth",
-            "type": "ordinal",
-            "title": "hidden layers",
-            "axis": {"labelAngle": 0},
-        },
-        "y": {
-            "field": "mean",
-            "type": "quantitative",
-            "title": "test accuracy, %",
-            "scale": {"zero": False},
-        },
+        "x": axis("depth", "hidden layers", "ordinal", axis={"labelAngle": 0}),
+        "y": axis("mean", "test accuracy, %", scale={"zero": False}),
         "color": nominal("kind", depth.KINDS),
     }
     line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}

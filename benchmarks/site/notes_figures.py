@@ -9,7 +9,16 @@ from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks.site.charts import EVEN_PADDING, SHAPES, Figure, lines, nominal, panels, shaped
+from benchmarks.site.charts import (
+    EVEN_PADDING,
+    SHAPES,
+    Figure,
+    axis,
+    lines,
+    nominal,
+    panels,
+    shaped,
+)
 from benchmarks.site.notes_trained import ACTIVATIONS, rule
 from benchmarks.site.paired import rows_of, three
 from benchmarks.store import Store
@@ -49,13 +58,11 @@ def boundaries(store: Store) -> Figure:
 
 def _map() -> list[dict[str, Any]]:
     """Areas of one answer, and points above them with a shape a class."""
-    axis = {"type": "quantitative", "title": None, "axis": None}
     scale = {"domain": [-bench.EXTENT, bench.EXTENT], "nice": False}
-    x, y = ({"field": name, "scale": scale, **axis} for name in "xy")
-    classes: dict[str, Any] = {"field": "class", "type": "nominal", "legend": None}
+    x, y = (axis(name, None, scale=scale, axis=None) for name in "xy")
     domain = [str(c) for c in range(bench.CLASSES[0])]
-    colour = {**classes, "scale": {"domain": domain, "range": "@colours"}}
-    shape = {**classes, "scale": {"domain": domain, "range": list(SHAPES[: len(domain)])}}
+    colour = nominal("class", domain, legend=None)
+    shape = {**colour, "scale": {"domain": domain, "range": list(SHAPES[: len(domain)])}}
     ends = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
     return [
         {
@@ -103,21 +110,21 @@ def spiral(store: Store) -> Figure:
                 numbers = {"mean": mine.mean(), "low": mine.min(), "high": mine.max()}
                 numbers = {k: display.clean(v) for k, v in numbers.items()}
                 values.append({"rule": rule(recipe), "activation": words, **numbers})
-    x = {"type": "quantitative", "title": "training accuracy", "scale": {"zero": False}}
+    x = axis("mean", "training accuracy", scale={"zero": False})
     rules = [rule(name) for name in bench.OPTIMISERS]
     place = {
-        "y": {"field": "rule", "type": "nominal", "sort": rules, "title": None},
+        "y": axis("rule", None, "nominal", sort=rules),
         "yOffset": {"field": "activation", "type": "nominal", "sort": list(ACTIVATIONS.values())},
         "color": nominal("activation", ACTIVATIONS.values()),
     }
     layers = [
         {
             "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": {**place, "x": {"field": "low", **x}, "x2": {"field": "high"}},
+            "encoding": {**place, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 60},
-            "encoding": shaped({**place, "x": {"field": "mean", **x}}),
+            "encoding": shaped({**place, "x": x}),
         },
     ]
     size = {"width": 440, "height": {"step": 14}, "padding": EVEN_PADDING}
@@ -140,18 +147,8 @@ def activations(store: Store) -> Figure:
         values.append({"activation": ACTIVATIONS[str(name)], "depth": layers_, "accuracy": mean})
     names = [ACTIVATIONS[name] for name in depth.ACTIVATIONS]
     encoding = {
-        "x": {
-            "field": "depth",
-            "type": "ordinal",
-            "title": "hidden layers",
-            "axis": {"labelAngle": 0},
-        },
-        "y": {
-            "field": "accuracy",
-            "type": "quantitative",
-            "title": "training accuracy, mean over the seeds",
-            "scale": {"domain": [0, 1]},
-        },
+        "x": axis("depth", "hidden layers", "ordinal", axis={"labelAngle": 0}),
+        "y": axis("accuracy", "training accuracy, mean over the seeds", scale={"domain": [0, 1]}),
         "color": nominal("activation", names),
     }
     layers = lines(encoding, 70)
@@ -178,18 +175,8 @@ def calibration(store: Store) -> Figure:
                 mean = display.clean(mine[column].mean())
                 values.append({"head": head, "epochs": epochs, "what": words, "percent": mean})
     encoding = {
-        "x": {
-            "field": "epochs",
-            "type": "ordinal",
-            "title": "epochs",
-            "axis": {"labelAngle": 0},
-        },
-        "y": {
-            "field": "percent",
-            "type": "quantitative",
-            "title": "%, mean over the seeds",
-            "scale": {"zero": False},
-        },
+        "x": axis("epochs", "epochs", "ordinal", axis={"labelAngle": 0}),
+        "y": axis("percent", "%, mean over the seeds", scale={"zero": False}),
         "color": nominal("what", kinds.values()),
     }
     layers = lines(encoding, 70)

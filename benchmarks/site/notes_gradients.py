@@ -8,7 +8,16 @@ import pandas as pd
 
 from benchmarks import display, stats
 from benchmarks import gradients as bench
-from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, dashed, lines, nominal, panels
+from benchmarks.site.charts import (
+    EVEN_PADDING,
+    LONG_NAMES,
+    Figure,
+    axis,
+    dashed,
+    lines,
+    nominal,
+    panels,
+)
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import ACTIVATIONS
 from benchmarks.site.origin import origin
@@ -160,22 +169,15 @@ def cases(store: Store) -> Figure:
                 panel = {"panel": f"{depth} hidden layers", "network": network(variant)}
                 values.append({**panel, **words, **numbers})
     names = [ACTIVATIONS[name] for name in bench.ACTIVATIONS]
-    x = {
-        "field": "ratio",
-        "type": "quantitative",
-        "title": "gradient, power of ten",
-        "scale": {"type": "symlog", "constant": 1, "domain": [-50, 6], "nice": False},
-        "axis": {"values": [-40, -10, -3, -1, 0, 1, 3], "labelOverlap": True},
-    }
-    y = {
-        "field": "train",
-        "type": "quantitative",
-        "title": "training accuracy, %",
-        "scale": {"domain": [0, 100]},
-    }
+    x = axis(
+        "ratio",
+        "gradient, power of ten",
+        scale={"type": "symlog", "constant": 1, "domain": [-50, 6], "nice": False},
+        axis={"values": [-40, -10, -3, -1, 0, 1, 3], "labelOverlap": True},
+    )
     point = {
         "x": x,
-        "y": y,
+        "y": axis("train", "training accuracy, %", scale={"domain": [0, 100]}),
         "color": nominal("link", LINKS.values(), legend=LONG_NAMES),
         "shape": nominal("activation", names, "shape", LONG_NAMES),
     }
@@ -221,12 +223,8 @@ def layers(store: Store) -> Figure:
             values.append({"network": network(variant), "layer": layer, "ratio": ratio})
     names = [network(variant) for variant in TOLD_APART]
     encoding = {
-        "x": {"field": "layer", "type": "quantitative", "title": "after hidden layer"},
-        "y": {
-            "field": "ratio",
-            "type": "quantitative",
-            "title": "gradient over that after the last, power of ten",
-        },
+        "x": axis("layer", "after hidden layer"),
+        "y": axis("ratio", "gradient over that after the last, power of ten"),
         "color": nominal("network", names, legend={**LONG_NAMES, "columns": 2}),
     }
     layers_ = lines(encoding)

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import display, tables
 from benchmarks import optimisers as bench
 from benchmarks.notes import grids
-from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal
+from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, axis, lines, nominal
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.notes_trajectories import RULES, rate
 from benchmarks.site.origin import origin
@@ -104,19 +104,10 @@ def widths(store: Store) -> Figure:
         mine = rows[(rows["variant"] == rule) & (rows["recipe"] == bench.recipe(lr))]["held"]
         if len(mine):
             values.append({"rule": RULES[rule], "rate": lr, "held": display.clean(mine.mean())})
+    ticks = {"values": [0.0001, 0.001, 0.01, 0.1, 1], "format": "~g"}
     encoding = {
-        "x": {
-            "field": "rate",
-            "type": "quantitative",
-            "title": "rate",
-            "scale": {"type": "log"},
-            "axis": {"values": [0.0001, 0.001, 0.01, 0.1, 1], "format": "~g"},
-        },
-        "y": {
-            "field": "held",
-            "type": "quantitative",
-            "title": "held-out accuracy, %, mean over the seeds",
-        },
+        "x": axis("rate", "rate", scale={"type": "log"}, axis=ticks),
+        "y": axis("held", "held-out accuracy, %, mean over the seeds"),
         "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
     layers = lines(encoding)
@@ -143,19 +134,10 @@ def speeds(store: Store) -> Figure:
                 {"rule": words, "epoch": epoch, "loss": display.clean(loss)}
                 for epoch, loss in enumerate(series, 1)
             ]
+    scale = {"type": "log", "nice": False}
     encoding = {
-        "x": {
-            "field": "epoch",
-            "type": "ordinal",
-            "title": "epoch",
-            "axis": {"labelAngle": 0},
-        },
-        "y": {
-            "field": "loss",
-            "type": "quantitative",
-            "title": "training loss, mean over the seeds",
-            "scale": {"type": "log", "nice": False},
-        },
+        "x": axis("epoch", "epoch", "ordinal", axis={"labelAngle": 0}),
+        "y": axis("loss", "training loss, mean over the seeds", scale=scale),
         "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
     layers = lines(encoding)

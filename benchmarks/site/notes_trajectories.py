@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables, trajectories
-from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, lines, nominal, panels
+from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, axis, lines, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import rows_of
@@ -115,18 +115,11 @@ def paths(store: Store) -> Figure:
             values.append({"panel": panel, "what": "path", "step": number, "x": x, "y": y})
         values += [{"panel": panel, **one} for one in _heights()]
     titles = list(dict.fromkeys(v["panel"] for v in values))
-    scales = {"x": [-5.5, 1.5], "y": [-1.1, 1.1]}
-    words = {"x": "x, along the ravine", "y": "y, across"}
-    encoding: dict[str, Any] = {
-        name: {
-            "field": name,
-            "type": "quantitative",
-            "title": words[name],
-            "scale": {"domain": domain, "nice": False},
-        }
-        for name, domain in scales.items()
+    encoding = {
+        "x": axis("x", "x, along the ravine", scale={"domain": [-5.5, 1.5], "nice": False}),
+        "y": axis("y", "y, across", scale={"domain": [-1.1, 1.1], "nice": False}),
+        "order": {"field": "step", "type": "quantitative"},
     }
-    encoding["order"] = {"field": "step", "type": "quantitative"}
     path = [{"filter": "datum.what == 'path'"}]
     layers = [
         {
@@ -183,14 +176,13 @@ def escape(store: Store) -> Figure:
                 values.append({"rule": RULES[row.variant], "step": step, "distance": abs(y)})
     names = [RULES[name] for name in trajectories.RATES["saddle"]]
     encoding = {
-        "x": {"field": "step", "type": "quantitative", "title": "step"},
-        "y": {
-            "field": "distance",
-            "type": "quantitative",
-            "title": "distance from the ridge",
-            "scale": {"type": "log"},
-            "axis": {"format": ".0e", "tickCount": 6},
-        },
+        "x": axis("step", "step"),
+        "y": axis(
+            "distance",
+            "distance from the ridge",
+            scale={"type": "log"},
+            axis={"format": ".0e", "tickCount": 6},
+        ),
         "color": nominal("rule", names, legend=LONG_NAMES),
     }
     layers = lines(encoding)

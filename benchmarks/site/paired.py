@@ -130,6 +130,25 @@ def judge(
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
+def drawn(frame: pd.DataFrame, digits: int = 9, **more: Any) -> list[dict[str, Any]]:
+    """The values of a chart of differences: one a line of `judge` or `compare.judged` that has one.
+
+    Numbers are rounded to ``digits``, as `display.clean` does; ``more`` is in every value.
+    """
+    values = []
+    for row in frame[frame["difference"].notna()].to_dict("records"):
+        words = {"arm": row["arm"], "module": row.get("module", row["arm"].split()[0])}
+        given = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
+        numbers = {k: round(float(number), digits) for k, number in given.items()}
+        values.append({**more, **words, "verdict": row["verdict"], **numbers})
+    return values
+
+
+def said(value: dict[str, Any]) -> str:
+    """One of the values of `drawn` in words."""
+    return f"{value['arm']} {display.points(value['difference'])}, {value['verdict']}"
+
+
 def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
     """Mean difference in points, paired by seed, with its 95 % interval."""
     found = differences(one, other, column)

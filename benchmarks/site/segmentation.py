@@ -189,14 +189,11 @@ def figure(store: Store) -> Figure:
             "seeds with its 95 % interval where there are enough, and the verdict. "
             f"{paired.ADJUSTED_MARKS}"
         )
-        for row in frame[frame["difference"].notna()].to_dict("records"):
-            ends = {k: row[k] for k in ("difference", "low", "high") if display.given(row[k])}
-            words = {name: row[name] for name in ("arm", "module", "verdict")}
-            values.append(words | display.cleaned(ends))
+        values = paired.drawn(frame)
     sort = [v["arm"] for v in values]
     layers = intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
     layers.append(verdict_words(sort))
-    alt = "; ".join(f"{v['arm']} {display.points(v['difference'])}, {v['verdict']}" for v in values)
+    alt = "; ".join(map(paired.said, values))
     size = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
     return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)
 
