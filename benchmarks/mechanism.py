@@ -58,7 +58,7 @@ TASKS = {
     "mark": Task("what is in the marked row or column?", ("coord",)),
     "scale": Task("what is it, large or small?", ("sk",)),
     "clutter": Task("which object is whole?", ("cbam",)),
-    "channels": Task("what do the clean channels show?", ("se", "eca")),
+    "channels": Task("what does the clean channel show?", ("se", "eca")),
     "pair": Task("are two distant objects alike?", ("pam", "danet")),
 }
 

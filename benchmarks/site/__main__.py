@@ -201,7 +201,7 @@ def _written_before(folder: Path) -> list[Path]:
 def fragments(store: Store) -> dict[str, str]:
     """Every generated table by name."""
     found = {name: make(store) for name, make in TABLES.items()}
-    found |= notes.fragments(store) | notes_attention.fragments(store)
+    found |= notes.fragments(store) | notes_attention.fragments(store) | named.one_by_one(store)
     for family in modules.FAMILIES:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)

@@ -272,7 +272,9 @@ def tested(row: Any) -> list[Entry]:
     """Of `judged` all but the difference."""
     ends = f"[{display.points(row.bca_low)}, {display.points(row.bca_high)}]"
     return [
-        Entry(ends, row.bca_low) if display.given(row.bca_low) else Entry("too few seeds"),
+        Entry(ends, row.bca_low)
+        if display.given(row.bca_low)
+        else Entry("too few seeds" if row.pairs > 0 else display.MISSING),
         value(_p, row.p_holm),
         value(_share, row.ahead),
         smallest(row.could_show),

@@ -18,7 +18,7 @@ NAMES = {
     "timm": "timm's benchmark.py",
     "torch.utils.benchmark": "torch.utils.benchmark",
 }
-TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0)
+TICKS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0)
 COPY, SMALL, LARGE = bench.LAYERS
 ENDS = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
 

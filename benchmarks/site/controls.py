@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -119,35 +120,12 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     return preview_of(ours, rows, ours["arm"].tolist())
 
 
-def on_tasks(store: Store) -> dict[str, str]:
-    """Of each task and gate it is made for what its constant and the rescaled gate are."""
-    found = {}
-    for task, about in TASKS.items():
-        gates = [arm for arm in about.named if arm in FACTORS]
-        if not gates:
-            continue
-        rows = task_controls.rows(store, task)
-        frames = {
-            name: judge(_of(rows, name), FAMILIES[name]).set_index("key") for name in FAMILIES
-        }
-        for gate in gates:
-            constant = PAIRS[gate][1]
-            key = next(one for one in CONSTANTS if PAIRS[one][0] == constant)
-            alone = _clause(frames["constants"], key, _of(rows, "constants"))
-            freed = _clause(frames["rescaled"], gate, _of(rows, "rescaled"))
-            found[f"controls.{task}.{gate}"] = (
-                f"{controls.name_of(constant)} in place of the gate, compared with none, {alone}; "
-                f"{controls.name_of(RESCALED_PAIRS[gate][0])}, which starts as none does, {freed}"
-            )
-    return found
-
-
-def _clause(frame: pd.DataFrame, key: str, rows: pd.DataFrame) -> str:
-    """A pair of a task in words; where the task is a preview, that first."""
-    if key not in frame.index:
-        return display.MISSING
-    start, text = _preview(frame, rows), comparison(tables.records(frame.loc[[key]])[0])
-    return f"({start}) {text}" if start and text != display.MISSING else text
+def constant_on(store: Store, task: str, gate: str) -> tuple[Any, str]:
+    """A task's line of the constant of a gate's size less none, and what it has to begin with."""
+    key = next(one for one in CONSTANTS if PAIRS[one][0] == PAIRS[gate][1])
+    rows = _of(task_controls.rows(store, task), "constants")
+    frame = judge(rows).set_index("key")
+    return tables.records(frame.loc[[key]])[0], _preview(frame, rows)
 
 
 def _counts(store: Store) -> dict[str, str]:
@@ -195,7 +173,7 @@ def facts(store: Store) -> dict[str, str]:
             for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
                 found[f"controls.{key}"] = of_arm(start, comparison(row))
-    return found | _counts(store) | on_tasks(store)
+    return found | _counts(store)
 
 
 def summary(store: Store) -> str:

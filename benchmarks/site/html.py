@@ -100,7 +100,8 @@ def table(
 
 
 def _head(head: Head) -> str:
-    note = f'<span class="interval">{escape(head.note)}</span>' if head.note else ""
+    words = escape(head.note).replace(" %", "&nbsp;%")
+    note = f'<span class="interval">{words}</span>' if words else ""
     kind = ' class="number" data-sort-method="number"' if head.number else ""
     return f'<th scope="col"{kind}>{escape(head.title)}{note}</th>'
 

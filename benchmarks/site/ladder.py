@@ -53,7 +53,8 @@ def _ladder(store: Store, backbone: str) -> str:
     note = (
         "each step is the one above it and one change; the bare backbone. The seeds of two steps "
         "share a number only, so a gain has Welch's interval of two separate means. Runs go on "
-        "beside other work, which makes them longer: the fastest one says most of a step's time"
+        "beside other work, which makes them longer: the fastest one says most of a step's time. "
+        "Gains are of unrounded means"
     )
     return table(title, note, heads, body, origin(store, tables.ok(pd.concat(steps)), "ladder"))
 
@@ -67,7 +68,7 @@ def facts(store: Store) -> dict[str, str]:
     pairs = zip(LADDER[1:], top1[1:], top1[:-1], strict=True)
     gaps = {step.what: stats.welch_interval(mine, before) for step, mine, before in pairs}
     seen = [what for what, gap in gaps.items() if gap.low > 0 or gap.high < 0]
-    words = f"of {len(gaps)} steps, the intervals of {len(seen)} leave zero out"
+    words = f"{len(seen)} of {len(gaps)} steps"
     return {"ladder.shown": f"{words} ({'; '.join(seen)})" if seen else words}
 
 

@@ -40,10 +40,10 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def fact(facts: dict[str, Any], key: str) -> str:
-    """One fact as text."""
+    """One fact as text, in which no line ends between a number and its %."""
     if key not in facts["facts"]:
         raise unknown("fact", key, sorted(facts["facts"]))
-    return facts["facts"][key]
+    return facts["facts"][key].replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def table_text(folder: Path, name: str, up: str) -> str:

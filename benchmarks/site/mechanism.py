@@ -170,8 +170,10 @@ def scenes(store: Store) -> Figure:
         },
     }
     image = {"type": "image", "width": SIDE, "height": SIDE, "smooth": False}
+    frame = {"type": "square", "size": (SIDE + 1) ** 2, "filled": False, "strokeWidth": 1}
     layers = [
         {"mark": image, "encoding": {**encoding, "url": {"field": "url"}}},
+        {"mark": {**frame, "color": "@ink"}, "encoding": encoding},
         {
             "mark": {"type": "text", "dy": SIDE / 2 + 9},
             "encoding": {**encoding, "text": {"field": "label"}},

@@ -16,18 +16,22 @@ from benchmarks import compare, controls, display, pairing, stats, tables, task_
 from benchmarks.cells import MODULES
 from benchmarks.controls import FACTORS, RESCALED
 from benchmarks.mechanism import TASKS
+from benchmarks.site import controls as site_controls
 from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
-from benchmarks.site.words import after, comparison, verdict_counts
+from benchmarks.site.words import after, verdict_counts
 from benchmarks.store import Store
 
 Made = Mapping[str, pd.DataFrame]
 """The rows of every task."""
 
 NOTHING = Entry(display.MISSING)
+
+ADJUSTED = "an interval is of one line alone, a verdict is adjusted for the same on all tasks"
+OF_CONSTANT = "that of a constant for the constants and gates of its task"
 
 NAMED = {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}
 """Task and arm of each line, by its title."""
@@ -141,6 +145,53 @@ def named_rescaled(store: Store) -> str:
     return _table(store, title, with_gates_rescaled(store), {a: rescaled_name(a) for a in MODULES})
 
 
+def one_by_one(store: Store) -> dict[str, str]:
+    """A table for each task and module that it is made for: all that asks whether it helps there.
+
+    As published and with every gate rescaled, less none and less the mean of the others; and of a
+    gate the constant of its size less none.
+    """
+    made, freed = as_published(store), with_gates_rescaled(store)
+    both = [(against_none(rows), against_modules(rows)) for rows in (made, freed)]
+    starts = [preview(rows) for rows in (made, freed) if any(map(len, rows.values()))]
+    heads = (
+        Head("Compared", number=False),
+        Head("Difference", "accuracy, points [95 %]"),
+        Head("Seeds"),
+    )
+    found = {}
+    for line, (task, arm) in NAMED.items():
+        (alone, among), (alone_freed, among_freed) = ([f.get(line) for f in pair] for pair in both)
+        lines = [
+            (f"{arm} less none", alone),
+            (f"{arm} less the mean of other modules", among),
+            (f"{rescaled_name(arm)} less that mean (every gate rescaled)", among_freed),
+        ]
+        if arm in FACTORS:
+            lines.insert(2, (f"{rescaled_name(arm)} less none", alone_freed))
+        body = [(Entry(name), _paired(one), _seeds(one)) for name, one in lines]
+        words = [*starts]
+        if arm in FACTORS:
+            constant, start = site_controls.constant_on(store, task, arm)
+            pairs = value(display.whole, constant.pairs)
+            body.insert(2, (Entry(constant.arm), paired.difference(constant), pairs))
+            words.append(start)
+        title = f"{arm} on the task {task}: {TASKS[task].question}"
+        rows = pd.concat([made[task], freed[task]])
+        if rows.empty:
+            found[f"mechanism-{task}-{arm}"] = absent(title)
+            continue
+        words = [*dict.fromkeys(filter(None, (*words, _lost(made[task])))), ADJUSTED]
+        words += [OF_CONSTANT] if arm in FACTORS else []
+        places = origin(store, rows, *dict.fromkeys(["mechanism", *rows["benchmark"]]))
+        found[f"mechanism-{task}-{arm}"] = table(title, "; ".join(words), heads, body, places)
+    return found
+
+
+def _seeds(found: stats.Paired | None) -> Entry:
+    return NOTHING if found is None else value(display.whole, found.n)
+
+
 def _table(store: Store, title: str, made: Made, names: Mapping[str, str]) -> str:
     together = pd.concat(list(made.values()))
     if together.empty:
@@ -201,12 +252,11 @@ WEAK = "the mean of the other modules (a weak opponent where gates are held back
 
 
 def facts(store: Store) -> dict[str, str]:
-    """The verdicts of the modules on the tasks that are made for them, together and one by one."""
+    """The verdicts of the modules on the tasks that are made for them, together."""
     made, freed = as_published(store), with_gates_rescaled(store)
     missing = f"{display.MISSING.capitalize()}."
-    found = {f"mechanism.{task}.{arm}": display.MISSING for task, arm in NAMED.values()}
     whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
-    found |= dict.fromkeys(whole, missing)
+    found: dict[str, str] = dict.fromkeys(whole, missing)
     alone, among = against_none(made), against_modules(made)
     freed_alone, freed_among = against_none(freed), against_modules(freed)
     if alone:
@@ -220,10 +270,6 @@ def facts(store: Store) -> dict[str, str]:
         found["mechanism.summary"] = after(start, " ".join(words), ". ")
         published = _which(alone, ahead(alone, among), str)
         found["mechanism.ahead"] = after(start, f"As published: {published}.", ". ")
-        for line, one in alone.items():
-            task, arm = NAMED[line]
-            text = _on_its_task(made[task], arm, one, among.get(line), freed_among.get(line))
-            found[f"mechanism.{task}.{arm}"] = after(start, text, ": ")
     if freed_among:
         start = preview(freed)
         words = [
@@ -273,30 +319,6 @@ def _turned(lines: list[str]) -> str:
         f"This is so for {', '.join(gates)}: as published the gate does not show what its paper "
         "says after so few steps, and without the size it does."
     )
-
-
-def _on_its_task(
-    rows: pd.DataFrame,
-    arm: str,
-    alone: stats.Paired,
-    among: stats.Paired | None,
-    freed: stats.Paired | None,
-) -> str:
-    """One module on a task that is made for it, against none and against the other modules."""
-    row = next(row for row in tables.records(compare.judged(rows)) if row.arm == arm)
-
-    def clause(found: stats.Paired | None) -> str:
-        if found is None:
-            return display.MISSING
-        ends = {"low": found.low, "high": found.high}
-        judged = {"difference": found.mean, "pairs": found.n, "verdict": found.verdict}
-        return comparison(row._replace(**ends, **judged))
-
-    text = f"against none {clause(alone)}; against the mean of the other modules {clause(among)}"
-    if freed is None:
-        return text
-    name = f"{rescaled_name(arm)} " if arm in RESCALED else ""
-    return f"{text}; with every gate rescaled, {name}against that mean {clause(freed)}"
 
 
 def _beyond(made: Made) -> list[str]:

@@ -15,6 +15,7 @@ from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.papers.verdicts import WORDS
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import all_rows, origin
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 NAMES = {
@@ -117,6 +118,8 @@ def _printed_table(
         body.append(entries)
     note = "sizes computed here" if kinds else "reported, not ours"
     note += ", the rest is reported" if kinds and others else ""
+    data = list(dict.fromkeys(v.dataset for v in values if v.dataset))
+    note = after(", ".join(data), note)
     places = origin(store, measured, "paper") if len(measured) else all_rows(store, "reported")
     made = table(name, note, heads, body, places)
     return made + (_recipes(store, name, measured, by_line) if len(measured) else "")

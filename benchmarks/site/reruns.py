@@ -81,7 +81,7 @@ def trials(store: Store) -> str:
     for g in made:
         by_row.setdefault((g.network, g.dataset), {})[g.module] = g
     heads = [Head("Network and data", number=False), Head("none", "%, deviation")]
-    heads += [Head(name, "points above none") for name in modules]
+    heads += [Head(name, "points above none, deviation of its own trials") for name in modules]
     body = []
     for (network, dataset), row in by_row.items():
         first = next(iter(row.values()))
@@ -93,7 +93,10 @@ def trials(store: Store) -> str:
             spread = f"± {display.percent(g.deviation)}"
             entries.append(Entry(display.points(g.gain), g.gain, spread, g.verdict))
         body.append(entries)
-    note = "reported: means of five trials, and the deviation of a trial"
+    note = (
+        "reported: means of five trials; ± is how the trials of one network vary, not the error of "
+        "a difference; differences are of unrounded values"
+    )
     places = f"Source: SimAM, Table 2. {all_rows(store, 'reported')}"
     return table("CIFAR, five trials", note, heads, body, places)
 
@@ -187,7 +190,10 @@ def pairs(store: Store) -> str:
                 Entry(pair.caveat or "–"),
             )
         )
-    note = "reported; top-1 of papers that print errors is 100 less the error"
+    note = (
+        "reported; top-1 of papers that print errors is 100 less the error; differences are of "
+        "unrounded values"
+    )
     return table("One run against one run", note, heads, body, all_rows(store, "reported"))
 
 

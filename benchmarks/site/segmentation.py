@@ -169,9 +169,11 @@ def classes(store: Store) -> str:
             (Entry(name), *(value(display.percent, means[arm][i]) for arm in arms))
             for i, name in enumerate(names)
         ]
-        titles = (Head("Class", number=False), *(Head(name_of(arm), "%") for arm in arms))
+        titles = (Head("Class", number=False), *(Head(name_of(arm), "IoU, %") for arm in arms))
         places = origin(store, rows, "segmentation")
-        parts.append(table(which.title, about(rows, which), titles, body, places))
+        parts.append(
+            table(f"IoU by class: {which.title}", about(rows, which), titles, body, places)
+        )
     return "\n".join(parts) or absent("Classes")
 
 

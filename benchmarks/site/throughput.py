@@ -122,9 +122,11 @@ def _commands(rows: pd.DataFrame) -> str:
         for row in tables.records(ran)
     ]
     release, installed = (escape(", ".join(sorted(set(ran[name])))) for name in ("script", "timm"))
-    text = escape("\n".join(dict.fromkeys(lines)))
+    unique = list(dict.fromkeys(lines))
+    text, count = escape("\n".join(unique)), display.many(len(unique), "command")
     return (
-        f"<p>The script is that of timm's release {release}, and timm {installed} is installed. A "
-        "training a core is as many of these at once:</p>\n"
-        f'<pre tabindex="0"><code>{text}</code></pre>\n'
+        f"<p>The script is that of timm's release {release}, and timm {installed} is installed. "
+        "Where the table says a training a core, one of these ran on each core at once.</p>\n"
+        f'<details class="note"><summary>{count} that ran</summary>\n'
+        f'<pre tabindex="0"><code>{text}</code></pre>\n</details>\n'
     )

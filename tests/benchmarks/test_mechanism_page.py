@@ -111,31 +111,30 @@ def test_what_is_higher_with_many_more_parameters_says_so(store):
     assert "Higher: se on *position* (with 50 % more parameters)." in said
 
 
-def test_a_module_has_a_sentence_for_each_task_that_is_made_for_it(store):
+def test_a_module_has_a_table_for_each_task_that_is_made_for_it(store):
     """The other seven are 1/7 point above none on position; on pair there is one seed."""
-    said = facts.facts(store)
-    assert said["mechanism.position.coord"] == (
-        f"{BEGUN}: against none higher by 3.00 points "
-        f"(95 % interval +3.00 to +3.00, {SEEDS} paired seeds); "
-        "against the mean of the other modules higher by 2.86 points "
-        f"(95 % interval +2.86 to +2.86, {SEEDS} paired seeds)"
-    )
-    assert said["mechanism.scale.sk"].endswith("against the mean of the other modules not measured")
-    assert "not enough seeds for a verdict (+5.00 points" in said["mechanism.pair.pam"]
-    assert said["mechanism.mark.coord"] == said["mechanism.channels.eca"] == "not measured"
-    assert "mechanism.position.se" not in said
+    said = named.one_by_one(store)
+    coord = said["mechanism-position-coord"]
+    assert BEGUN in coord
+    alone, among = (row_of(coord, f"coord less {other}") for other in ("none", "the mean of other"))
+    assert ">+3.00<" in alone and ">higher<" in alone and f">{SEEDS}<" in alone
+    assert ">+2.86<" in among and ">higher<" in among
+    for line in ("coord × 4 less none", "coord × 4 less that mean", "constant 1/4 less none"):
+        assert "not measured" in row_of(coord, line)
+    assert "not measured" in row_of(said["mechanism-scale-sk"], "sk less the mean of other modules")
+    assert "constant" not in said["mechanism-scale-sk"], "SK is no gate"
+    pam = row_of(said["mechanism-pair-pam"], "pam less none")
+    assert ">+5.00<" in pam and ">not enough seeds<" in pam
+    assert said["mechanism-channels-eca"].startswith('<p class="absent">eca on the task channels')
+    assert "mechanism-position-se" not in said
 
 
-def test_a_run_without_a_value_stands_in_the_sentence(store):
-    cell = replace(CELL, data="scale", module="sk", recipe=RECIPE, seed=SEEDS - 1)
-    trial.append(store, cell, None, status="diverged")
-    said = facts.facts(store)["mechanism.scale.sk"]
-    assert f"{SEEDS - 1} paired seeds, 1 more run diverged)" in said
-    assert "without a value" not in named.named(store)  # scale has no comparison with the others
+def test_a_run_without_a_value_stands_beneath_the_table(store):
     lost = replace(CELL, data="position", module="pam", recipe=RECIPE, seed=SEEDS - 1)
     trial.append(store, lost, None, status="diverged")
     coord = row_of(named.named(store), "coord, position")
     assert f">{SEEDS - 1}<" in coord and "without a value: pam 1" in coord
+    assert "without a value: pam 1" in named.one_by_one(store)["mechanism-position-coord"]
 
 
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
@@ -180,7 +179,8 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     assert "not measured" in named.named_rescaled(store)
     said = facts.facts(store)
     assert said["mechanism.rescaled"] == said["mechanism.both"] == "Not measured."
-    assert "rescaled" not in said["mechanism.scale.sk"]
+    sk = row_of(named.one_by_one(store)["mechanism-scale-sk"], "sk less that mean")
+    assert "not measured" in sk
     for task in mechanism.TASKS:
         rescale(store, task, {}, seeds=2)
     few = f"Preview, not a result: 2 to {SEEDS} of {SEEDS} planned seeds"
@@ -211,10 +211,11 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
         "With every gate rescaled: 1 of 8, coord × 4 on *position*."
     )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
-    words = "with every gate rescaled, coord × 4 against that mean higher by 2.00 points"
-    assert words in said["mechanism.position.coord"]
-    words = "with every gate rescaled, against that mean no measurable difference"
-    assert words in said["mechanism.scale.sk"]
+    tables = named.one_by_one(store)
+    coord = row_of(tables["mechanism-position-coord"], "coord × 4 less that mean")
+    assert ">+2.00<" in coord and ">higher<" in coord
+    sk = row_of(tables["mechanism-scale-sk"], "sk less that mean")
+    assert ">no measurable difference<" in sk
     train(store, "position", "coord", 2)
     assert facts.facts(store)["mechanism.both"] == "This is so for no gate here.", (
         "as published too"
@@ -337,4 +338,4 @@ def test_without_rows_everything_says_not_measured(tmp_path):
     assert not any(figure.values for figure in page.figures(empty))
     said = facts.facts(empty)
     assert said["mechanism.summary"] == "Not measured."
-    assert said["mechanism.position.coord"] == said["mechanism.pair.danet"] == "not measured"
+    assert all("not measured" in text for text in named.one_by_one(empty).values())
