@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -33,6 +34,9 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without a sign shows another for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     console = Console(width=None if sys.stdout.isatty() else 100)
     options = parser().parse_args(arguments)
     # Without a GPU torch's profiler logs errors about the missing one, in every process.
@@ -49,7 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, TypeError, StoreError, _data_error()) as error:
+    except SystemExit as error:
+        words = "a module's file ended Python while it was tried; guard what runs as a script"
+        text = f"error: {words} (SystemExit: {error.code})"
+        Console(stderr=True).print(text, style="red", markup=False, soft_wrap=True)
+        return 2
+    except (ValueError, TypeError, OSError, StoreError, _data_error()) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
 
@@ -65,8 +74,10 @@ def _data_error() -> type[Exception]:
 
 
 def _selection(options: argparse.Namespace) -> Selection:
-    suite = SUITES[choose(options.suite or "quick", list(SUITES), "suite")]
-    device = choose(options.device or suite.device, ["cpu", "cuda"], "device")
+    named = "quick" if options.suite is None else options.suite
+    suite = SUITES[choose(named, list(SUITES), "suite")]
+    device = suite.device if options.device is None else options.device
+    choose(device, ["cpu", "cuda"], "device")
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
@@ -108,8 +119,12 @@ def _check_names(want: Selection) -> None:
 def _plan(options: argparse.Namespace, console: Console) -> int:
     if options.power:
         _require_no_selection(options)
-        print(budget.text(Store(options.results), options.effect), end="")
+        store = Store(options.results)
+        _say_if_missing(store)
+        print(budget.text(store, options.effect), end="")
         return 0
+    if options.effect is not None:
+        raise ValueError("--effect was given without --power, which it is for: add --power")
     from benchmarks import runner
 
     want = _selection(options)
@@ -178,6 +193,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     begun = time.monotonic()
     with store.writing():
+        for name in benchmarks():  # the summary reads all of them: a broken one is told of before
+            store.table(name)
         work = _work(options, want, store)
         runner.check(work, want)
         cells = len(work.seconds)
@@ -210,6 +227,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
+    _say_if_missing(store)
     with store.writing() if options.stale else nullcontext():
         if options.stale:
             work = verify.stale(want, store, only=options.only)
@@ -280,7 +298,12 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
 
 
 def _say_if_missing(store: Store) -> None:
-    """A folder that is not there yet has no rows, and so has one whose name is mistyped."""
+    """A folder that is not there yet has no rows, and so has one whose name is mistyped.
+
+    Raises ValueError for a file.
+    """
+    if store.root.is_file():
+        raise ValueError(f"--results names the file {store.root}; name the folder of the tables")
     if not store.root.exists():
         words = f"note: there is no folder {store.root}; a run would make it"
         Console(stderr=True).print(words, markup=False, soft_wrap=True)
@@ -315,6 +338,7 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
     from benchmarks.cells import ROOT
 
     store = Store(options.results)
+    _say_if_missing(store)
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     print(f"# The commits that the rows of {options.results} were measured at:")
     lines = []

@@ -33,9 +33,11 @@ def listed(rows: pd.DataFrame, wanted: Sequence[str] | None) -> str:
 
     The last line names what was left out. Raises ValueError for an unknown column.
     """
+    for name in wanted or ():
+        choose(name, list(rows.columns), "column")
+    if rows.empty:
+        return "this table has no rows; `python -m benchmarks plan` says what would be measured"
     if wanted is not None:
-        for name in wanted:
-            choose(name, list(rows.columns), "column")
         return rows[list(wanted)].to_string(index=False)
     filled = [c for c in rows.columns if rows[c].notna().any() and (rows[c] != "").any()]
     kept = [c for c in filled if c not in PROVENANCE]

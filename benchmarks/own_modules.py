@@ -13,6 +13,9 @@ from benchmarks.cells import ROOT, is_readers_own
 SHAPES = ((2, 64, 8, 8), (2, 16, 14, 12), (2, 256, 7, 7))
 """Images, channels, height and width of the inputs that a module is tried with."""
 
+OF_THE_SLOT = {"channels", "out_channels", "stride", "device", "dtype"}
+"""Arguments of a module that are no options: `attn.plug` gives them."""
+
 CHECK = "attn.testing.check_module(Class) tries more (import attn.testing)"
 
 
@@ -35,6 +38,12 @@ def require_module(name: str, variant: str) -> None:
     options = attn.parse_options(variant)
     if name == "none":
         return
+    fixed = sorted(OF_THE_SLOT & set(options))
+    if fixed:
+        raise ValueError(
+            f"module {name!r} was asked for with {fixed[0]}, which the place in the backbone "
+            "decides; leave it out"
+        )
     file, colon, gate = name.rpartition(":")
     if colon and (file.endswith(".py") or re.search(r"[\\/]", file)):
         plain = re.split(r"[\\/:]", file.removesuffix(".py"))[-1]
@@ -63,13 +72,14 @@ def _require_use(name: str, options: dict[str, Any]) -> None:
     tried, failed = [], None
     for shape in SHAPES:
         try:
-            module = attn.build(name, shape[1], **options).eval()
+            module = attn.build(name, shape[1], **options)
         except Exception:
             continue
         tried.append(shape)
         try:
             with torch.no_grad():
-                out = module(torch.zeros(shape))
+                module.train()(torch.zeros(shape))
+                out = module.eval()(torch.zeros(shape))
         except Exception as error:
             failed = error
             continue
@@ -78,6 +88,11 @@ def _require_use(name: str, options: dict[str, Any]) -> None:
             raise ValueError(
                 f"module {name!r} makes {made} of an input of shape {shape}; it has to return a "
                 f"tensor of the shape of its input, (images, channels, height, width). {CHECK}"
+            )
+        if out.dtype != torch.float32:
+            raise ValueError(
+                f"module {name!r} makes {out.dtype} of an input of torch.float32; it has to keep "
+                f"the type of its input. {CHECK}"
             )
         return
     if failed:

@@ -253,11 +253,10 @@ def _check_models(cells: Iterable[Cell]) -> None:
         except ValueError:
             raise
         except TypeError as error:
-            if not is_readers_own(module):
-                raise
+            called = f"; its class is called as {module.rpartition(':')[2]}(channels, **options)"
             raise TypeError(
-                f"module {module!r} can't be built into {backbone}: {error}; its class is called "
-                f"as {module.rpartition(':')[2]}(channels, **options)"
+                f"module {tables.arm(module, variant)!r} can't be built into {backbone}: {error}"
+                f"{called * is_readers_own(module)}"
             ) from error
         except Exception as error:
             raise ValueError(

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,15 @@ from filelock import FileLock, Timeout
 
 from benchmarks import datapackage, provenance, reproduced
 from benchmarks.cells import CELL_COLUMNS, ROOT, Cell, Column, benchmarks
-from benchmarks.schema import columns, plain, require_known, require_types, shortest, typed
+from benchmarks.schema import (
+    ROW_COLUMNS,
+    columns,
+    plain,
+    require_known,
+    require_types,
+    shortest,
+    typed,
+)
 
 RESULTS = ROOT / "results"
 
@@ -30,6 +38,16 @@ NOTE = ".holder.lock"
 
 AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
+
+
+_NEEDED = ["key", "status", "machine"]
+"""Columns without which a row is none."""
+
+_ALWAYS = [column.name for column in (*CELL_COLUMNS, *ROW_COLUMNS)]
+"""Columns that every table has."""
+
+_FOLDERS = (".journal", "machines", "environments")
+"""Folders that a run writes into beside the tables."""
 
 
 class StoreError(RuntimeError):
@@ -58,7 +76,7 @@ class Store:
     """The tables under one folder (``results/`` of the checkout unless told otherwise)."""
 
     def __init__(self, root: Path | str = RESULTS) -> None:
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self._unsynced: dict[str, tuple[float, float]] = {}
         """Of each journal: seconds that its unsynced rows took, and when it was last synced."""
 
@@ -102,37 +120,55 @@ class Store:
         if not path.exists():
             return pd.DataFrame()
         try:
+            with open(path, encoding="utf-8") as file:
+                _require_merged(file)
             frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-            needed = ["key", "status", "machine"]
-            missing = [column for column in needed if column not in frame]
+            if not isinstance(frame.index, pd.RangeIndex):
+                raise ValueError("a line has more fields than there are columns")
+            missing = [column for column in _ALWAYS if column not in frame]
             if missing:
                 raise ValueError(f"it lacks the columns {', '.join(missing)}")
-            broken = frame.index[frame[needed].isna().any(axis=1)]
+            broken = frame.index[frame[_NEEDED].isna().any(axis=1)]
             if len(broken):
                 raise ValueError(f"row {broken[0] + 1} lacks its key, status or machine")
+            twice = frame.index[frame.duplicated(["key", "machine"])]
+            if len(twice):
+                raise ValueError(f"row {twice[0] + 1} has the key and machine of an earlier one")
             require_known(frame, schema)
             return typed(frame, schema)
         except (ValueError, OSError) as error:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception) -> StoreError:
+        other = "or choose another folder with --results"
+        if isinstance(error, OSError):
+            return StoreError(f"can't read {path} ({error.strerror or error}); mend that, {other}")
         return StoreError(
-            f"{path} is not a readable table ({error}); restore it with "
-            f"`git checkout -- {path.name}` in {self.root}, then run again, or choose another "
-            "folder with --results"
+            f"{path} is not a readable table ({error}); mend or delete that line, {other}. In a "
+            f"clone `git checkout -- {path.name}` brings back the committed table, without rows "
+            "that are in no commit"
         )
 
     def _read_journal(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
         path = self._journal_path(name)
-        if not path.exists():
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except FileNotFoundError:
             return pd.DataFrame()
-        lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise self._unreadable(path, error) from error
         rows = []
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 continue  # only a line cut off by a kill or a full disk: it was never whole
+            if not isinstance(row, dict) or not all(row.get(column) for column in _NEEDED):
+                raise StoreError(
+                    f"line {number} of {path} is no row: it lacks its key, status or machine; "
+                    "delete that line, then run again"
+                )
+            rows.append(row)
         try:
             frame = pd.DataFrame(rows, dtype=object)
             require_known(frame, schema)
@@ -230,14 +266,18 @@ class Store:
                 os.fsync(file.fileno())
             os.replace(part, path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> StoreError:
         if error.errno == errno.ENOSPC:
             advice = "the disk is full: free some space"
+        elif isinstance(error, FileExistsError | NotADirectoryError):
+            advice = f"{error.filename} is a file and no folder: move it away"
         else:
-            advice = f"{error.strerror or error}: make the folder writable"
+            where = f" at {error.filename}" if error.filename else ""
+            advice = f"{error.strerror or error}{where}: make the folder writable"
         return StoreError(
             f"can't write to {self.root} ({advice}), or choose another folder with --results; "
             "rows finished so far are kept and the next run continues from them"
@@ -251,10 +291,11 @@ class Store:
         message names the process of that.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / ".probe"
-            probe.write_bytes(b"x" * 4096)
-            probe.unlink(missing_ok=True)
+            for folder in (self.root, *(self.root / name for name in _FOLDERS)):
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / ".probe"
+                probe.write_bytes(b"x" * 4096)
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
         lock = FileLock(self.root / ".lock")
@@ -284,6 +325,13 @@ class Store:
         with suppress(OSError, ValueError):
             return f"process {int((self.root / NOTE).read_text())} holds the folder: "
         return ""
+
+
+def _require_merged(lines: Iterable[str]) -> None:
+    """ValueError for a table in which git left the marks of a conflict."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
+            raise ValueError(f"line {number} is a mark of a merge conflict: {line[:20].strip()}")
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -50,6 +50,12 @@ BAD = {
     "an unknown suite": (["--suite", "quik"], ["'quik'", "quick, cpu, gpu", "Did you mean quick"]),
     "an unknown benchmark": (["--only", "accurcy"], ["'accurcy'", "cost", "Did you mean accuracy"]),
     "an unknown device": ([*ONE, "--device", "tpu"], ["'tpu'", "cpu, cuda"]),
+    "an empty suite": (["--suite", ""], ["''", "quick, cpu, gpu"]),
+    "an empty device": ([*ONE, "--device", ""], ["''", "cpu, cuda"]),
+    "a value of another type": (
+        [*ONE, "--module", "se per_stage=5"],
+        ["'se per_stage=5' can't be built into resnet18"],
+    ),
     "no process": ([*ONE, "--jobs", "0"], ["--jobs: '0'", "at least 1"]),
     "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs: '-3'", "at least 1"]),
     "a word for a number": ([*ONE, "--jobs", "many"], ["--jobs", "'many'"]),
@@ -120,7 +126,48 @@ def test_a_plan_refuses_what_a_run_refuses(answer, mistake):
         assert word in errors
 
 
-@pytest.mark.parametrize("command", [("plan", *ONE), ("status", *ONE), ("table", "cost")])
+ENDS = "import sys\nsys.exit(3)\n"
+
+
+def test_a_file_that_ends_python_is_named_as_an_error(answer, tmp_path, monkeypatch):
+    (tmp_path / "ends_python.py").write_text(ENDS)
+    monkeypatch.syspath_prepend(tmp_path)
+    status, _, errors = answer("plan", *ONE, "--module", "ends_python:Gate")
+    assert status == 2 and "a module's file ended Python" in errors and "SystemExit: 3" in errors
+
+
+def test_a_broken_table_of_another_benchmark_is_told_before_work(answer, results):
+    results.mkdir()
+    (results / "accuracy.csv").write_text("<<<<<<< HEAD\n")
+    status, out, errors = answer("run", *ONE)
+    assert status == 2 and "accuracy.csv" in errors and "merge conflict" in errors
+    assert "cells to measure" not in out and not (results / "cost.csv").exists()
+
+
+@pytest.mark.parametrize("command", [("status", *ONE), ("table", "cost"), ("cite",)])
+def test_a_file_in_place_of_the_tables_is_refused(answer, results, command):
+    results.write_text("")
+    status, _, errors = answer(*command)
+    assert status == 2 and f"--results names the file {results}" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--effect", "1"], "--effect was given without --power"),
+        (["--power", "--effect", "inf"], "'inf' was asked for; a number above 0"),
+        (["--power", "--effect", "-1"], "a number above 0"),
+    ],
+)
+def test_an_effect_is_a_number_for_the_plan_of_seeds(answer, arguments, words):
+    status, _, errors = answer("plan", *arguments)
+    assert status == 2 and words in errors
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("plan", *ONE), ("status", *ONE), ("table", "cost"), ("plan", "--power"), ("cite",)],
+)
 def test_a_folder_that_is_not_there_is_named(answer, results, command):
     status, _, errors = answer(*command)
     assert status == 0 and f"there is no folder {results}" in errors

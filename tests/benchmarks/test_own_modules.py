@@ -40,6 +40,14 @@ class Forgetful(Same):
     def forward(self, x):
         return x * x.mean((2, 3))
 
+class Double(Same):
+    def forward(self, x):
+        return x.double()
+
+class BrokenInTraining(Same):
+    def forward(self, x):
+        return x.view(3) if self.training else x
+
 class WithoutChannels(nn.Module):
     def __init__(self):
         super().__init__()
@@ -68,6 +76,23 @@ def test_an_output_of_another_shape_is_refused_by_the_name_of_the_module(gate, m
     words = rf"module 'gates_to_try:{gate}' makes {made} of an input of shape \(2, 64, 8, 8\)"
     with pytest.raises(ValueError, match=words):
         own_modules.require_module(f"gates_to_try:{gate}", "")
+
+
+def test_another_type_of_numbers_is_refused():
+    with pytest.raises(ValueError, match=r"makes torch\.float64 of an input of torch\.float32"):
+        own_modules.require_module("gates_to_try:Double", "")
+
+
+def test_what_fails_in_training_alone_is_refused():
+    with pytest.raises(ValueError, match="fails with every input"):
+        own_modules.require_module("gates_to_try:BrokenInTraining", "")
+
+
+@pytest.mark.parametrize("option", ["stride=2", "out_channels=5", "device='meta'", "channels=8"])
+def test_what_the_place_decides_is_no_option(option):
+    words = f"{option.partition('=')[0]}, which the place in the backbone decides"
+    with pytest.raises(ValueError, match=words):
+        own_modules.require_module("sk", option)
 
 
 def test_what_fails_with_every_input_is_refused_with_its_line():

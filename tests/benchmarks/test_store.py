@@ -253,6 +253,9 @@ DAMAGE = {
     "another header": lambda text: text.replace("key", "kex", 1),
     "a word for a number": lambda text: text.replace(",0.5,", ",half,", 1),
     "too many fields": lambda text: text + "a," * 60 + "\n",
+    "two fields too many": lambda text: text.rstrip("\n") + ",a,b\n",
+    "no column of the cell": lambda text: text.replace("backbone", "backbones", 1),
+    "a row twice": lambda text: text + text.splitlines()[1] + "\n",
 }
 
 
@@ -272,6 +275,39 @@ def test_a_damaged_table_is_named_and_left_alone(store, damage):
         pytest.fail("work began")
     assert path.read_bytes() == broken
     assert store._journal_path("trouble").exists()
+
+
+def test_the_line_of_a_merge_conflict_is_named(store):
+    store.append("trouble", a_row(0))
+    store.fold()
+    path = store.table_path("trouble")
+    path.write_text(path.read_text() + "=======\n")
+    with pytest.raises(StoreError, match="line 3 is a mark of a merge conflict: ======="):
+        store.table("trouble")
+
+
+@pytest.mark.parametrize("line", ["{}", '{"key": null}', "42", "null", "[1, 2]"])
+def test_a_line_of_the_journal_that_is_no_row_keeps_the_journal(store, line):
+    store.append("trouble", a_row(0))
+    journal = store._journal_path("trouble")
+    kept = journal.read_text() + line + "\n"
+    journal.write_text(kept)
+    with pytest.raises(StoreError, match=r"line 2 of .*trouble\.jsonl is no row"):
+        store.fold()
+    assert journal.read_text() == kept and not store.table_path("trouble").exists()
+
+
+def test_a_folder_may_be_named_from_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Store("~/rows").root == tmp_path / "rows"
+
+
+@pytest.mark.parametrize("name", [".journal", "machines"])
+def test_a_file_in_place_of_a_folder_is_told_before_any_work(store, name):
+    store.root.mkdir(exist_ok=True)
+    (store.root / name).write_text("")
+    with pytest.raises(StoreError, match=f"{name} is a file and no folder"), store.writing():
+        pytest.fail("work began")
 
 
 def test_a_row_carries_the_cell_and_its_key(store):
