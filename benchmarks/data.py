@@ -92,7 +92,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get("ATTN_BENCH_DATA")
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attn-bench"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "attn-bench"
 
 
 def load(name: str) -> Images:

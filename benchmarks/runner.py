@@ -163,7 +163,8 @@ def plan(
             if again or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif not rows.codes.gives(found, fingerprint(benchmark, cell)):
-                redo = stale or not benchmark.trained
+                own = is_readers_own(cell.module)  # short runs, and the reader is at work on it
+                redo = stale or own or not benchmark.trained
                 (todo if redo else result.stale).append(cell)
             elif found.status != "ok":
                 result.failed.append(cell)
@@ -255,7 +256,8 @@ def _check_models(cells: Iterable[Cell]) -> None:
         except TypeError as error:
             called = f"; its class is called as {module.rpartition(':')[2]}(channels, **options)"
             raise TypeError(
-                f"module {tables.arm(module, variant)!r} can't be built into {backbone}: {error}"
+                f"module {tables.arm(module, variant)!r} can't be built into {backbone}: "
+                f"{str(error).rstrip('.')}"
                 f"{called * is_readers_own(module)}"
             ) from error
         except Exception as error:

@@ -118,6 +118,22 @@ def test_trained_rows_of_older_code_are_kept_until_asked(suite, store, code, tro
     assert runner.plan(WANT, store).current == 2
 
 
+def test_trained_rows_of_a_module_that_the_reader_has_changed_are_measured_again(
+    store, code, trouble, tmp_path, monkeypatch
+):
+    (tmp_path / "gate_of_a_reader.py").write_text("class Gate:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    trouble.trained = True
+    code("lr = 0.1")
+    own = replace(cell("ok", 0), module="gate_of_a_reader:Gate")
+    trouble.cells = lambda want: [own]
+    values = {"third": 0.0, "count": 1, "even": True, "word": "ok", "pid": 1}
+    store.append("trouble", row(own, values, runner.fingerprint(trouble, own), seconds=1.0))
+    assert runner.plan(WANT, store).current == 1
+    code("lr = 0.2")
+    assert runner.plan(WANT, store).todo == {"trouble": [own]}
+
+
 def test_a_trained_row_that_failed_is_retried_when_its_code_was_mended(suite, code, trouble):
     trouble.trained = True
     suite("fail", "ok")
