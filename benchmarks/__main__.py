@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import signal
 import sys
@@ -117,6 +118,8 @@ def _check_names(want: Selection) -> None:
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
+    if options.effect is not None and not 0 < options.effect < math.inf:
+        raise ValueError(f"--effect {options.effect} was asked for; it must be a number above 0")
     if options.power:
         _require_no_selection(options)
         store = Store(options.results)

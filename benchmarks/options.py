@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from benchmarks import budget, resources
 from benchmarks.cells import SUITES
@@ -83,16 +82,6 @@ def _number(text: str) -> int:
     return number
 
 
-def _points(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} was asked for; a number above 0 is needed")
-    return number
-
-
 def _folder(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("an empty name was given; name a folder")
@@ -119,7 +108,7 @@ def _add_power(parser: argparse.ArgumentParser) -> None:
         f"points of difference that --power plans for: {budget.WANTED:g}, in mIoU and on the "
         f"mechanism tasks {budget.WANTED_COARSE:g}, unless given"
     )
-    parser.add_argument("--effect", type=_points, metavar="POINTS", help=words)
+    parser.add_argument("--effect", type=float, metavar="POINTS", help=words)
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:

@@ -155,8 +155,8 @@ def test_a_file_in_place_of_the_tables_is_refused(answer, results, command):
     ("arguments", "words"),
     [
         (["--effect", "1"], "--effect was given without --power"),
-        (["--power", "--effect", "inf"], "'inf' was asked for; a number above 0"),
-        (["--power", "--effect", "-1"], "a number above 0"),
+        (["--power", "--effect", "inf"], "--effect inf was asked for; it must be a number above 0"),
+        (["--power", "--effect", "-1"], "it must be a number above 0"),
     ],
 )
 def test_an_effect_is_a_number_for_the_plan_of_seeds(answer, arguments, words):

@@ -88,4 +88,4 @@ def test_the_sentence_names_the_steps_that_can_be_told_apart(tmp_path):
         top1 = 80 + cell.seed / 10 + (2 if cell.recipe != "ladder-0" else 0)
         store.append("ladder", row(cell, {"top1": top1, "epochs": 12}, "f" * 12, seconds=100.0))
     said = site.facts(store)["ladder.shown"]
-    assert said == f"of 9 steps, the intervals of 1 leave zero out ({LADDER[1].what})"
+    assert said == f"1 of 9 steps ({LADDER[1].what})"
