@@ -76,3 +76,41 @@ def other_machine(monkeypatch):
         monkeypatch.setattr(provenance, "machine", lambda: record)
 
     return move
+
+
+@pytest.fixture
+def code(tmp_path, trouble, monkeypatch):
+    """The file whose code decides the values; the function that it gives changes it."""
+    file = tmp_path / "code.py"
+    from trouble import Trouble
+
+    from benchmarks import runner
+
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(Trouble, "code", ("code.py",))
+
+    def change(text):
+        file.write_text(text)
+        provenance.forget()
+
+    change("lr = 0.1")
+    return change
+
+
+@pytest.fixture
+def suite(trouble, store, code):
+    """Run the recipes that it is given; it returns what was measured."""
+    from trouble import Quiet
+
+    from benchmarks import runner
+
+    def run(*recipes, jobs=1, **how):
+        if recipes:
+            trouble.wanted = recipes
+        show = Quiet()
+        work = runner.plan(cells.Selection(), store, **how)
+        runner.run(work, store, jobs=jobs, show=show)
+        assert set(show.begun) == {finished.cell for finished in show.finished}
+        return [finished.cell.seed for finished in show.finished]
+
+    return run

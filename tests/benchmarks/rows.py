@@ -1,4 +1,4 @@
-"""Rows of the benchmark of `trouble.py`, and a process of its own that writes them."""
+"""Rows of the benchmark of `trouble.py` and a process that writes them; what commands select."""
 
 import os
 import subprocess
@@ -11,6 +11,9 @@ from benchmarks.cells import ROOT
 from benchmarks.store import row
 
 HERE = Path(__file__).parent
+
+ONE = ("--only", "cost", "--backbone", "resnet18")
+"""A selection of few and cheap cells."""
 
 
 def a_row(seed=0, recipe="ok", values=None, **outcome):
@@ -33,3 +36,8 @@ def in_another_process(code, *arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def no_rows(results: Path) -> bool:
+    """Whether a folder of tables has neither a table nor a journal."""
+    return not list(results.rglob("*.csv")) and not list(results.rglob("*.jsonl"))

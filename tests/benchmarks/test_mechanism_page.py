@@ -214,6 +214,8 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     tables = named.one_by_one(store)
     coord = row_of(tables["mechanism-position-coord"], "coord × 4 less that mean")
     assert ">+2.00<" in coord and ">higher<" in coord
+    # nine arms and four rescaled gates; arms that have no gate are in both comparisons
+    assert f"{13 * SEEDS} rows" in tables["mechanism-position-coord"]
     sk = row_of(tables["mechanism-scale-sk"], "sk less that mean")
     assert ">no measurable difference<" in sk
     train(store, "position", "coord", 2)

@@ -1,64 +1,18 @@
-"""What is measured is not measured twice, what has changed is known, failures stay visible."""
+"""What is measured is not measured twice, failures stay visible."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from trouble import Trouble, cell
+from trouble import Quiet, Trouble, cell
 
-from benchmarks import cells as benchmark_cells
 from benchmarks import provenance, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.engine import Finished
 from benchmarks.progress import duration
-from benchmarks.store import StoreError, row
+from benchmarks.store import row
 
 WANT = Selection()
-
-
-class Quiet:
-    """Takes note of what begins and of what is done."""
-
-    def __init__(self):
-        self.begun = []
-        self.finished = []
-
-    def begin(self, cells):
-        self.begun += cells
-
-    def done(self, finished):
-        self.finished.append(finished)
-
-
-@pytest.fixture
-def code(tmp_path, trouble, monkeypatch):
-    """The file whose code decides the values; the function that it gives changes it."""
-    file = tmp_path / "code.py"
-    monkeypatch.setattr(runner, "ROOT", tmp_path)
-    monkeypatch.setattr(Trouble, "code", ("code.py",))
-
-    def change(text):
-        file.write_text(text)
-        provenance.forget()
-
-    change("lr = 0.1")
-    return change
-
-
-@pytest.fixture
-def suite(trouble, store, code):
-    """Run the recipes that it is given; it returns what was measured."""
-
-    def run(*recipes, jobs=1, **how):
-        if recipes:
-            trouble.wanted = recipes
-        show = Quiet()
-        work = runner.plan(WANT, store, **how)
-        runner.run(work, store, jobs=jobs, show=show)
-        assert set(show.begun) == {finished.cell for finished in show.finished}
-        return [finished.cell.seed for finished in show.finished]
-
-    return run
 
 
 def test_a_second_run_measures_nothing(suite, store):
@@ -92,129 +46,6 @@ def test_rows_carry_their_status_and_failures_wait_for_retry(suite, store):
     assert runner.plan(WANT, store).failed == [cell(r, s) for s, r in enumerate(recipes)][1:]
     assert suite(retry=True) == [1, 2, 3]
     assert len(store.table("trouble")) == 4
-
-
-def test_cheap_rows_of_older_code_are_measured_again(suite, store, code):
-    suite("ok", "ok")
-    code("# a comment\nlr = 0.1")
-    assert suite() == []
-    code("lr = 0.2")
-    old = set(store.table("trouble")["fingerprint"])
-    assert suite() == [0, 1]
-    assert not old & set(store.table("trouble")["fingerprint"])
-    assert suite() == []
-
-
-def test_trained_rows_of_older_code_are_kept_until_asked(suite, store, code, trouble):
-    trouble.trained = True
-    suite("ok", "ok")
-    before = store.table("trouble")
-    code("lr = 0.2")
-    assert suite() == []
-    assert store.table("trouble").equals(before)
-    plan = runner.plan(WANT, store)
-    assert (plan.stale, plan.current, plan.todo) == ([cell("ok", 0), cell("ok", 1)], 0, {})
-    assert suite(stale=True) == [0, 1]
-    assert runner.plan(WANT, store).current == 2
-
-
-def test_trained_rows_of_a_module_that_the_reader_has_changed_are_measured_again(
-    store, code, trouble, tmp_path, monkeypatch
-):
-    (tmp_path / "gate_of_a_reader.py").write_text("class Gate:\n    pass\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    trouble.trained = True
-    code("lr = 0.1")
-    own = replace(cell("ok", 0), module="gate_of_a_reader:Gate")
-    trouble.cells = lambda want: [own]
-    values = {"third": 0.0, "count": 1, "even": True, "word": "ok", "pid": 1}
-    store.append("trouble", row(own, values, runner.fingerprint(trouble, own), seconds=1.0))
-    assert runner.plan(WANT, store).current == 1
-    code("lr = 0.2")
-    assert runner.plan(WANT, store).todo == {"trouble": [own]}
-
-
-def test_a_trained_row_that_failed_is_retried_when_its_code_was_mended(suite, code, trouble):
-    trouble.trained = True
-    suite("fail", "ok")
-    code("lr = 0.2")
-    assert suite(retry=True) == [0]
-
-
-def test_a_changed_configuration_makes_stale(suite, monkeypatch):
-    suite("ok")
-    monkeypatch.setattr(Trouble, "configuration", lambda self, cell: {"lr": 0.5})
-    assert suite() == [0]
-    assert suite() == []
-
-
-def test_code_that_changes_during_a_run_stops_it_and_makes_no_row(suite, store, code, monkeypatch):
-    began = Quiet.begin
-
-    def begin(self, cells):
-        code("lr = 0.3")
-        began(self, cells)
-
-    monkeypatch.setattr(Quiet, "begin", begin)
-    with pytest.raises(StoreError, match="changed since this run began"):
-        suite("ok", "ok")
-    monkeypatch.setattr(Quiet, "begin", began)
-    assert len(store.table("trouble")) == 0
-    code("lr = 0.1  # a comment changes nothing")
-    assert suite("ok", "ok") == [0, 1]
-
-
-@pytest.mark.parametrize("text", [None, "def f("], ids=["gone", "half written"])
-def test_code_that_can_no_longer_be_read_stops_the_run_too(
-    suite, code, tmp_path, monkeypatch, text
-):
-    began = Quiet.begin
-
-    def begin(self, cells):
-        file = tmp_path / "code.py"
-        file.unlink() if text is None else file.write_text(text)
-        began(self, cells)
-
-    monkeypatch.setattr(Quiet, "begin", begin)
-    with pytest.raises(StoreError, match="changed since this run began"):
-        suite("ok", "ok")
-
-
-def test_code_of_a_later_benchmark_that_changes_makes_no_row_either(
-    suite, store, code, tmp_path, monkeypatch
-):
-    class Later(Trouble):
-        name = ""
-        code = ("later.py",)
-        wanted = ("ok",)
-
-    monkeypatch.setattr(Later, "name", "later")
-    monkeypatch.setitem(benchmark_cells._BENCHMARKS, "later", Later())
-    (tmp_path / "later.py").write_text("lr = 0.1")
-    began = Quiet.begin
-
-    def begin(self, cells):
-        (tmp_path / "later.py").write_text("lr = 0.3")
-        began(self, cells)
-
-    monkeypatch.setattr(Quiet, "begin", begin)
-    with pytest.raises(StoreError, match=r"later\.py changed since this run began"):
-        suite("ok")
-    assert len(store.table("trouble")) == 1
-    assert len(store.table("later")) == 0
-
-
-def test_a_comment_that_changes_during_a_run_does_not_stop_it(suite, store, code, monkeypatch):
-    code("lr = 0.1")
-    began = Quiet.begin
-
-    def begin(self, cells):
-        code("lr = 0.1  # a comment")
-        began(self, cells)
-
-    monkeypatch.setattr(Quiet, "begin", begin)
-    assert suite("ok", "ok") == [0, 1]
-    assert runner.plan(WANT, store).current == 2
 
 
 def test_a_row_of_another_machine_counts_unless_it_must_be_this_one(

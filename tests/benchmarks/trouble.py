@@ -18,6 +18,20 @@ def cell(recipe: str, seed: int = 0, group: str = "") -> Cell:
     return Cell("trouble", "backbone", recipe=recipe, seed=seed, data=group)
 
 
+class Quiet:
+    """Takes note of what begins and of what is done."""
+
+    def __init__(self):
+        self.begun = []
+        self.finished = []
+
+    def begin(self, cells):
+        self.begun += cells
+
+    def done(self, finished):
+        self.finished.append(finished)
+
+
 class Trouble(Benchmark):
     name = "trouble"
     title = "What can go wrong"
