@@ -104,10 +104,10 @@ def speed_means(store: Store) -> str:
         ]
         counts = [f"over {len(part)} of {n}" for part, n in zip(pairs, of, strict=True)]
         counts += [f"over {len(mine)} of {len(tried)}"] * 2
-        none = [Entry(stats.NOISY if n else display.MISSING) for n in (*of, 1, 1)]
+        gaps = [Entry(stats.NOISY if n else display.MISSING) for n in (*of, 1, 1)]
         entries = [
-            value(display.ratio, mean) if display.given(mean) else word
-            for mean, word in zip(means, none, strict=True)
+            value(display.ratio, mean) if display.given(mean) else gap
+            for mean, gap in zip(means, gaps, strict=True)
         ]
         body.append(
             (Entry(name), *(replace(e, word=n) for e, n in zip(entries, counts, strict=True)))

@@ -120,12 +120,13 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
     return preview_of(ours, rows, ours["arm"].tolist())
 
 
-def constant_on(store: Store, task: str, gate: str) -> tuple[Any, str]:
-    """A task's line of the constant of a gate's size less none, and what it has to begin with."""
+def constant_on(store: Store, task: str, gate: str) -> tuple[Any, str, pd.DataFrame]:
+    """A task's line of the constant of a gate's size less none, what it begins with, its rows."""
     key = next(one for one in CONSTANTS if PAIRS[one][0] == PAIRS[gate][1])
     rows = _of(task_controls.rows(store, task), "constants")
     frame = judge(rows).set_index("key")
-    return tables.records(frame.loc[[key]])[0], _preview(frame, rows)
+    own = rows[rows["arm"].isin(PAIRS[key])]
+    return tables.records(frame.loc[[key]])[0], _preview(frame, rows), own
 
 
 def _counts(store: Store) -> dict[str, str]:

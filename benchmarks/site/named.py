@@ -170,18 +170,20 @@ def one_by_one(store: Store) -> dict[str, str]:
         if arm in FACTORS:
             lines.insert(2, (f"{rescaled_name(arm)} less none", alone_freed))
         body = [(Entry(name), _paired(one), _seeds(one)) for name, one in lines]
-        words = [*starts]
+        words, parts = [*starts], [made[task], freed[task]]
         if arm in FACTORS:
-            constant, start = site_controls.constant_on(store, task, arm)
+            constant, start, rows = site_controls.constant_on(store, task, arm)
+            parts.append(rows)
             pairs = value(display.whole, constant.pairs)
             body.insert(2, (Entry(constant.arm), paired.difference(constant), pairs))
             words.append(start)
         title = f"{arm} on the task {task}: {TASKS[task].question}"
-        rows = pd.concat([made[task], freed[task]])
-        if rows.empty:
+        if all(part.empty for part in parts):
             found[f"mechanism-{task}-{arm}"] = absent(title)
             continue
-        words = [*dict.fromkeys(filter(None, (*words, _lost(made[task])))), ADJUSTED]
+        rows = pd.concat(parts).drop_duplicates(["key", "machine"])
+        words += [_lost(made[task]), *(w for part in parts for w in paired.across_none(part))]
+        words = [*dict.fromkeys(filter(None, words)), ADJUSTED]
         words += [OF_CONSTANT] if arm in FACTORS else []
         places = origin(store, rows, *dict.fromkeys(["mechanism", *rows["benchmark"]]))
         found[f"mechanism-{task}-{arm}"] = table(title, "; ".join(words), heads, body, places)
