@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 import os
 import signal
 import sys
@@ -35,11 +34,11 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal without a sign shows another for it
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    console = Console(width=None if sys.stdout.isatty() else 100)
     options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal without a sign shows its number
+        if isinstance(stream, io.TextIOWrapper) and not getattr(options, "csv", False):
+            stream.reconfigure(errors="backslashreplace")
+    console = Console(width=None if sys.stdout.isatty() else 100)
     # Without a GPU torch's profiler logs errors about the missing one, in every process.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
@@ -118,22 +117,22 @@ def _check_names(want: Selection) -> None:
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
-    if options.effect is not None and not 0 < options.effect < math.inf:
-        raise ValueError(f"--effect {options.effect} was asked for; it must be a number above 0")
+    if options.effect is not None:
+        budget.require_difference(options.effect)
+        if not options.power:
+            raise ValueError("--effect was given without --power, which it is for: add --power")
     if options.power:
         _require_no_selection(options)
         store = Store(options.results)
-        _say_if_missing(store)
+        _look_for_folder(store)
         print(budget.text(store, options.effect), end="")
         return 0
-    if options.effect is not None:
-        raise ValueError("--effect was given without --power, which it is for: add --power")
     from benchmarks import runner
 
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
-    _say_if_missing(store)
+    _look_for_folder(store)
     work = _work(options, want, store)
     runner.check_models(work, want)
     for name, cells in work.todo.items():
@@ -171,7 +170,7 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
-    _say_if_missing(store)
+    _look_for_folder(store)
     chosen = [name for name in benchmarks() if not options.only or name in options.only]
     found = {name: standing(benchmarks()[name], want, store) for name in chosen}
     for name, one in found.items():
@@ -230,7 +229,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
-    _say_if_missing(store)
+    _look_for_folder(store)
     with store.writing() if options.stale else nullcontext():
         if options.stale:
             work = verify.stale(want, store, only=options.only)
@@ -300,8 +299,8 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
             console.print(f"wrote {store.table_path(name)}", markup=False)
 
 
-def _say_if_missing(store: Store) -> None:
-    """A folder that is not there yet has no rows, and so has one whose name is mistyped.
+def _look_for_folder(store: Store) -> None:
+    """Say that a folder is not there: it has no rows yet, or its name is mistyped.
 
     Raises ValueError for a file.
     """
@@ -314,7 +313,7 @@ def _say_if_missing(store: Store) -> None:
 
 def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
-    _say_if_missing(store)
+    _look_for_folder(store)
     choose(options.suite, list(SUITES), "suite")
     if options.name is None:
         if options.columns or options.csv:
@@ -341,7 +340,7 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
     from benchmarks.cells import ROOT
 
     store = Store(options.results)
-    _say_if_missing(store)
+    _look_for_folder(store)
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     print(f"# The commits that the rows of {options.results} were measured at:")
     lines = []

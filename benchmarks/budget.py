@@ -174,16 +174,23 @@ def _with_bare(
     return Family(title, rows, pairs, plan, wanted=wanted)
 
 
+def require_difference(points: float) -> None:
+    """ValueError for a difference to plan for that is no finite number above 0."""
+    if not 0 < points < math.inf:
+        raise ValueError(
+            f"a difference of {points} points was asked for; it must be a number above 0"
+        )
+
+
 def lines(family: Family, wanted: float | None = None) -> list[Line]:
     """What each pair takes to show a difference with the chance `power.POWER`.
 
     The difference is ``wanted`` points, or the family's own.
     Arms that others are less come last: every seed of an arm is one of theirs too. ValueError
-    unless ``wanted`` is above 0.
+    as `require_difference` says.
     """
     wanted = family.wanted if wanted is None else wanted
-    if not wanted > 0:
-        raise ValueError(f"a difference of {wanted} points was asked for; it must be above 0")
+    require_difference(wanted)
     found = family.differences
     verdicts = compare.verdicts_of(found)
     done = tables.ok(family.rows)
