@@ -156,6 +156,7 @@ def _serve(connection: Connection, parent: int, niceness: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=leave_with, args=(parent,), daemon=True).start()
     if niceness:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # fp32 is that on a GPU too; sessions say it
         _give_way(niceness)
     try:
         while True:

@@ -1,0 +1,78 @@
+"""Every module on a GPU against itself in float64 on the processor. Skipped without a GPU."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import attn
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA GPU")
+
+MODULES = attn.list_modules()
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    """By default torch rounds what convolutions on a GPU multiply to ten bits (TF32)."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+def pair(name: str) -> tuple[nn.Module, nn.Module]:
+    """A module with no weight at a special value, in float64 on the processor and on the GPU."""
+    module = attn.build(name, 64)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return copy.deepcopy(module).double(), module.cuda()
+
+
+def images(layout: torch.memory_format) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randn(4, 64, 14, 10)
+    return x.double(), x.cuda().contiguous(memory_format=layout)
+
+
+def step(module: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """The output, the gradient of the input and those of the weights, on the processor."""
+    x = x.detach().requires_grad_()
+    y = module(x)
+    weights = list(module.parameters())
+    gradients = torch.autograd.grad(y.square().mean(), [x, *weights], allow_unused=True)
+    found = [y, *(g for g in gradients if g is not None)]
+    return [t.detach().double().cpu() for t in found]
+
+
+def assert_near(found: list[torch.Tensor], wanted: list[torch.Tensor], tolerance: float) -> None:
+    for one, other in zip(found, wanted, strict=True):
+        assert (one - other).norm() <= tolerance * other.norm() + 1e-7
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "training"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", MODULES)
+def test_gpu_equals_the_processor(name, layout, training):
+    exact, module = pair(name)
+    x64, x = images(LAYOUTS[layout])
+    found, wanted = step(module.train(training), x), step(exact.train(training), x64)
+    assert_near(found, wanted, 1e-4)
+    assert module(x).is_contiguous(memory_format=LAYOUTS[layout])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", MODULES)
+def test_bfloat16_autocast(name, layout):
+    exact, module = pair(name)
+    x64, x = images(LAYOUTS[layout])
+    with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
+        y = module.eval()(x)
+    assert_near([y.double().cpu()], [exact.eval()(x64).detach()], 2e-2)
+
+
+@pytest.mark.parametrize("name", ["se", "cbam", "sk", "danet", "eca", "coord"])
+def test_compiled(name):
+    exact, module = pair(name)
+    x64, x = images(torch.contiguous_format)
+    compiled = torch.compile(module, fullgraph=True)
+    assert_near(step(compiled, x), step(exact, x64), 1e-4)
