@@ -148,8 +148,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
             console.print(f"  ... and {len(cells) - 20} more")
     console.print(
         f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
-        f"{options.jobs} processes; {work.current} current, {len(work.stale)} stale and kept "
-        f"(--stale), {len(work.failed)} without a value and kept (--retry)"
+        f"{work.processes(options.jobs)} processes; {work.current} current, "
+        f"{len(work.stale)} stale and kept (--stale), {len(work.failed)} without a value and kept (--retry)"
     )
     return 0
 
@@ -202,8 +202,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         cells = len(work.seconds)
         console.print(
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes, "
-            "on a quiet machine"
+            f"{duration(work.wall_seconds(options.jobs))} with at most "
+            f"{work.processes(options.jobs)} processes, on a quiet machine"
         )
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
@@ -241,8 +241,8 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         what = "" if options.key else f"suite {want.suite}: "
         console.print(
             f"{what}{display.many(len(work.seconds), 'row')} to measure again; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most {options.jobs} processes, "
-            "on a quiet machine"
+            f"{duration(work.wall_seconds(options.jobs))} with at most "
+            f"{work.processes(options.jobs)} processes, on a quiet machine"
         )
         if not work.todo:
             what = "is stale, trained and of this machine" if options.stale else "is current"

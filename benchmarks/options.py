@@ -89,8 +89,11 @@ def _folder(text: str) -> str:
 
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    words = f"processes at a time; {resources.jobs()} here, by cores and memory, unless given"
-    parser.add_argument("--jobs", type=_number, default=resources.jobs(), help=words)
+    words = (
+        f"processes at a time; {resources.jobs()} here, by cores and memory, unless given, and one "
+        "on a GPU; what is timed is always alone"
+    )
+    parser.add_argument("--jobs", type=_number, help=words)
 
 
 def _add_work(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ WIDE = 110
 class Show:
     """A bar with the time left on a terminal, a line for each stretch of work elsewhere."""
 
-    def __init__(self, work: Plan, jobs: int, console: Console, every: float = 15.0) -> None:
+    def __init__(self, work: Plan, jobs: int | None, console: Console, every: float = 15.0) -> None:
         self.console = console
         self.every = every
         self.estimates = work.seconds

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import engine, models, provenance, tables
+from benchmarks import engine, models, provenance, resources, tables
 from benchmarks.cells import (
     ROOT,
     Benchmark,
@@ -52,8 +52,13 @@ class Plan:
     failed: list[Cell] = field(default_factory=list)
     """Rows of the selection that failed before; kept until `--retry` asks for them again."""
 
-    def wall_seconds(self, jobs: int) -> float:
-        """Estimated wall-clock time with ``jobs`` processes."""
+    def processes(self, jobs: int | None) -> int:
+        """The most processes that measure at a time, see `processes`."""
+        counts = [processes(benchmarks()[name], cells, jobs) for name, cells in self.todo.items()]
+        return max(counts, default=1)
+
+    def wall_seconds(self, jobs: int | None) -> float:
+        """Estimated wall-clock time with ``jobs`` processes, see `processes`."""
         total = 0.0
         for name, cells in self.todo.items():
             work = sum(self.seconds[cell] for cell in cells)
@@ -61,10 +66,15 @@ class Plan:
         return total
 
 
-def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int) -> int:
-    """How many of ``jobs`` processes measure at a time: one for times, and one for a GPU."""
+def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int | None) -> int:
+    """How many processes measure at a time: one for times, else ``jobs``.
+
+    If that is None, one on a GPU, else as many as cores and memory allow.
+    """
+    if benchmark.exclusive:
+        return 1
     on_gpu = any(cell.device.startswith("cuda") for cell in cells)
-    return 1 if benchmark.exclusive or on_gpu else jobs
+    return jobs or (1 if on_gpu else resources.jobs())
 
 
 @cache
@@ -279,7 +289,7 @@ def run(
     work: Plan,
     store: Store,
     *,
-    jobs: int,
+    jobs: int | None,
     show: Any,
     judge: Callable[[dict[str, Any]], tuple[str, str]] | None = None,
 ) -> dict[str, int]:

@@ -106,11 +106,15 @@ def test_what_is_lost_with_its_process_leaves_the_value_that_is_there(
 
 
 @pytest.mark.parametrize(("device", "jobs"), [("cpu", 3), ("cuda", 1), ("cuda:1", 1)])
-def test_one_process_at_a_time_uses_a_gpu(trouble, device, jobs):
+def test_one_process_at_a_time_uses_a_gpu_unless_more_are_asked_for(
+    trouble, device, jobs, monkeypatch
+):
+    monkeypatch.setattr(runner.resources, "jobs", lambda: 3)
     cells = [replace(cell("ok", seed), device=device) for seed in range(6)]
-    assert runner.processes(trouble, cells, 3) == jobs
+    assert runner.processes(trouble, cells, None) == jobs
+    assert runner.processes(trouble, cells, 2) == 2
     work = runner.Plan({"trouble": cells}, dict.fromkeys(cells, 1.0))
-    assert work.wall_seconds(3) == 6 / jobs
+    assert (work.wall_seconds(None), work.processes(None)) == (6 / jobs, jobs)
 
 
 def test_cells_of_a_group_are_handed_over_together_in_their_order():
