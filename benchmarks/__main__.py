@@ -149,7 +149,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     console.print(
         f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
         f"{work.processes(options.jobs)} processes; {work.current} current, "
-        f"{len(work.stale)} stale and kept (--stale), {len(work.failed)} without a value and kept (--retry)"
+        f"{len(work.stale)} stale and kept (--stale), "
+        f"{len(work.failed)} without a value and kept (--retry)"
     )
     return 0
 
