@@ -274,7 +274,7 @@ def build(cell: Cell, num_classes: int, in_chans: int) -> Any:
 @cache
 def layers(backbone: str, module: str, variant: str) -> str:
     """The layers of an arm as torch prints them: which module sits where, with what sizes."""
-    return repr(models.create(backbone, module, variant, device="meta"))
+    return models.printed(models.create(backbone, module, variant, device="meta"))
 
 
 @lru_cache(maxsize=1)

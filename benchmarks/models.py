@@ -5,6 +5,7 @@ torch and timm are imported when they are needed, so that who lists cells does w
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -22,6 +23,14 @@ def create(backbone: str, module: str = "none", variant: str = "", **settings: A
 
     register()
     return attn.create_model(backbone, module, options=attn.parse_options(variant), **settings)
+
+
+def printed(model: Any) -> str:
+    """The layers of a model as torch prints them, alike in all its releases.
+
+    Older ones leave out whether a normalisation has a bias: one has it if it is affine.
+    """
+    return re.sub(r"(affine=(True|False), )(?=track)", r"\1bias=\2, ", repr(model))
 
 
 def names() -> list[str]:

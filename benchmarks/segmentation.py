@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from typing import Any
 
+from benchmarks import models
 from benchmarks.accuracy import run_seed
 from benchmarks.cells import Benchmark, Cell, Column, Diverged, Selection
 
@@ -219,7 +220,7 @@ def layers(backbone: str, module: str, variant: str) -> str:
     from benchmarks import segmenters
 
     with torch.device("meta"):
-        return repr(head_on(segmenters.dilated(backbone, 1), module, variant, 1))
+        return models.printed(head_on(segmenters.dilated(backbone, 1), module, variant, 1))
 
 
 @cache

@@ -26,6 +26,20 @@ def test_a_fresh_process_knows_every_small_net():
     assert in_fresh_process(in_channels, SMALL) == colours
 
 
+class Older(torch.nn.BatchNorm2d):
+    """As torch 2.11 prints it."""
+
+    def extra_repr(self):
+        return "8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True"
+
+
+def test_layers_are_printed_alike_whatever_torch_prints_of_a_norm():
+    now = models.printed(torch.nn.BatchNorm2d(8))
+    assert models.printed(Older(8)).replace("Older", "BatchNorm2d") == now
+    assert "affine=True, bias=True, track" in now
+    assert "bias=False" in models.printed(torch.nn.BatchNorm2d(8, affine=False))
+
+
 @pytest.mark.parametrize("variant", ["", "reduction=8 bias=False"])
 def test_the_module_has_the_options_of_the_variant(variant):
     torch.manual_seed(0)
