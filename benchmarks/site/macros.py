@@ -64,7 +64,7 @@ def figure_html(facts: dict[str, Any], name: str, up: str) -> str:
     about = facts["figures"][name]
     if not about["drawn"]:
         return f'<p class="absent">{escape(about["gap"])}</p>\n'
-    caption, alt = escape(about["caption"]), escape(about["alt"])
+    caption, alt = escape(about["caption"]).replace(" %", "&nbsp;%"), escape(about["alt"])
     title = f"Figure: {name.replace('-', ' ')}"
     images = "".join(
         f'<img src="{up}_gen/figures/{name}-{scheme}.svg#only-{scheme}" alt="{alt}">'

@@ -33,15 +33,16 @@ def _table(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     newest = newest.drop_duplicates(["arm", "recipe"], keep="last")
     by_mode = {m: newest[newest["recipe"] == m].set_index("arm") for m in MODES}
     heads = [Head("Module", number=False)]
+    resident = bool(newest["device"].eq("cpu").any())
     for mode in MODES:
         name = mode.capitalize()
         heads += [Head(f"{name} step", "MiB of tensors"), Head("Times none")]
-        heads += [Head("Resident set", "MiB more")]
+        heads += [Head("Resident set", "MiB more")] * resident
     body = []
     for arm in tables.in_order(newest["arm"]):
         entries = [Entry(arm)]
         for frame in by_mode.values():
-            entries += _entries(frame, arm)
+            entries += _entries(frame, arm)[: 2 + resident]
         body.append(entries)
     first: Any = newest.iloc[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
