@@ -35,8 +35,16 @@ CURVE = ("none", *WIDTHS)
 
 
 def comparisons(store: Store) -> list[Comparison]:
-    """The comparisons whose backbone has other widths, in the order of the pages."""
-    return [which for which in pairing.comparisons(store) if which.backbone == BACKBONE]
+    """The comparisons whose backbone has other widths, in the order of the pages.
+
+    Where another width was trained in some of them alone, these.
+    """
+    found = [which for which in pairing.comparisons(store) if which.backbone == BACKBONE]
+    wider = {replace(which, backbone=name): which for which in found for name in WIDTHS}
+    rows = store.table("accuracy")
+    begun = pairing.among(rows[rows["backbone"].isin(list(WIDTHS))])
+    with_widths = {wider[which] for which in begun if which in wider}
+    return [which for which in found if which in with_widths] or found
 
 
 def rows(store: Store, which: Comparison) -> pd.DataFrame:

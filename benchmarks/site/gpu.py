@@ -45,13 +45,19 @@ def accuracy(store: Store) -> str:
     by_arm = {d: {row.arm: row for row in tables.records(frame)} for d, frame in judged.items()}
     heads = [Head("Module", number=False)]
     heads += [Head(f"Difference on a {name}", "top-1, points [95 %]") for name in DEVICES.values()]
+    heads += [Head("GPU less processor", "of these differences, points [95 %]")]
     heads += [Head(f"Top-1 on a {name}", "%, mean") for name in DEVICES.values()]
     heads += [Head("Seeds", "that both have")]
-    seeds = _top1(rows)["cuda"].count()
+    wide = _top1(rows)
+    seeds = wide["cuda"].count()
+    nothing = pd.Series(dtype="float64")
+    to_none = {d: mine.sub(mine.get("none", nothing), axis=0) for d, mine in wide.items()}
+    changes = to_none["cuda"] - to_none["cpu"]
     body = [
         (
             Entry(arm),
             *(paired.difference(by_arm[device][arm]) for device in DEVICES),
+            _change(arm, changes[arm].dropna().tolist()),
             *(top1(by_arm[device][arm]) for device in DEVICES),
             value(display.whole, seeds[arm]),
         )
@@ -65,6 +71,13 @@ def accuracy(store: Store) -> str:
     )
     title = f"{which.backbone} on {which.data}, {which.recipe}, on both devices"
     return table(title, note, heads, body, places)
+
+
+def _change(arm: str, found: list[float]) -> Entry:
+    if arm == "none" or len(found) < compare.FEWEST_FOR_INTERVAL:
+        return Entry(display.REFERENCE, 0.0) if arm == "none" else Entry("too few seeds")
+    made = stats.student_interval(found)
+    return estimate(display.points, made.value, made.low, made.high, "")
 
 
 def latency(store: Store) -> str:

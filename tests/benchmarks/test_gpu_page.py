@@ -60,11 +60,20 @@ def test_one_device_alone_is_no_comparison(store):
     assert gpu.facts(store)["gpu.agree"] == "not measured"
 
 
+def test_without_the_bare_backbone_no_difference_is_said(store):
+    for device in ("cpu", "cuda"):
+        trained(store, device, {"se": -1, "eca": 0})
+    text = gpu.accuracy(store)
+    assert "too few seeds" in text and "91.00" in text
+    assert gpu.facts(store)["gpu.agree"] == "not measured"
+
+
 def test_verdicts_of_both_devices_stand_side_by_side(store):
     trained(store, "cpu", {"none": 0, "se": -1, "eca": 0, "pam": 1})
     trained(store, "cuda", {"none": 0, "se": -1, "eca": -1})
     text, found = gpu.accuracy(store), gpu.facts(store)
     assert "pam" not in text, "only one device has it"
+    assert "0.00<br>" in text or ">0.00" in text, "se differs from none alike on both"
     assert text.index(">none<") < text.index(">se<") < text.index(">eca<")
     assert found["gpu.agree"] == (
         "se is lower on both; eca is not told from none on the processor and lower on the GPU"
