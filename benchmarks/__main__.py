@@ -148,7 +148,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
             console.print(f"  ... and {len(cells) - 20} more")
     console.print(
         f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
-        f"{work.processes(options.jobs)} processes; {work.current} current, "
+        f"{work.most_processes(options.jobs)} processes; {work.current} current, "
         f"{len(work.stale)} stale and kept (--stale), "
         f"{len(work.failed)} without a value and kept (--retry)"
     )
@@ -204,7 +204,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         console.print(
             f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most "
-            f"{work.processes(options.jobs)} processes, on a quiet machine"
+            f"{work.most_processes(options.jobs)} processes, on a quiet machine"
         )
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
@@ -243,7 +243,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         console.print(
             f"{what}{display.many(len(work.seconds), 'row')} to measure again; about "
             f"{duration(work.wall_seconds(options.jobs))} with at most "
-            f"{work.processes(options.jobs)} processes, on a quiet machine"
+            f"{work.most_processes(options.jobs)} processes, on a quiet machine"
         )
         if not work.todo:
             what = "is stale, trained and of this machine" if options.stale else "is current"

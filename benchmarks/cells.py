@@ -180,6 +180,8 @@ class Benchmark:
     """Expensive: a stale row is measured again only when asked (``--stale``)."""
     exclusive: ClassVar[bool] = False
     """Times something: one process at a time, nothing beside it."""
+    rounds_fp32: ClassVar[bool] = False
+    """Says itself, cell by cell, where a GPU may round fp32 (TF32); for others it never does."""
     plugs: ClassVar[bool] = True
     """A cell whose model can't be built is the user's mistake, not a finding."""
     needs: ClassVar[str] = ""

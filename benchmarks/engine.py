@@ -145,18 +145,20 @@ def _start(benchmark: Benchmark) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     niceness = 0 if benchmark.exclusive else NICENESS
-    process = context.Process(target=_serve, args=(theirs, os.getpid(), niceness), daemon=False)
+    how = (theirs, os.getpid(), niceness, benchmark.rounds_fp32)
+    process = context.Process(target=_serve, args=how, daemon=False)
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _serve(connection: Connection, parent: int, niceness: int) -> None:
+def _serve(connection: Connection, parent: int, niceness: int, rounds_fp32: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=leave_with, args=(parent,), daemon=True).start()
+    if not rounds_fp32:
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # PyTorch's default is TF32 in convolutions
     if niceness:
-        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # fp32 is that on a GPU too; sessions say it
         _give_way(niceness)
     try:
         while True:

@@ -35,9 +35,9 @@ CURVE = ("none", *WIDTHS)
 
 
 def comparisons(store: Store) -> list[Comparison]:
-    """The comparisons whose backbone has other widths, in the order of the pages.
+    """The comparisons that have rows of other widths, in the order of the pages.
 
-    Where another width was trained in some of them alone, these.
+    If there are none, those of the backbone that is planned at other widths.
     """
     found = [which for which in pairing.comparisons(store) if which.backbone == BACKBONE]
     wider = {replace(which, backbone=name): which for which in found for name in WIDTHS}

@@ -26,9 +26,9 @@ def create(backbone: str, module: str = "none", variant: str = "", **settings: A
 
 
 def printed(model: Any) -> str:
-    """The layers of a model as torch prints them, alike in all its releases.
+    """The layers of a model as torch prints them, whether or not its release names a norm's bias.
 
-    Older ones leave out whether a normalisation has a bias: one has it if it is affine.
+    Releases that leave it out give a batch or instance norm a bias if it is affine.
     """
     return re.sub(r"(affine=(True|False), )(?=track)", r"\1bias=\2, ", repr(model))
 

@@ -52,7 +52,7 @@ class Plan:
     failed: list[Cell] = field(default_factory=list)
     """Rows of the selection that failed before; kept until `--retry` asks for them again."""
 
-    def processes(self, jobs: int | None) -> int:
+    def most_processes(self, jobs: int | None) -> int:
         """The most processes that measure at a time, see `processes`."""
         counts = [processes(benchmarks()[name], cells, jobs) for name, cells in self.todo.items()]
         return max(counts, default=1)

@@ -298,12 +298,12 @@ def smallest(effect: Any) -> Entry:
 
 def _unmeasured(store: Store) -> list[str]:
     rows = store.table("accuracy")
+    there = set(zip(rows["data"], rows["backbone"], rows["recipe"], strict=True))
     missing = [
-        f"{backbone} on {runs.data}, {runs.recipe}, {runs.precision}"
-        for runs in PLANS["cpu"]
+        f"{backbone} on {runs.data}, {runs.recipe}, {runs.precision}{where}"
+        for suite, where in (("cpu", ""), ("gpu", ", on a GPU"))
+        for runs in PLANS[suite]
         for backbone in runs.backbones
-        if len(runs.arms) > 1
-        and not ((rows["backbone"] == backbone) & (rows["recipe"] == runs.recipe)).any()
+        if len(runs.arms) > 1 and (runs.data, backbone, runs.recipe) not in there
     ]
-    missing += [] if rows["device"].ne("cpu").any() else ["Training on a GPU"]
     return missing if len(store.table("imagenet")) else [*missing, "ImageNet"]

@@ -41,7 +41,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     body = lines(frames, time, _milliseconds)
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
-    places = _places(store, frames, first["device"])
+    places = places_of(store, frames, first["device"])
     return table(f"Latency of {backbone}", note, heads, body, places)
 
 
@@ -58,7 +58,7 @@ def threads(store: Store) -> str:
         heads.append(Head(words, f"noise floor {tables.noise_floor(frame)}"))
     body = lines(without_none(frames), time)
     note = "times the bare backbone [95 %]; one image at inference"
-    places = _places(store, frames, "cpu")
+    places = places_of(store, frames, "cpu")
     return table("Times by backbone and threads", note, heads, body, places)
 
 
@@ -79,7 +79,8 @@ def lines(
     ]
 
 
-def _places(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
+def places_of(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
+    """Where the rows of latency tables come from, and the load of the machine."""
     rows = pd.concat(frames, ignore_index=True).assign(device=device)
     return f"{_load(rows)}{origin(store, rows, 'latency')}"
 

@@ -37,12 +37,13 @@ def _table(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     for mode in MODES:
         name = mode.capitalize()
         heads += [Head(f"{name} step", "MiB of tensors"), Head("Times none")]
-        heads += [Head("Resident set", "MiB more")] * resident
+        heads += [Head("Resident set", "MiB more")] if resident else []
     body = []
     for arm in tables.in_order(newest["arm"]):
         entries = [Entry(arm)]
         for frame in by_mode.values():
-            entries += _entries(frame, arm)[: 2 + resident]
+            *tensors, grown = _entries(frame, arm)
+            entries += [*tensors, grown] if resident else tensors
         body.append(entries)
     first: Any = newest.iloc[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"

@@ -26,6 +26,13 @@ class Exclusive(Trouble):
     exclusive = True
 
 
+class Rounds(Trouble):
+    """Trouble that says itself where a GPU may round."""
+
+    name = ""
+    rounds_fp32 = True
+
+
 def no_note(cells):
     pass
 
@@ -244,3 +251,10 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
         parent.kill()
         parent.wait()
     assert all(gone(pid, 4.0) for pid in workers)
+
+
+@pytest.mark.parametrize(("benchmark", "override"), [(Trouble, "0"), (Rounds, "unset")])
+def test_fp32_is_rounded_on_a_gpu_only_where_a_benchmark_says_so(benchmark, override, monkeypatch):
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    (finished,) = measured([[cell("tf32")]], benchmark=benchmark())
+    assert finished.values["word"] == override

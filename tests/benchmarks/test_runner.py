@@ -114,7 +114,7 @@ def test_one_process_at_a_time_uses_a_gpu_unless_more_are_asked_for(
     assert runner.processes(trouble, cells, None) == jobs
     assert runner.processes(trouble, cells, 2) == 2
     work = runner.Plan({"trouble": cells}, dict.fromkeys(cells, 1.0))
-    assert (work.wall_seconds(None), work.processes(None)) == (6 / jobs, jobs)
+    assert (work.wall_seconds(None), work.most_processes(None)) == (6 / jobs, jobs)
 
 
 def test_cells_of_a_group_are_handed_over_together_in_their_order():

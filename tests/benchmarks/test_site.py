@@ -188,7 +188,7 @@ def test_a_latency_table_is_of_one_machine_and_says_which(tmp_path):
 
 def test_what_no_gpu_measured_is_said(fragments):
     assert "Latency on a GPU: not measured" in fragments["latency"]
-    assert "Training on a GPU: not measured" in fragments["accuracy"]
+    assert "on cifar100, cifar, bf16, on a GPU: not measured" in fragments["accuracy"]
     assert "mobilenetv2_small on fashion-mnist, full, fp32: not measured" in fragments["accuracy"]
     assert "ImageNet: not measured" in fragments["accuracy"]
 

@@ -73,6 +73,8 @@ class Trouble(Benchmark):
             os.kill(os.getpid(), signal.SIGSEGV)
         if cell.recipe == "exit":
             sys.exit(3)
+        if cell.recipe == "tf32":
+            return {**values, "word": os.environ.get("NVIDIA_TF32_OVERRIDE", "unset")}
         if cell.recipe == "nothing":
             return None
         if cell.recipe == "unpicklable":

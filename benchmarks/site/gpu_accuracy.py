@@ -1,0 +1,177 @@
+"""What was trained on a processor and on a GPU: its differences to none side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import compare, display, pairing, stats, tables
+from benchmarks.pairing import Comparison
+from benchmarks.site import paired
+from benchmarks.site.accuracy import top1
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.origin import origin
+from benchmarks.site.words import COUNTED
+from benchmarks.store import Store
+
+DEVICES = {"cpu": "Processor", "cuda": "GPU"}
+
+
+def twins(store: Store) -> dict[str, Comparison]:
+    """The first comparison of a processor that a GPU has trained too, and that, by device."""
+    found = pairing.comparisons(store)
+    for which in found:
+        other = replace(which, device="cuda")
+        if which.device == "cpu" and other in found:
+            return {"cpu": which, "cuda": other}
+    return {}
+
+
+def accuracy(store: Store) -> str:
+    """A line an arm that both devices trained: its difference to none and its mean on each.
+
+    Verdicts are those of the whole table of each device.
+    """
+    both = twins(store)
+    if not both:
+        return absent("The same trainings on a GPU")
+    judged = {d: compare.accuracy_table(store, which) for d, which in both.items()}
+    by_arm = {d: {row.arm: row for row in tables.records(frame)} for d, frame in judged.items()}
+    wide = _top1(store, both)
+    heads = [Head("Module", number=False)]
+    heads += [Head(f"Difference, {name}", "top-1, points [95 %]") for name in DEVICES.values()]
+    heads += [Head("GPU less processor", "of these differences, points [95 %]")]
+    heads += [Head(f"Top-1, {name}", "%, mean") for name in DEVICES.values()]
+    heads += [Head("Seeds", "that both have")]
+    changes = _to_none(wide["cuda"]) - _to_none(wide["cpu"])
+    body = [
+        (
+            Entry(arm),
+            *(paired.difference(by_arm[device][arm]) for device in DEVICES),
+            _change(arm, changes[arm].dropna().tolist()),
+            *(top1(by_arm[device][arm]) for device in DEVICES),
+            value(display.whole, wide["cpu"][arm].count()),
+        )
+        for arm in map(str, wide["cpu"])
+    ]
+    previews = [compare.preview_words(judged[device], both[device]) for device in DEVICES]
+    note = "; ".join([*dict.fromkeys(filter(None, previews)), _ADJUSTED])
+    places = []
+    for device, name in DEVICES.items():
+        rows = pairing.accuracy_rows(store, both[device])
+        rows = rows[rows["arm"].isin(list(wide["cpu"]))]
+        places.append(f"{name}: {origin(store, rows, 'accuracy')}")
+    which = both["cuda"]
+    title = f"{which.backbone} on {which.data}, {which.recipe}, on both devices"
+    return table(title, note, heads, body, "<br>".join(places))
+
+
+_ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all modules of its device"
+
+
+def facts(store: Store) -> dict[str, str]:
+    """What the two devices say alike, in words, and how alike runs of one seed are."""
+    found = {f"gpu.{key}": display.MISSING for key in ("agree", "same", "shift", "seeds")}
+    both = twins(store)
+    if not both:
+        return found
+    wide = _top1(store, both)
+    found["gpu.agree"] = _agree(store, both, list(map(str, wide["cpu"]))) or display.MISSING
+    shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
+    if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
+        made = stats.student_interval(shifts.tolist())
+        found["gpu.shift"] = f"{_points(made.value, made.low, made.high)} points"
+    return found | _same(wide) | _seeds(wide)
+
+
+def _same(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Of how many modules the difference to none is another on the other device."""
+    changes = _to_none(wide["cuda"]) - _to_none(wide["cpu"])
+    made = [stats.student_interval(changes[arm].dropna().tolist()) for arm in _enough(changes)]
+    if not made:
+        return {}
+    count = sum(one.low > 0 or one.high < 0 for one in made)
+    return {"gpu.same": f"for {count} of {len(made)}"}
+
+
+def _enough(changes: pd.DataFrame) -> list[str]:
+    """The modules with seeds enough for an interval."""
+    counts = changes.drop(columns="none", errors="ignore").count()
+    return list(counts.index[counts >= compare.FEWEST_FOR_INTERVAL])
+
+
+def _agree(store: Store, both: dict[str, Comparison], arms: list[str]) -> str:
+    """The verdicts of each arm on both devices, as clauses; "" if there are none."""
+    said = {}
+    for device, which in both.items():
+        judged = compare.accuracy_table(store, which).set_index("arm")["verdict"]
+        said[device] = {arm: COUNTED[word][0] for arm, word in judged.items() if word in COUNTED}
+    words = []
+    for arm in arms:
+        told = [said[device].get(arm) for device in DEVICES]
+        if None in told:
+            continue
+        end = "on both" if told[0] == told[1] else f"on the processor and {told[1]} on the GPU"
+        words.append(f"{arm} {told[0]} {end}")
+    return "; ".join(words)
+
+
+def _seeds(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Correlation over runs of one arm and seed, the mean of each arm and device taken away.
+
+    The interval is the jackknife's over the seeds: runs of one seed share more than their arm.
+    """
+    left = {device: frame - frame.mean() for device, frame in wide.items()}
+    seeds = left["cpu"].dropna(how="all").index
+
+    def correlation(kept: pd.Index) -> float:
+        pairs = pd.concat([left[device].loc[kept].stack() for device in DEVICES], axis=1).dropna()
+        return float(np.corrcoef(pairs.to_numpy("float64").T)[0, 1])
+
+    n = len(seeds)
+    if n < compare.FEWEST_FOR_INTERVAL:
+        return {}
+    r = correlation(seeds)
+    pseudo = [n * r - (n - 1) * correlation(seeds.drop(seed)) for seed in seeds]
+    if not all(map(math.isfinite, pseudo)):
+        return {}
+    made = stats.student_interval(pseudo)
+    reach = (made.high - made.low) / 2
+    ends = _points(r, max(r - reach, -1), min(r + reach, 1))
+    return {"gpu.seeds": f"{ends} over {display.many(n, 'seed')} of {wide['cpu'].shape[1]} arms"}
+
+
+def _points(number: float, low: float, high: float) -> str:
+    return f"{display.points(number)} [{display.points(low)}, {display.points(high)}]"
+
+
+def _top1(store: Store, both: dict[str, Comparison]) -> dict[str, pd.DataFrame]:
+    """Accuracies in percent by device: a line a seed, a column an arm that both have trained.
+
+    NaN where one of the two has no value.
+    """
+    wide = {}
+    for device, which in both.items():
+        rows = tables.ok(pairing.accuracy_rows(store, which))
+        wide[device] = rows.pivot(index="seed", columns="arm", values="top1").astype("float64")
+    cpu, cuda = wide["cpu"].align(wide["cuda"], join="inner")
+    arms = tables.in_order(cpu)
+    there = cpu.notna() & cuda.notna()
+    return {"cpu": cpu.where(there)[arms], "cuda": cuda.where(there)[arms]}
+
+
+def _to_none(wide: pd.DataFrame) -> pd.DataFrame:
+    """Each arm less the bare backbone of the seed, NaN without it."""
+    return wide.sub(wide.get("none", pd.Series(dtype="float64")), axis=0)
+
+
+def _change(arm: str, found: list[float]) -> Entry:
+    if arm == "none":
+        return Entry(display.REFERENCE, 0.0)
+    if len(found) < compare.FEWEST_FOR_INTERVAL:
+        return Entry("too few seeds")
+    made = stats.student_interval(found)
+    return estimate(display.points, made.value, made.low, made.high, "")

@@ -1,0 +1,224 @@
+"""What the pages say of a GPU's rows, from rows whose truth is known."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import compare, pairing
+from benchmarks.cells import Cell
+from benchmarks.site import gpu_accuracy, gpu_latency, memory
+from benchmarks.store import Store, row
+
+TRAINED = Cell("accuracy", "resnet10_small_os8", data="fashion-mnist", recipe="full", seed=0)
+TRAINED = replace(TRAINED, precision="bf16", layout="nhwc", batch_size=128)
+TIMED = Cell("latency", "", image_size=224, batch_size=64, threads=1)
+SPREAD = [0.2, -0.1, 0.3, -0.4, 0.1, 0.0, -0.2, 0.25, -0.15, 0.05]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def trained(store, device, differences, spread=SPREAD, **outcome):
+    """A run of each arm and seed: the bare backbone, the arm's difference, the seed's, a little."""
+    for arm, difference in differences.items():
+        for seed, noise in enumerate(spread):
+            cell = replace(TRAINED, module=arm, seed=seed, device=device)
+            small = 0.0 if arm == "none" else 0.02 * (-1) ** seed
+            values = {"top1": 92 + difference + noise + small, "params": 9}
+            values = {} if outcome else values
+            store.append("accuracy", row(cell, values, "f" * 12, seconds=1.0, **outcome))
+
+
+def timed(store, backbone, ms, ratios, pixels=224, discarded=0, clocks=(1980, 1980), **setting):
+    """Rows of one session; ``clocks`` None are of a GPU that was not watched."""
+    for arm, ratio in ratios.items():
+        how = {"device": "cuda", "precision": "bf16", "layout": "nhwc", **setting}
+        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels, **how)
+        ends = {"ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1}
+        floor = {"floor_low": 0.98, "floor_high": 1.02, "rounds": 8, "builds": 12}
+        seen = {}
+        if clocks:
+            seen = {"sm_clock_low_mhz": clocks[0], "sm_clock_high_mhz": clocks[1]}
+            seen |= {"discarded": discarded}
+        values = {"latency_ms": ms * ratio, **ends, **floor, **seen}
+        store.append("latency", row(cell, values, "f" * 12, seconds=1.0))
+
+
+def counted(store, backbone, macs, inserted, pixels=224, moved=800):
+    """Counts of arms by the number of their places; a module moves so many bytes in all."""
+    for arm, places in inserted.items():
+        cell = Cell("cost", backbone, arm, device="meta", image_size=pixels)
+        values = {"macs": macs, "inserted": places, "elementwise_bytes_added": moved * bool(places)}
+        store.append("cost", row(cell, values, "f" * 12, seconds=1.0))
+
+
+def line(text, arm):
+    """The cells of an arm's line, without tags."""
+    (found,) = re.findall(rf"<tr><th[^>]*>{arm}</th>(.*?)</tr>", text, re.DOTALL)
+    return [re.sub(r"<[^>]*>", " ", cell).split() for cell in re.split(r"</td>", found)[:-1]]
+
+
+def first(cells):
+    return [cell[0] for cell in cells]
+
+
+def test_without_rows_the_pages_say_so(store):
+    assert "The same trainings on a GPU: not measured" in gpu_accuracy.accuracy(store)
+    assert "A GPU beside a processor: not measured" in gpu_latency.latency(store)
+    assert "at each of its places: not measured" in gpu_latency.places(store)
+    found = gpu_accuracy.facts(store) | gpu_latency.facts(store)
+    assert set(found.values()) == {"not measured"}
+
+
+def test_one_device_alone_is_no_comparison(store):
+    trained(store, "cuda", {"none": 0, "se": -1})
+    assert "not measured" in gpu_accuracy.accuracy(store)
+    assert gpu_accuracy.facts(store)["gpu.agree"] == "not measured"
+
+
+def test_without_the_bare_backbone_no_difference_is_said(store):
+    for device in ("cpu", "cuda"):
+        trained(store, device, {"se": -1, "eca": 0})
+    text = gpu_accuracy.accuracy(store)
+    assert "too few seeds" in text and "91.00" in text
+    assert gpu_accuracy.facts(store)["gpu.agree"] == "not measured"
+
+
+def test_verdicts_of_both_devices_stand_side_by_side(store):
+    trained(store, "cpu", {"none": 0, "se": -1, "eca": 0, "pam": 1})
+    trained(store, "cuda", {"none": 0, "se": -1, "eca": -1})
+    text, found = gpu_accuracy.accuracy(store), gpu_accuracy.facts(store)
+    assert "pam" not in text, "only one device has it"
+    assert text.index(">none<") < text.index(">se<") < text.index(">eca<")
+    assert first(line(text, "se")) == [
+        "−1.00",
+        "−1.00",
+        "0.00",
+        *2 * ["91.00"],
+        "10",
+    ]
+    assert first(line(text, "eca"))[:3] == ["0.00", "−1.00", "−1.00"]
+    assert found["gpu.agree"] == (
+        "se is lower on both; eca shows no measurable difference on the processor and is lower on "
+        "the GPU"
+    )
+    assert found["gpu.same"] == "for 1 of 2"
+    assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
+
+
+def test_a_verdict_is_that_of_all_modules_of_its_device(store):
+    """Of fewer lines Holm's correction would be smaller, and one row have two verdicts."""
+    steady = {"none": 0, "se": -0.05, "eca": 0.0}
+    more = dict.fromkeys(["cbam", "sk", "pam", "cam", "danet", "coord"], 0.0)
+    trained(store, "cpu", steady | more)
+    trained(store, "cuda", steady)
+    which = next(c for c in pairing.comparisons(store) if c.device == "cpu")
+    table = compare.accuracy_table(store, which).set_index("arm")
+    shown = " ".join(line(gpu_accuracy.accuracy(store), "se")[0])
+    assert table.loc["se", "p_holm"] > 5 / 2**9, "five pairs of signs are not enough here"
+    assert table.loc["se", "verdict"] in shown
+
+
+def test_seeds_that_decide_all_or_nothing_are_told_apart(store):
+    trained(store, "cpu", {"none": 0, "se": -1})
+    trained(store, "cuda", {"none": 0, "se": -1})
+    assert gpu_accuracy.facts(store)["gpu.seeds"] == "+1.00 [+1.00, +1.00] over 10 seeds of 2 arms"
+
+
+def test_seeds_that_decide_nothing(store):
+    other = [SPREAD[i] for i in (3, 7, 5, 9, 0, 2, 6, 1, 8, 4)]
+    trained(store, "cpu", {"none": 0, "se": -1})
+    trained(store, "cuda", {"none": 0, "se": -1}, spread=other)
+    words = gpu_accuracy.facts(store)["gpu.seeds"]
+    low, high = re.findall(r"[-+−]?\d\.\d\d", words)[1:]
+    assert float(low.replace("−", "-")) < 0 < float(high), words
+
+
+def test_only_runs_of_a_seed_on_both_devices_are_compared(store):
+    trained(store, "cpu", {"none": 0, "se": -1})
+    trained(store, "cuda", {"none": 0, "se": -1}, spread=[*SPREAD, 9.0, 9.0])
+    assert line(gpu_accuracy.accuracy(store), "se")[-1] == ["10"]
+    assert gpu_accuracy.facts(store)["gpu.shift"] == "0.00 [0.00, 0.00] points"
+
+
+def test_an_arm_without_a_value_on_one_device_is_left_out(store):
+    trained(store, "cpu", {"none": 0, "se": -1, "sk": 0})
+    trained(store, "cuda", {"none": 0, "se": -1})
+    trained(store, "cuda", {"sk": 0}, status="diverged", reason="the loss is nan")
+    text = gpu_accuracy.accuracy(store)
+    assert ">se<" in text and ">sk<" not in text
+
+
+def test_times_a_place_are_of_the_places_that_a_module_has(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8, "pam": 1.2})
+    counted(store, "resnet18", 10**9, {"none": 0, "se": 8, "pam": 1})
+    text = gpu_latency.places(store)
+    assert line(text, "se") == [["200"], ["8"]], "0.8 of 2 ms over 8 places, in microseconds"
+    assert line(text, "pam") == [["400"], ["1"]]
+    found = gpu_latency.facts(store)
+    assert found["gpu.work"] == found["gpu.places"] == "not measured", "of one network alone"
+
+
+def test_places_without_counts_or_without_the_bare_backbone_are_not_measured(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8})
+    timed(store, "resnet50", 2.0, {"se": 1.8})
+    counted(store, "resnet50", 10**9, {"none": 0, "se": 16})
+    assert ">se<" not in gpu_latency.places(store)
+    assert gpu_latency.facts(store)["gpu.places"] == "not measured"
+
+
+def test_work_and_time_of_the_smallest_and_the_largest_network(store):
+    timed(store, "resnet10_small", 1.0, {"none": 1.0, "se": 2.0}, pixels=28)
+    timed(store, "resnet18", 2.5, {"none": 1.0, "se": 2.0})
+    counted(store, "resnet10_small", 10**6, {"none": 0, "se": 4}, pixels=28)
+    counted(store, "resnet18", 10**9, {"none": 0, "se": 8}, moved=16_000)
+    found = gpu_latency.facts(store)
+    assert found["gpu.work"] == (
+        "the bare resnet18 at 224 px has 1,000 times the multiply-adds of the bare resnet10_small "
+        "at 28 px, and takes 2.5 times as long"
+    )
+    assert found["gpu.places"] == (
+        "over the 2 networks the time that a module adds at a place varies by a factor of 1.25 "
+        "(se) to 1.25 (se), and the bytes that it moves there by one of 10 to 10"
+    )
+
+
+def test_what_the_watch_threw_away_is_counted_once_a_session(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8}, discarded=4, clocks=(1900, 1980))
+    timed(store, "resnet50", 2.0, {"none": 1.0, "se": 1.8})
+    timed(store, "resnet50", 2.0, {"none": 1.0, "se": 1.8}, clocks=None, layout="nchw")
+    assert gpu_latency.facts(store)["gpu.watched"] == (
+        "in 2 sessions the clock was 1,900 to 1,980 MHz, and 4 of 196 rounds were thrown away"
+    )
+
+
+def test_a_gpu_that_was_not_watched_is_not_said_to_be(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8}, clocks=None)
+    assert gpu_latency.facts(store)["gpu.watched"] == "not measured"
+
+
+def test_a_processor_s_ratio_stands_beside_that_of_the_gpu_s_first_setting(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.9}, precision="fp32", layout="nchw")
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8, "pam": 1.1})
+    on_cpu = {"device": "cpu", "precision": "fp32", "layout": "nchw", "clocks": None}
+    timed(store, "resnet18", 50.0, {"none": 1.0, "se": 1.1, "pam": 1.5, "eca": 1.1}, **on_cpu)
+    text = gpu_latency.latency(store)
+    assert text.index("cpu, 1 thread, fp32") < text.index("cuda, bf16, nhwc")
+    assert first(line(text, "se")) == ["1.100", "1.800"]
+    assert gpu_latency.facts(store)["gpu.dearer"] == (
+        "1 of 2 are larger on the GPU and 1 smaller (pam in resnet18)"
+    )
+
+
+def test_a_gpu_has_no_resident_set(store):
+    cell = Cell("memory", "resnet18", recipe="inference", device="cuda", batch_size=64)
+    cell = replace(cell, image_size=224)
+    store.append("memory", row(cell, {"mode": "inference", "step_mib": 5.0}, "f" * 12, seconds=1.0))
+    text = memory.memory(store)
+    assert "on a GPU" in text and "Resident set" not in text
+    cpu = replace(cell, device="cpu", threads=1)
+    store.append("memory", row(cpu, {"mode": "inference", "step_mib": 5.0}, "f" * 12, seconds=1.0))
+    assert memory.memory(store).count("Resident set") == 2
