@@ -50,7 +50,7 @@ class Comparison:
 
 
 FIELDS = [field.name for field in fields(Comparison)]
-PLANNED = ("data", "backbone", "recipe", "device", "precision", "layout")
+PLANNED = ("data", "backbone", "recipe", "precision", "layout")
 """The fields of a comparison that a suite's plan names."""
 
 
@@ -79,10 +79,9 @@ def planned_seeds(which: Comparison) -> int | None:
     for start, seeds in segmentation.PLANS.values():
         if all(getattr(which, field) == getattr(start, field) for field in PLANNED):
             return seeds
-    for suite, runs in ((suite, runs) for suite, plan in PLANS.items() for runs in plan):
+    for runs in (runs for plan in PLANS.values() for runs in plan):
         for backbone in runs.backbones:
-            device = SUITES[suite].device
-            line = (runs.data, backbone, runs.recipe, device, runs.precision, runs.layout)
+            line = (runs.data, backbone, runs.recipe, runs.precision, runs.layout)
             if line == tuple(getattr(which, field) for field in PLANNED):
                 return runs.seeds
     return None

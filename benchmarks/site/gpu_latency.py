@@ -112,11 +112,11 @@ def _dearer(store: Store) -> dict[str, str]:
         pairs += len(wide)
         larger += int((wide["ratio_low_gpu"] > wide["ratio_high"]).sum())
         less = wide.index[wide["ratio_high_gpu"] < wide["ratio_low"]]
-        smaller += [f"{arm} in {both['cuda'].backbone}" for arm in less]
+        smaller += list(less)
     if not pairs:
         return {}
     words = f"{larger} of {pairs} are larger on the GPU and {len(smaller)} smaller"
-    return {"gpu.dearer": f"{words} ({listed(smaller)})" if smaller else words}
+    return {"gpu.dearer": f"{words} ({listed(tables.in_order(smaller))})" if smaller else words}
 
 
 def _work(store: Store) -> dict[str, str]:

@@ -209,7 +209,7 @@ def test_a_processor_s_ratio_stands_beside_that_of_the_gpu_s_first_setting(store
     assert text.index("cpu, 1 thread, fp32") < text.index("cuda, bf16, nhwc")
     assert first(line(text, "se")) == ["1.100", "1.800"]
     assert gpu_latency.facts(store)["gpu.dearer"] == (
-        "1 of 2 are larger on the GPU and 1 smaller (pam in resnet18)"
+        "1 of 2 are larger on the GPU and 1 smaller (pam)"
     )
 
 
