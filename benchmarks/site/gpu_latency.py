@@ -108,7 +108,7 @@ def _dearer(store: Store) -> dict[str, str]:
             continue
         cpu, gpu = (without_none([both[device].frame])[0].set_index("arm") for device in DEVICES)
         ends = ["ratio_low", "ratio_high"]
-        wide = cpu[ends].join(gpu[ends], rsuffix="_gpu").dropna()
+        wide = cpu[ends].join(gpu[ends].add_suffix("_gpu")).dropna()
         pairs += len(wide)
         larger += int((wide["ratio_low_gpu"] > wide["ratio_high"]).sum())
         less = wide.index[wide["ratio_high_gpu"] < wide["ratio_low"]]
