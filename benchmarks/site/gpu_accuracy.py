@@ -19,6 +19,8 @@ from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 
+ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all modules of its device"
+
 
 def twins(store: Store) -> dict[str, Comparison]:
     """The first comparison of a processor that a GPU has trained too, and that, by device."""
@@ -46,19 +48,19 @@ def accuracy(store: Store) -> str:
     heads += [Head("GPU less processor", "of these differences, points [95 %]")]
     heads += [Head(f"Top-1, {name}", "%, mean") for name in DEVICES.values()]
     heads += [Head("Seeds", "that both have")]
-    changes = _to_none(wide["cuda"]) - _to_none(wide["cpu"])
+    changes = _changes(wide)
     body = [
         (
             Entry(arm),
             *(paired.difference(by_arm[device][arm]) for device in DEVICES),
-            _change(arm, changes[arm].dropna().tolist()),
+            _change(arm, changes),
             *(top1(by_arm[device][arm]) for device in DEVICES),
             value(display.whole, wide["cpu"][arm].count()),
         )
         for arm in map(str, wide["cpu"])
     ]
     previews = [compare.preview_words(judged[device], both[device]) for device in DEVICES]
-    note = "; ".join([*dict.fromkeys(filter(None, previews)), _ADJUSTED])
+    note = "; ".join([*dict.fromkeys(filter(None, previews)), ADJUSTED])
     places = []
     for device, name in DEVICES.items():
         rows = pairing.accuracy_rows(store, both[device])
@@ -67,9 +69,6 @@ def accuracy(store: Store) -> str:
     which = both["cuda"]
     title = f"{which.backbone} on {which.data}, {which.recipe}, on both devices"
     return table(title, note, heads, body, "<br>".join(places))
-
-
-_ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all modules of its device"
 
 
 def facts(store: Store) -> dict[str, str]:
@@ -89,18 +88,11 @@ def facts(store: Store) -> dict[str, str]:
 
 def _same(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
     """Of how many modules the difference to none is another on the other device."""
-    changes = _to_none(wide["cuda"]) - _to_none(wide["cpu"])
-    made = [stats.student_interval(changes[arm].dropna().tolist()) for arm in _enough(changes)]
+    made = _changes(wide).values()
     if not made:
         return {}
     count = sum(one.low > 0 or one.high < 0 for one in made)
     return {"gpu.same": f"for {count} of {len(made)}"}
-
-
-def _enough(changes: pd.DataFrame) -> list[str]:
-    """The modules with seeds enough for an interval."""
-    counts = changes.drop(columns="none", errors="ignore").count()
-    return list(counts.index[counts >= compare.FEWEST_FOR_INTERVAL])
 
 
 def _agree(store: Store, both: dict[str, Comparison], arms: list[str]) -> str:
@@ -168,10 +160,18 @@ def _to_none(wide: pd.DataFrame) -> pd.DataFrame:
     return wide.sub(wide.get("none", pd.Series(dtype="float64")), axis=0)
 
 
-def _change(arm: str, found: list[float]) -> Entry:
+def _changes(wide: dict[str, pd.DataFrame]) -> dict[str, stats.Interval]:
+    """The GPU's difference to none less the processor's, of modules with seeds enough."""
+    both = _to_none(wide["cuda"]) - _to_none(wide["cpu"])
+    found = {str(arm): both[arm].dropna().tolist() for arm in both if arm != "none"}
+    enough = {arm: d for arm, d in found.items() if len(d) >= compare.FEWEST_FOR_INTERVAL}
+    return {arm: stats.student_interval(differences) for arm, differences in enough.items()}
+
+
+def _change(arm: str, changes: dict[str, stats.Interval]) -> Entry:
     if arm == "none":
         return Entry(display.REFERENCE, 0.0)
-    if len(found) < compare.FEWEST_FOR_INTERVAL:
+    if arm not in changes:
         return Entry("too few seeds")
-    made = stats.student_interval(found)
+    made = changes[arm]
     return estimate(display.points, made.value, made.low, made.high, "")

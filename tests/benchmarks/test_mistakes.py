@@ -169,9 +169,9 @@ def test_a_benchmark_without_cells_is_refused_by_every_command(answer, command):
     assert "mechanism has no cells in suite quick" in errors
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize("arguments", [[*ONE, "--device", "cuda"], ["--suite", "gpu"]])
-def test_a_gpu_that_is_not_there_is_not_used(answer, results, arguments):
+def test_a_gpu_that_is_not_there_is_not_used(answer, results, arguments, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     status, _, errors = answer("run", *arguments)
     assert status == 2
     assert "no CUDA GPU" in errors

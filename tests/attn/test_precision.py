@@ -1,4 +1,4 @@
-"""Every module on a GPU against itself in float64 on the processor. Skipped without a GPU."""
+"""Every module in 32 bits and in bfloat16 against itself in float64, on a GPU if torch sees one."""
 
 import copy
 
@@ -8,8 +8,10 @@ from torch import nn
 
 import attn
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA GPU")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+"""Where the modules compute; what they are compared with is always computed on the processor."""
 
+BACKEND = "inductor" if DEVICE == "cuda" else "aot_eager"
 MODULES = attn.list_modules()
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
@@ -21,17 +23,17 @@ def no_tf32(monkeypatch):
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:
-    """A module with no weight at a special value, in float64 on the processor and on the GPU."""
+    """A module without special weights: in float64 on the processor, as it is on `DEVICE`."""
     module = attn.build(name, 64)
     with torch.no_grad():
         for p in module.parameters():
             p.add_(0.1 * torch.randn_like(p))
-    return copy.deepcopy(module).double(), module.cuda()
+    return copy.deepcopy(module).double(), module.to(DEVICE)
 
 
 def images(layout: torch.memory_format) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.randn(4, 64, 14, 10)
-    return x.double(), x.cuda().contiguous(memory_format=layout)
+    return x.double(), x.to(DEVICE).contiguous(memory_format=layout)
 
 
 def step(module: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
@@ -51,7 +53,7 @@ def assert_near(found: list[torch.Tensor], wanted: list[torch.Tensor], tolerance
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "training"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", MODULES)
-def test_gpu_equals_the_processor(name, layout, training):
+def test_32_bits(name, layout, training):
     reference, module = pair(name)
     x64, x = images(LAYOUTS[layout])
     found, wanted = step(module.train(training), x), step(reference.train(training), x64)
@@ -64,14 +66,15 @@ def test_gpu_equals_the_processor(name, layout, training):
 def test_bfloat16_autocast(name, layout):
     reference, module = pair(name)
     x64, x = images(LAYOUTS[layout])
-    with torch.autocast("cuda", torch.bfloat16), torch.no_grad():
+    with torch.autocast(DEVICE, torch.bfloat16), torch.no_grad():
         y = module.eval()(x)
     assert_near([y.double().cpu()], [reference.eval()(x64).detach()], 2e-2)
 
 
 @pytest.mark.parametrize("name", ["se", "cbam", "sk", "danet", "eca", "coord"])
 def test_compiled(name):
+    """By inductor on a GPU; for a processor `test_conformance` has it, and here it is the graph."""
     reference, module = pair(name)
     x64, x = images(torch.contiguous_format)
-    compiled = torch.compile(module, fullgraph=True)
+    compiled = torch.compile(module, fullgraph=True, backend=BACKEND)
     assert_near(step(compiled, x), step(reference, x64), 1e-4)
