@@ -111,8 +111,7 @@ def _dearer(store: Store) -> dict[str, str]:
         wide = cpu[ends].join(gpu[ends].add_suffix("_gpu")).dropna()
         pairs += len(wide)
         larger += int((wide["ratio_low_gpu"] > wide["ratio_high"]).sum())
-        less = wide.index[wide["ratio_high_gpu"] < wide["ratio_low"]]
-        smaller += list(less)
+        smaller += list(wide.index[wide["ratio_high_gpu"] < wide["ratio_low"]])
     if not pairs:
         return {}
     words = f"{larger} of {pairs} are larger on the GPU and {len(smaller)} smaller"
