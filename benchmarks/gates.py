@@ -46,6 +46,30 @@ def geometric_mean(values: pd.Series) -> float | None:
     return stats.geometric_mean(found) if found else None
 
 
+def behind(store: Store, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of ``latency`` and of ``cost`` that a frame of `counts_and_time` was made from."""
+    nets = set(frame["backbone"])
+    settings = [s for s in tables.latency_settings(store, device="cpu") if s["backbone"] in nets]
+    found = [tables.latency_table(store, s) for s in settings if s["threads"] == 1]
+    timed = pd.concat(found).assign(device="cpu")
+    costs = tables.with_arm(tables.ok(store.table("cost")))
+    arms = {"none", *frame["arm"]}
+    timed, costs = (rows[rows["arm"].isin(arms)] for rows in (timed, costs))
+    return timed, costs[costs["backbone"].isin(nets)]
+
+
+def left_out(store: Store, frame: pd.DataFrame) -> str:
+    """Why backbones that were timed on one thread are not in a frame of `counts_and_time`."""
+    counted = set(tables.ok(store.table("cost"))["backbone"])
+    reasons: dict[str, list[str]] = {}
+    for setting in tables.latency_settings(store, device="cpu"):
+        name = setting["backbone"]
+        if setting["threads"] == 1 and name not in set(frame["backbone"]):
+            why = "noise floor too high" if name in counted else "bytes not counted"
+            reasons.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
+
+
 def counts_and_time(store: Store) -> pd.DataFrame:
     """One row a module and backbone on one thread: what it adds in counts, and the time's ratio.
 

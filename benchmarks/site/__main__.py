@@ -130,6 +130,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "counting": suite.counting,
     "counting-differences": suite.differences,
     "clock": clock.clock,
+    "clock-right": clock.right,
     "memory": memory.memory,
     "mechanism": mechanism.tasks,
     "mechanism-named": named.named,

@@ -239,11 +239,10 @@ def counts(store: Store) -> str:
         )
         for row in tables.records(frame)
     ]
-    rows = store.table("latency")
-    rows = tables.one_machine(rows[rows["device"] == "cpu"])
-    rows = rows[rows["threads"] == 1]
+    timed, counted = gates.behind(store, frame)
+    places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
-    return table("Counts beside times", note, heads, body, origin(store, rows, "latency"))
+    return table("Counts beside times", note, heads, body, places)
 
 
 def percent(number: Any) -> str:

@@ -140,6 +140,8 @@ def _count_facts(store: Store) -> dict[str, str]:
     for column in gates.COUNTS:
         found[f"counts.{column}.rank"] = _rank(frame, column)
     found["counts.pairs"] = display.whole(len(frame))
+    nothing = "nothing" if len(frame) else display.MISSING
+    found["counts.left_out"] = gates.left_out(store, frame) or nothing
     found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):

@@ -10,7 +10,7 @@ from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
 from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.origin import origin
+from benchmarks.site.origin import origin, record
 from benchmarks.store import Store
 
 NAMES = {
@@ -23,9 +23,21 @@ COPY, SMALL, LARGE = bench.LAYERS
 ENDS = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
 
 
+QUESTIONS = {
+    COPY: (f"Copy within {100 * bench.WITHIN:.0f} %", "within"),
+    SMALL: (f"{SMALL} called no difference", "same"),
+    LARGE: (f"{LARGE} found", "slower"),
+}
+"""By planted difference: what a good way of timing says of it, and the column that counts that."""
+
+
 def rows_of(store: Store) -> pd.DataFrame:
-    """The rows of one machine, ours first, differences and loads in the order of the benchmark."""
-    rows = tables.one_machine(store.table("clock"))
+    """The rows of one machine, in the order of `ordered`."""
+    return ordered(tables.one_machine(store.table("clock")))
+
+
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Ours first, differences and loads in the order of the benchmark."""
     order = {
         "data": list(bench.LOADS),
         "variant": list(bench.LAYERS),
@@ -35,6 +47,59 @@ def rows_of(store: Store) -> pd.DataFrame:
         {name: rows[name].map({v: i for i, v in enumerate(all_)}) for name, all_ in order.items()}
     )
     return rows.loc[ranks.sort_values(list(order), kind="stable").index]
+
+
+def right(store: Store) -> str:
+    """A line a machine and way of timing: how often it was right, by difference and load."""
+    rows = store.table("clock")
+    if rows.empty:
+        return absent("How often each way of timing is right")
+    heads = [Head("Way of timing", number=False), Head("Machine", number=False)]
+    asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
+    heads += [Head(QUESTIONS[planted][0], f"{load}, of 100") for planted, load in asked]
+    body = []
+    for machine in _machines(rows):
+        for method, name in NAMES.items():
+            mine = rows[(rows["machine"] == machine) & (rows["recipe"] == method)]
+            found = {(row.variant, row.data): row for row in tables.records(mine)}
+            body.append(
+                (
+                    Entry(name),
+                    Entry(_processor(store, machine)),
+                    *(_how_often(found.get(pair), QUESTIONS[pair[0]][1]) for pair in asked),
+                )
+            )
+    note = "a copy, and planted differences whose truth is known"
+    places = origin(store, rows, "clock")
+    return table("How often each way of timing is right", note, heads, body, places)
+
+
+def _machines(rows: pd.DataFrame) -> list[str]:
+    """The machines that have rows, the newest first."""
+    newest = rows.groupby("machine")["measured_at"].max().sort_values(ascending=False)
+    return list(map(str, newest.index))
+
+
+def _processor(store: Store, machine: str) -> str:
+    return str(record(store, "machines", machine).get("processor", machine))
+
+
+def _how_often(row: Any, column: str) -> Entry:
+    if row is None:
+        return Entry(display.MISSING)
+    return value(display.rounded, getattr(row, column), row.status)
+
+
+def _least(store: Store) -> str:
+    """Where ours was right least often, over all machines."""
+    rows = ordered(tables.ok(store.table("clock")))
+    ours = rows[rows["recipe"] == bench.METHODS[0]]
+    counts = [(getattr(r, QUESTIONS[r.variant][1]), r) for r in tables.records(ours)]
+    if not counts:
+        return display.MISSING
+    least, row = min(counts, key=lambda pair: pair[0])
+    where = f"{row.data}, {_processor(store, row.machine)}"
+    return f"{display.rounded(least)} of 100 ({QUESTIONS[row.variant][0]}; {where})"
 
 
 def clock(store: Store) -> str:
@@ -189,14 +254,6 @@ def facts(store: Store) -> dict[str, str]:
         "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
         "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
         "clock.latency_half_width": _half_width(store),
+        "clock.least": _least(store),
     }
-    questions = {"copy": (COPY, "within"), "small": (SMALL, "same"), "large": (LARGE, "slower")}
-    for method in bench.METHODS:
-        for name, (planted, column) in questions.items():
-            mine = rows[(rows["recipe"] == method) & (rows["variant"] == planted)]
-            shares = [
-                f"{display.rounded(row[column])} of 100 ({row['data']})"
-                for row in mine.to_dict("records")
-            ]
-            found[f"clock.{method}.{name}"] = ", ".join(shares) or display.MISSING
     return found

@@ -62,7 +62,7 @@ def _tables(store: Store, family: str) -> str:
         note = after(start, ", ".join([*how(rows, which), *apart]))
         places = origin(store, rows, "accuracy", "controls")
         title = f"{TITLES[family]}: {which.title}"
-        parts.append(table(title, f"{note}; {paired.ADJUSTED}", heads, body, places))
+        parts.append(table(title, f"{note}; {paired.LESS}; {paired.ADJUSTED}", heads, body, places))
     return "\n".join(parts) or absent(TITLES[family])
 
 
@@ -106,7 +106,7 @@ def _on_tasks(store: Store, family: str) -> str:
     apart = [
         f"{task}: {word}" for task, rows in made.items() for word in paired.across(rows, pairs)
     ]
-    note = after(start, "; ".join([*apart, paired.ADJUSTED_BY_COLUMN]))
+    note = after(start, "; ".join([*apart, paired.LESS, paired.ADJUSTED_BY_COLUMN]))
     places = origin(store, pd.concat(list(made.values())), "mechanism", "task_controls")
     return table(TITLES[family], note, heads, body, places)
 
@@ -127,6 +127,17 @@ def constant_on(store: Store, task: str, gate: str) -> tuple[Any, str, pd.DataFr
     frame = judge(rows).set_index("key")
     own = rows[rows["arm"].isin(PAIRS[key])]
     return tables.records(frame.loc[[key]])[0], _preview(frame, rows), own
+
+
+def rescaled_verdicts(store: Store, gate: str) -> dict[str, str]:
+    """The verdict of a rescaled gate less none by task, as in `rescaled_on_tasks`."""
+    found = {}
+    for task in TASKS:
+        frame = judge(_of(task_controls.rows(store, task), "rescaled"), RESCALED_PAIRS)
+        verdict = frame.set_index("key")["verdict"].get(gate)
+        if display.given(verdict):
+            found[task] = str(verdict)
+    return found
 
 
 def _counts(store: Store) -> dict[str, str]:

@@ -20,7 +20,7 @@ from benchmarks.site import (
     ladder,
     longer,
     mechanism,
-    named,
+    named_facts,
     notes,
     notes_alexnet,
     papers,
@@ -42,7 +42,7 @@ def facts(store: Store) -> dict[str, str]:
     store = store if isinstance(store, Snapshot) else Snapshot(store.root)
     ours = (_rows, _accuracy, _ablation, _segmentation, _equal_cost, _coverage)
     pages = (attention_facts, clock, controls, gpu_accuracy, gpu_latency, images, ladder, longer)
-    pages += (mechanism, named, notes, notes_alexnet, papers, rates, reruns)
+    pages += (mechanism, named_facts, notes, notes_alexnet, papers, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}

@@ -14,12 +14,15 @@ from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import COUNTED
+from benchmarks.site.words import COUNTED, after
 from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 
-ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all modules of its device"
+ADJUSTED = (
+    "an interval is of one line alone, a verdict is adjusted for all modules that its device "
+    "trained"
+)
 
 
 def twins(store: Store) -> dict[str, Comparison]:
@@ -78,7 +81,11 @@ def facts(store: Store) -> dict[str, str]:
     if not both:
         return found
     wide = _top1(store, both)
-    found["gpu.agree"] = _agree(store, both, list(map(str, wide["cpu"]))) or display.MISSING
+    judged = {device: compare.accuracy_table(store, which) for device, which in both.items()}
+    start = compare.preview_words(judged["cuda"], both["cuda"])
+    agree = _agree(judged, list(map(str, wide["cpu"])))
+    if agree:
+        found["gpu.agree"] = after(start, _families(judged), " on the GPU. ") if start else agree
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
     if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
         made = stats.student_interval(shifts.tolist())
@@ -95,12 +102,22 @@ def _same(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
     return {"gpu.same": f"for {count} of {len(made)}"}
 
 
-def _agree(store: Store, both: dict[str, Comparison], arms: list[str]) -> str:
+def _families(judged: dict[str, pd.DataFrame]) -> str:
+    """Why verdicts of two devices, of which one has not trained all modules, are not compared."""
+    n = {device: int(frame["verdict"].notna().sum()) for device, frame in judged.items()}
+    return (
+        f"Verdicts there are adjusted for {display.many(n['cuda'], 'module')}, those of the "
+        f"processor for {n['cpu']}, so one with a difference and one without need not contradict "
+        "each other, and they may change with the modules that are to come"
+    )
+
+
+def _agree(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:
     """The verdicts of each arm on both devices, as clauses; "" if there are none."""
     said = {}
-    for device, which in both.items():
-        judged = compare.accuracy_table(store, which).set_index("arm")["verdict"]
-        said[device] = {arm: COUNTED[word][0] for arm, word in judged.items() if word in COUNTED}
+    for device, frame in judged.items():
+        verdicts = frame.set_index("arm")["verdict"]
+        said[device] = {arm: COUNTED[word][0] for arm, word in verdicts.items() if word in COUNTED}
     words = []
     for arm in arms:
         told = [said[device].get(arm) for device in DEVICES]

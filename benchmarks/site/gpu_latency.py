@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, tables
+from benchmarks import display, stats, tables
 from benchmarks.latency import ON_GPU
 from benchmarks.site.accuracy import listed
 from benchmarks.site.gpu_accuracy import DEVICES
@@ -53,14 +53,15 @@ def places(store: Store) -> str:
         return absent(title)
     heads = [Head("Module", number=False)]
     for one in found:
-        about = f"{one.backbone}, {one.setting['image_size']} px"
+        fed = f"batch of {one.setting['batch_size']} at {one.setting['image_size']} px"
+        about = f"{one.backbone}, {fed}"
         heads += [Head("µs a place", about), Head("Places", one.backbone)]
     columns = [{row.arm: row for row in tables.records(_a_place(store, one))} for one in found]
     body = []
     for arm in tables.in_order(arm for column in columns for arm in column):
         rows = [column.get(arm) for column in columns]
         body.append((Entry(arm), *(entry for row in rows for entry in _added(row))))
-    note = "on a GPU, at inference; the fastest samples of module and none, subtracted, so of one "
+    note = "on a GPU, at inference; milliseconds of the module less those of none, so of one "
     note += "session and without an interval"
     return table(title, note, heads, body, _places(store, found))
 
@@ -100,22 +101,35 @@ def _seen(store: Store) -> dict[str, str]:
 
 
 def _dearer(store: Store) -> dict[str, str]:
-    """How many ratios are larger on the GPU, and how many smaller, beyond both intervals."""
+    """How many ratios are larger on the GPU and how many smaller.
+
+    Beyond both intervals, each made wider by the noise floor of its session.
+    """
     pairs = larger = 0
     smaller = []
     for both in _timed(store):
         if len(both) < len(DEVICES):
             continue
-        cpu, gpu = (without_none([both[device].frame])[0].set_index("arm") for device in DEVICES)
-        ends = ["ratio_low", "ratio_high"]
-        wide = cpu[ends].join(gpu[ends].add_suffix("_gpu")).dropna()
+        cpu, gpu = (_with_floor(both[device].frame) for device in DEVICES)
+        wide = cpu.join(gpu.add_suffix("_gpu")).dropna()
         pairs += len(wide)
-        larger += int((wide["ratio_low_gpu"] > wide["ratio_high"]).sum())
-        smaller += list(wide.index[wide["ratio_high_gpu"] < wide["ratio_low"]])
+        larger += int((wide["low_gpu"] > wide["high"]).sum())
+        smaller += list(wide.index[wide["high_gpu"] < wide["low"]])
     if not pairs:
         return {}
     words = f"{larger} of {pairs} are larger on the GPU and {len(smaller)} smaller"
-    return {"gpu.dearer": f"{words} ({listed(tables.in_order(smaller))})" if smaller else words}
+    words += f" ({listed(tables.in_order(smaller))})" if smaller else ""
+    same = pairs - larger - len(smaller)
+    return {"gpu.dearer": f"{words}; {same} can't be told apart" if same else words}
+
+
+def _with_floor(frame: pd.DataFrame) -> pd.DataFrame:
+    """``low`` and ``high`` by arm: the ends of a ratio, apart by the noise floor of its session."""
+    made = without_none([frame])[0].set_index("arm")
+    made = made[["ratio_low", "ratio_high", "floor_low", "floor_high"]].astype("float64").dropna()
+    floors = zip(made["floor_low"], made["floor_high"], strict=True)
+    wider = [1 + stats.floor_of(stats.Interval(1.0, *ends)) for ends in floors]
+    return pd.DataFrame({"low": made["ratio_low"] / wider, "high": made["ratio_high"] * wider})
 
 
 def _work(store: Store) -> dict[str, str]:

@@ -26,6 +26,8 @@ FAMILIES = {
 """The modules that each page of a paper shows."""
 
 
+ADJUSTED = "a verdict is adjusted for all modules of the comparison, an interval for none"
+
 OVERVIEW = "resnet50"
 """The backbone of the table that has all modules."""
 
@@ -141,5 +143,6 @@ def module_accuracy(store: Store, family: str) -> str:
         ]
         places = origin(store, pairing.accuracy_rows(store, which), "accuracy")
         if body:
-            parts.append(table(which.title, about(store, which), heads, body, places))
+            note = f"{about(store, which)}; {ADJUSTED}"
+            parts.append(table(which.title, note, heads, body, places))
     return "\n".join(parts) or absent("Accuracy")

@@ -7,7 +7,7 @@ the same is asked once more with every gate rescaled (`controls`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,7 +22,7 @@ from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
-from benchmarks.site.words import after, verdict_counts
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 Made = Mapping[str, pd.DataFrame]
@@ -102,18 +102,6 @@ def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] 
     return str(best.idxmax()), float(best.max())
 
 
-def lead(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> float | None:
-    """Points of an arm over the module that is nearest to it, of those a task isn't made for.
-
-    Each difference is of the seeds that both have. None where one of the modules has none.
-    """
-    differences = compare.paired_differences(rows, "top1", arm)
-    others = [name for name in MODULES[1:] if name not in named]
-    if not set(others) <= set(differences):
-        return None
-    return -max(sum(differences[name]) / len(differences[name]) for name in others)
-
-
 def preview(made: Made) -> str:
     """What the comparison of all modules with their tasks has to begin with."""
     rows = pd.concat(list(made.values()))
@@ -183,7 +171,7 @@ def one_by_one(store: Store) -> dict[str, str]:
             continue
         rows = pd.concat(parts).drop_duplicates(["key", "machine"])
         words += [_lost(made[task]), *(w for part in parts for w in paired.across_none(part))]
-        words = [*dict.fromkeys(filter(None, words)), ADJUSTED]
+        words = [*dict.fromkeys(filter(None, words)), paired.LESS, ADJUSTED]
         words += [OF_CONSTANT] if arm in FACTORS else []
         places = origin(store, rows, *dict.fromkeys(["mechanism", *rows["benchmark"]]))
         found[f"mechanism-{task}-{arm}"] = table(title, "; ".join(words), heads, body, places)
@@ -248,128 +236,3 @@ def _paired(found: stats.Paired | None) -> Entry:
     if found.n < compare.FEWEST_FOR_INTERVAL:
         ends = (None, None)
     return estimate(display.points, found.mean, *ends, found.verdict)
-
-
-WEAK = "the mean of the other modules (a weak opponent where gates are held back by their size)"
-
-
-def facts(store: Store) -> dict[str, str]:
-    """The verdicts of the modules on the tasks that are made for them, together."""
-    made, freed = as_published(store), with_gates_rescaled(store)
-    missing = f"{display.MISSING.capitalize()}."
-    whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
-    found: dict[str, str] = dict.fromkeys(whole, missing)
-    alone, among = against_none(made), against_modules(made)
-    freed_alone, freed_among = against_none(freed), against_modules(freed)
-    if alone:
-        start = preview(made)
-        what = "pairs of a task and a module that it is made for, compared with none"
-        words = [verdict_counts([one.verdict for one in alone.values()], what)]
-        if among:
-            verdicts = [one.verdict for one in among.values()]
-            words.append(verdict_counts(verdicts, f"pairs, compared with {WEAK}"))
-        words += [*_beyond(made), *_ahead_of_best(made, str)]
-        found["mechanism.summary"] = after(start, " ".join(words), ". ")
-        published = _which(alone, ahead(alone, among), str)
-        found["mechanism.ahead"] = after(start, f"As published: {published}.", ". ")
-    if freed_among:
-        start = preview(freed)
-        words = [
-            verdict_counts([one.verdict for one in family.values()], f"pairs, compared with {what}")
-            for family, what in (
-                (freed_alone, "none"),
-                (freed_among, "the mean of the other modules"),
-            )
-        ]
-        first = ahead(freed_alone, freed_among)
-        both = [_on_task(line) for line in first]
-        words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
-        which = f"With every gate rescaled: {_which(freed_among, first, rescaled_name)}."
-        found["mechanism.ahead"] += f" {after(start, which, '. ')}"
-        words += _ahead_of_best(freed, rescaled_name)
-        found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
-        turned = [line for line in first if line not in ahead(alone, among)]
-        found["mechanism.both"] = after(start, _turned(turned), ". ")
-    return found
-
-
-def ahead(*families: Mapping[str, stats.Paired]) -> list[str]:
-    """The lines that are higher in every family: than none, than the mean of the others."""
-    return [
-        line
-        for line in NAMED
-        if all(line in found and found[line].verdict == "higher" for found in families)
-    ]
-
-
-def _on_task(line: str, name_of: Callable[[str], str] = rescaled_name) -> str:
-    task, arm = NAMED[line]
-    return f"{name_of(arm)} on *{task}*"
-
-
-def _which(pairs: Collection[str], lines: list[str], name_of: Callable[[str], str]) -> str:
-    """How many of the pairs these lines are, and which: ``1 of 8, coord × 4 on *mark*``."""
-    return ", ".join([f"{len(lines)} of {len(pairs)}", *(_on_task(x, name_of) for x in lines)])
-
-
-def _turned(lines: list[str]) -> str:
-    """Which gates of these lines, ahead only where they are rescaled, do what their paper says."""
-    gates = [_on_task(line) for line in lines if NAMED[line][1] in RESCALED]
-    if not gates:
-        return "This is so for no gate here."
-    return (
-        f"This is so for {', '.join(gates)}: as published the gate does not show what its paper "
-        "says after so few steps, and without the size it does."
-    )
-
-
-def _beyond(made: Made) -> list[str]:
-    """The verdicts of the modules on the tasks that are not made for them, as a sentence."""
-    verdicts, higher, tasks = [], [], 0
-    for task, about in TASKS.items():
-        if made[task].empty:
-            continue
-        frame = compare.judged(made[task]).set_index("arm", drop=False)
-        others = frame[frame["arm"].isin(MODULES[1:]) & ~frame["arm"].isin(about.named)]
-        others = others[others["verdict"].notna()]
-        tasks += not others.empty
-        verdicts += others["verdict"].tolist()
-        higher += [
-            f"{row.arm} on *{task}*{_larger(row, frame)}"
-            for row in tables.records(others[others["verdict"] == "higher"])
-        ]
-    if not verdicts:
-        return []
-    counts = verdict_counts(verdicts, "pairs of a task and a module that it is not made for")
-    which = f" Higher: {', '.join(higher)}." if higher else ""
-    families = "one family" if tasks == 1 else f"{tasks} families, one a task"
-    return [f"{counts[:-1]} ({families}).{which}"]
-
-
-def _larger(row: Any, frame: pd.DataFrame) -> str:
-    """How many more parameters an arm has than none, where that is a tenth or more."""
-    share = 100 * (row.params / frame.loc["none", "params"] - 1)
-    return f" (with {share:.0f} % more parameters)" if share >= 10 else ""
-
-
-def _ahead_of_best(made: Made, name_of: Callable[[str], str]) -> list[str]:
-    """On which tasks a module that it is made for is ahead of every other, as a sentence.
-
-    To the two decimals that the tables show.
-    """
-    leads = {
-        f"{name_of(arm)} on *{task}*": lead(made[task], arm, TASKS[task].named)
-        for task, arm in NAMED.values()
-    }
-    known = {name: points for name, points in leads.items() if points is not None}
-    first = [name for name, points in known.items() if round(points, 2) > 0]
-    if not known:
-        return []
-    partly = "(means alone: the best of several is partly luck)"
-    if not first:
-        return [
-            f"For none of {display.many(len(known), 'pair')} is the mean of the module above that "
-            f"of every module that the task is not made for {partly}."
-        ]
-    words = f"Above the mean of every module that the task is not made for: {', '.join(first)}"
-    return [f"{words} {partly}."]

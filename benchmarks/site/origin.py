@@ -102,7 +102,7 @@ def _older(store: Store, rows: pd.DataFrame) -> list[str]:
     found = (
         (older, "Of older code"),
         (unknown, "Of code that cannot be compared"),
-        (equal, "Of older code that gives the same values"),
+        (equal, "Of older code, of which a run that was made again had equal values"),
     )
     return [
         f'<a href="{WHAT_OLDER_IS}">{what}</a>: {n} of {display.many(len(rows), "row")}.'

@@ -15,6 +15,9 @@ from benchmarks.store import Store
 ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
 """Why a table may say that there is no measurable difference beside an interval without zero."""
 
+LESS = "a less b: the accuracy of a minus that of b"
+"""What the names of lines say that compare two arms."""
+
 HOLLOW = "Hollow marks: no verdict of higher or lower."
 ADJUSTED_MARKS = (
     "An interval is of one line alone, a verdict is adjusted for all of them: one can leave zero "

@@ -220,20 +220,32 @@ def counts(store: Store) -> str:
         return absent("Papers")
     heads = [Head("Paper", number=False), *(Head(word.capitalize()) for word in WORDS[:-1])]
     heads.insert(2, Head("Of these inferred", "exact by a recipe chosen for it"))
+    heads += [Head("Formulas", "that give the code's count")]
     heads += [Head("Not printed", "our sizes of what is compared"), Head("All")]
     found = [(name, measured[measured["paper"] == name]) for name in PAPERS]
     found = [(name, mine) for name, mine in found if len(mine)]
     found.append(("All papers", measured[measured["paper"].isin(PAPERS)]))
     body = []
     for name, mine in found:
-        given = mine["printed"].map(display.given).astype(bool)
+        given, formula = _printed(mine)
         numbers = [int((mine.loc[given, "verdict"] == word).sum()) for word in WORDS[:-1]]
         exact = given & (mine["verdict"] == "exact")
         numbers.insert(1, int((exact & (mine["basis"] == "inferred")).sum()))
-        numbers += [int((~given).sum()), len(mine)]
-        body.append([Entry(name), *(Entry(str(n), n) for n in numbers)])
-    places = origin(store, measured, "paper")
+        holds = int((formula & (mine["verdict"] == "exact")).sum())
+        others = f"of {formula.sum()}" if holds < formula.sum() else ""
+        rest = int((~given & ~formula).sum()), len(mine)
+        cells = [Entry(str(n), n) for n in (*numbers, holds, *rest)]
+        cells[len(numbers)] = Entry(str(holds), holds, word=others)
+        body.append([Entry(name), *cells])
+    places = origin(store, measured[measured["paper"].isin(PAPERS)], "paper")
     return table("Printed sizes by verdict", "parameters and operations", heads, body, places)
+
+
+def _printed(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Which rows have a printed number, and which a printed formula instead."""
+    given = rows["printed"].map(display.given).astype(bool)
+    formula = rows["unit"] == "formula"
+    return given & ~formula, given & formula
 
 
 def differing(store: Store) -> str:
@@ -270,7 +282,10 @@ def facts(store: Store) -> dict[str, str]:
     for page in (*NAMES, "all"):
         sources = [name for name, where in PAPERS.items() if page in (where, "all")]
         mine = measured[measured["paper"].isin(sources)]
-        mine = mine[mine["printed"].map(display.given).astype(bool)]
+        given, formula = _printed(mine)
+        formulas = display.whole((formula & (mine["verdict"] == "exact")).sum())
+        found[f"paper.{page}.formulas"] = formulas if len(measured) else display.MISSING
+        mine = mine[given]
         for word in WORDS[:-1]:
             number = display.whole((mine["verdict"] == word).sum())
             key = f"paper.{page}.{word.replace(' ', '_')}"

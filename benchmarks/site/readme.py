@@ -22,6 +22,7 @@ MEANING = (
 """What a reader of the table has to know."""
 
 CONTROLS = "docs/results/accuracy.md"
+ASKED = "(Asked when the table was known.)"
 
 FIGURE = "docs/assets/accuracy-{scheme}.svg"
 
@@ -102,7 +103,10 @@ def table(store: Store) -> str:
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
     factors = controls.summary(store)
     if factors:
-        beneath += ["", f"Is it the gate, or its size? {factors} ([The controls]({CONTROLS}).)"]
+        beneath += [
+            "",
+            f"Is it the gate, or its size? {ASKED} {factors} ([The controls]({CONTROLS}).)",
+        ]
     return "\n".join([*lines, "", *beneath])
 
 

@@ -73,12 +73,13 @@ def segmentation(store: Store) -> str:
     parts = []
     for which in comparisons(store):
         rows = rows_of(store, which)
+        compared = rows[rows["arm"].isin(sum(pairs_of(rows).values(), ()))]
         parts.append(f"\n### {which.title}\n")
         for measure, words in MEASURES.items():
             body = [(Entry(row.arm), *judged(row)) for row in tables.records(judge(rows, measure))]
             heads = (Head("Heads", number=False), *judged_heads(words, other=""))
             caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
-            places = origin(store, rows, "segmentation")
+            places = origin(store, compared, "segmentation")
             note = f"{about(rows, which)}; {paired.ADJUSTED}"
             parts.append(table(caption, note, heads, body, places))
     missing = [] if store.table("segmentation")["data"].eq("voc2012").any() else ["VOC 2012"]
@@ -99,7 +100,8 @@ def controls(store: Store) -> str:
         heads = (Head("Heads", number=False), *judged_heads("mIoU", other=""))
         said = how(rows, which, CONTROLS.values())
         note = after(preview_controls(frame, which), f"{said}; {paired.ADJUSTED}")
-        places = origin(store, rows, "segmentation")
+        compared = rows[rows["arm"].isin(sum(CONTROLS.values(), ()))]
+        places = origin(store, compared, "segmentation")
         parts.append(table(f"The mean of the map: {which.title}", note, heads, body, places))
     return "\n".join(parts) or absent("The mean of the map in place of attention")
 

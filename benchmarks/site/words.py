@@ -52,5 +52,5 @@ def comparison(row: Any) -> str:
         return f"{row.verdict} by {size} points ({ends})"
     if row.low > 0 or row.high < 0:  # the verdict is adjusted for the family, the interval is not
         alone = f"this line alone has the {ends}"
-        return f"{row.verdict} once adjusted for all lines beside it ({amount} points; {alone})"
+        return f"{row.verdict} once adjusted for all lines of its table ({amount} points; {alone})"
     return f"{row.verdict} ({amount} points, {ends})"

@@ -135,6 +135,22 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
     assert found["counts.bytes_share.rank"] == "1.00 [1.00, 1.00]"
     assert found["counts.macs_share.rank"] == "−1.00 [−1.00, −1.00]"
     assert (found["counts.pairs"], found["counts.backbones"]) == ("8", "2")
+    assert found["counts.left_out"] == "nothing"
+    counted = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
+    for module in ("none", "se"):
+        cost, late = (
+            replace(c, backbone="shaky", module=module) for c in (trial.COST, trial.LATENCY)
+        )
+        trial.append(results, cost, counted)
+        trial.append(results, late, trial.times(1.1, NOISY))
+        trial.append(results, replace(late, backbone="uncounted"), trial.times(1.0, SAME))
+    text = attention.counts(results)
+    assert text.count(", 10 rows)") == 2, (
+        "two backbones with four gates and none, their counts and their times"
+    )
+    assert attention_facts.facts(results)["counts.left_out"] == (
+        "shaky (noise floor too high); uncounted (bytes not counted)"
+    )
     assert "order the times better than" in found["counts.verdict"]
 
 

@@ -1,5 +1,7 @@
 """The page about timing shows what the rows say, and says when there are none."""
 
+import re
+
 import pytest
 
 from benchmarks.cells import Cell, Selection
@@ -8,14 +10,16 @@ from benchmarks.site import clock, memory
 from benchmarks.store import Store, row
 
 
-def rows(store):
-    """95 ratios at the truth and 5 a twentieth above it, from every way of timing."""
+def rows(store, good=95, machine="here", day=1):
+    """``good`` ratios at the truth, the rest a twentieth above it, from every way of timing."""
     for cell in ClockBenchmark().cells(Selection("cpu")):
         truth = LAYERS[cell.variant] / LAYERS["0 %"]
-        ratios = [truth] * 95 + [1.05 * truth] * 5
+        ratios = [truth] * good + [1.05 * truth] * (100 - good)
         values = summary([Found(r, read(r), 0.0042) for r in ratios], truth)
         named = {"method": cell.recipe, "load": cell.data, "measurement_s": 1.5, "sample_ms": 2.5}
-        store.append("clock", row(cell, {**values, **named}, "f" * 12, seconds=1.0))
+        made = row(cell, {**values, **named}, "f" * 12, seconds=1.0)
+        made |= {"machine": machine, "measured_at": f"2026-01-0{day}T00:00:00+00:00"}
+        store.append("clock", made)
     store.fold()
 
 
@@ -27,7 +31,8 @@ def store(tmp_path):
 def test_without_rows_the_page_says_so(store):
     assert "Ways of timing: not measured" in clock.clock(store)
     assert "Peak memory: not measured" in memory.memory(store)
-    assert clock.facts(store)["clock.timm.large"] == "not measured"
+    assert "each way of timing is right: not measured" in clock.right(store)
+    assert clock.facts(store)["clock.least"] == "not measured"
     assert clock.facts(store)["clock.test_half_width"] == "not measured"
     assert clock.facts(store)["clock.latency_half_width"].endswith("not measured yet")
     assert clock.figure(store).values == []
@@ -43,9 +48,7 @@ def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):
 def test_the_page_counts_how_often_each_way_was_right(store):
     rows(store)
     found = clock.facts(store)
-    assert found["clock.interleaved.copy"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
-    assert found["clock.timm.small"] == "95 of 100 (quiet), 95 of 100 (two bursts)"
-    assert found["clock.torch.utils.benchmark.large"].startswith("100 of 100 (quiet)")
+    assert found["clock.least"] == "95 of 100 (Copy within 1 %; quiet, here)"
     assert found["clock.test_half_width"] == "±0.42 % (quiet), ±0.42 % (two bursts)"
     assert found["clock.test_sample_ms"] == "2.5 ms (quiet), 2.5 ms (two bursts)"
     assert (found["clock.small_exact"], found["clock.large_exact"]) == ("0.300 %", "3.003 %")
@@ -54,6 +57,18 @@ def test_the_page_counts_how_often_each_way_was_right(store):
     assert text.index("ours, interleaved") < text.index("torch.utils.benchmark")
     drawn = clock.figure(store)
     assert len(drawn.values) == 18 and {v["truth"] for v in drawn.values} == {1.0, 1.003, 1.03}
+
+
+def test_every_machine_has_lines_of_its_own_the_newest_first(store):
+    rows(store)
+    rows(store, good=80, machine="there", day=2)
+    text = clock.right(store)
+    lines = [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
+    assert len(lines) == 6 and text.count(", 18 rows)") == 2
+    assert lines[0].startswith("ours, interleaved there 80 80 80 80 100 100")
+    assert lines[3].startswith("ours, interleaved here 95 95 95 95 100 100")
+    assert "benchmark.py here 95" in lines[4]
+    assert clock.facts(store)["clock.least"] == "80 of 100 (Copy within 1 %; quiet, there)"
 
 
 def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):

@@ -101,12 +101,23 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
         "10",
     ]
     assert first(line(text, "eca"))[:3] == ["0.00", "−1.00", "−1.00"]
-    assert found["gpu.agree"] == (
-        "se is lower on both; eca shows no measurable difference on the processor and is lower on "
-        "the GPU"
+    assert found["gpu.agree"].startswith(
+        "Preview, not a result: 0 to 10 of 10 planned seeds on the GPU. Verdicts there are "
+        "adjusted for 2 modules, those of the processor for 3, "
     )
     assert found["gpu.same"] == "for 1 of 2"
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
+
+
+def test_complete_comparisons_are_said_in_words(store):
+    others = dict.fromkeys(["cbam", "sk", "pam", "cam", "danet", "coord"], 0)
+    trained(store, "cpu", {"none": 0, "se": -1, "eca": 0, **others})
+    trained(store, "cuda", {"none": 0, "se": -1, "eca": -1, **others})
+    assert gpu_accuracy.facts(store)["gpu.agree"].startswith("se is lower on both; cbam shows no ")
+    assert (
+        gpu_accuracy.facts(store)["gpu.agree"].count("on the processor and is lower on the GPU")
+        == 1
+    )
 
 
 def test_a_verdict_is_that_of_all_modules_of_its_device(store):
@@ -210,6 +221,16 @@ def test_a_processor_s_ratio_stands_beside_that_of_the_gpu_s_first_setting(store
     assert first(line(text, "se")) == ["1.100", "1.800"]
     assert gpu_latency.facts(store)["gpu.dearer"] == (
         "1 of 2 are larger on the GPU and 1 smaller (pam)"
+    )
+
+
+def test_ratios_that_only_the_noise_floors_join_are_not_told_apart(store):
+    """The intervals end at 1.20 and begin at 1.22; with floors of two in a hundred they meet."""
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.32, "eca": 1.4})
+    on_cpu = {"device": "cpu", "precision": "fp32", "layout": "nchw", "clocks": None}
+    timed(store, "resnet18", 50.0, {"none": 1.0, "se": 1.1, "eca": 1.1}, **on_cpu)
+    assert gpu_latency.facts(store)["gpu.dearer"] == (
+        "1 of 2 are larger on the GPU and 0 smaller; 1 can't be told apart"
     )
 
 

@@ -179,6 +179,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     assert "not measured" in named.named_rescaled(store)
     said = facts.facts(store)
     assert said["mechanism.rescaled"] == said["mechanism.both"] == "Not measured."
+    assert "As coord" not in said["mechanism.position.coord"]
     sk = row_of(named.one_by_one(store)["mechanism-scale-sk"], "sk less that mean")
     assert "not measured" in sk
     for task in mechanism.TASKS:
@@ -211,6 +212,24 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
         "With every gate rescaled: 1 of 8, coord × 4 on *position*."
     )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
+    but = (
+        "But coord × 4 is higher than none on *scale* too, which it is not made for, and is not on "
+        "*mark*, which it is made for: so it need not be the mechanism that its paper names."
+    )
+    assert said["mechanism.both"].endswith(but)
+    assert said["mechanism.position.coord"] == (
+        "As published: lower by 1.00 points compared with none, higher by 12.57 points "
+        "compared with the mean of the other modules. As coord × 4: higher by 3.00 points "
+        "compared with none, higher by 2.00 points compared with the mean of the other modules. "
+        f"Ahead of both: as coord × 4. {but}"
+    )
+    assert said["mechanism.scale.sk"] == (
+        "As published: higher by 1.00 points compared with none, higher by 14.86 points compared "
+        "with the mean of the other modules. Ahead of both: as published."
+    )
+    assert said["mechanism.channels.se"].endswith(
+        "So this test does not show that the mechanism helps."
+    )
     tables = named.one_by_one(store)
     coord = row_of(tables["mechanism-position-coord"], "coord × 4 less that mean")
     assert ">+2.00<" in coord and ">higher<" in coord

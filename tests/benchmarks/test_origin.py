@@ -88,7 +88,10 @@ def test_older_rows_that_the_present_code_gives_again_are_counted_apart(rows, co
     assert ">Of older code</a>: 2 of 2 rows." in words
     results.confirm({**kind, "before": "e" * 12, "after": "d" * 12, "commit": "b" * 40})
     words = origin(results, results.table("accuracy"), "accuracy")
-    assert ">Of older code that gives the same values</a>: 2 of 2 rows." in words
+    assert (
+        ">Of older code, of which a run that was made again had equal values</a>: 2 of 2 rows."
+        in words
+    )
     assert "Of older code</a>" not in words
 
 

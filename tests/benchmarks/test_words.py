@@ -30,7 +30,7 @@ ROW = {"arm": "se", "pairs": 10, "failed": 0, "gap": "", "difference": -0.2}
             -0.3,
             -0.1,
             stats.SAME,
-            "no measurable difference once adjusted for all lines beside it (−0.20 points; "
+            "no measurable difference once adjusted for all lines of its table (−0.20 points; "
             "this line alone has the 95 % interval −0.30 to −0.10, 10 paired seeds)",
         ),
     ],
