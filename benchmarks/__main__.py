@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 try:
     import filelock  # noqa: F401
@@ -64,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupt(*_: object) -> None:
+    """Say so at once, as what runs may take seconds to end, and let no second signal cut that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(OSError):
+        os.write(2, b"\nstopping ...\n")
     raise KeyboardInterrupt
 
 

@@ -127,7 +127,7 @@ SUITES = {
     for s in (
         Suite("quick", "cpu", "a preview of everything in minutes on two cores"),
         Suite("cpu", "cpu", "the published tables that a processor can measure"),
-        Suite("gpu", "cuda", "latency and training on one NVIDIA GPU"),
+        Suite("gpu", "cuda", "latency, memory and training on one NVIDIA GPU"),
     )
 }
 

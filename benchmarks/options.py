@@ -82,6 +82,17 @@ def _number(text: str) -> int:
     return number
 
 
+def _processes(text: str) -> int:
+    """A number of processes; so many more than cores only fill the memory."""
+    number, most = _number(text), 8 * resources.cores()
+    if number > most:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} was asked for; at most {most} are allowed, eight for each core that can be "
+            "used here"
+        )
+    return number
+
+
 def _folder(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("an empty name was given; name a folder")
@@ -93,7 +104,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
         f"processes at a time; {resources.jobs()} here, by cores and memory, unless given, and one "
         "on a GPU; what is timed is always alone"
     )
-    parser.add_argument("--jobs", type=_number, help=words)
+    parser.add_argument("--jobs", type=_processes, help=words)
 
 
 def _add_work(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from benchmarks.cells import Cell
+from benchmarks.cells import Cell, benchmarks
 from benchmarks.engine import Finished
 from benchmarks.runner import Plan
 
@@ -29,6 +29,8 @@ class Show:
         self.total = sum(work.seconds.values())
         self.cells = len(work.seconds)
         self.finished = 0
+        self.together: dict[Cell, set[Cell]] = {}
+        """What began with a cell and has no row yet."""
         self.worked = 0.0
         self.begun = time.monotonic()
         self.printed = 0.0
@@ -63,11 +65,15 @@ class Show:
 
     def begin(self, cells: Sequence[Cell]) -> None:
         """A group of cells starts."""
+        left = set(cells)
+        self.together.update(dict.fromkeys(cells, left))
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
         self.bar.update(self.task, description=f"{cells[0]}{more}", left=self.left())
 
     def done(self, finished: Finished) -> None:
         """One cell has its row."""
+        left = self.together.pop(finished.cell, set())
+        left.discard(finished.cell)
         self.finished += 1
         self.worked += self.estimates[finished.cell]
         count = f"{self.finished}/{self.cells}"
@@ -78,6 +84,8 @@ class Show:
                 style="red",
                 markup=False,
             )
+        elif left and benchmarks()[finished.cell.benchmark].exclusive:
+            pass  # what is timed side by side comes at once: after the first the pace looks slow
         elif not self.console.is_terminal and time.monotonic() - self.printed > self.every:
             self.printed = time.monotonic()
             self.console.print(f"[{count}] {finished.cell.title}; {self.left()}", markup=False)

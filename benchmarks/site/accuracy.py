@@ -158,14 +158,18 @@ def leaderboard(store: Store, which: Comparison) -> str:
     return table(which.title, note, heads, body, places)
 
 
-def leaderboards(store: Store) -> str:
-    """One a comparison that a suite still trains and that is no preview of a few epochs.
+def shown(store: Store) -> list[Comparison]:
+    """The comparisons that a suite still trains and that are no preview of a few epochs.
 
     Where there is none, the first of the others stands in.
     """
     found = compare.main_first(store)
-    kept = [c for c in found if not (c.preview or pairing.retired(c))]
-    return "\n".join(leaderboard(store, c) for c in kept or found[:1]) or absent("Accuracy")
+    return [c for c in found if not (c.preview or pairing.retired(c))] or found[:1]
+
+
+def leaderboards(store: Store) -> str:
+    """One a comparison of `shown`."""
+    return "\n".join(leaderboard(store, c) for c in shown(store)) or absent("Accuracy")
 
 
 def main_leaderboard(store: Store) -> str:

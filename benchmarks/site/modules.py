@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
-from benchmarks.site.accuracy import about, seeds, top1
+from benchmarks.site.accuracy import about, seeds, shown, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import time
 from benchmarks.site.origin import origin
@@ -123,10 +123,7 @@ def _places(store: Store, costs: pd.DataFrame, timed: Timed) -> str:
 
 
 def module_accuracy(store: Store, family: str) -> str:
-    """The accuracy of one paper's modules, a table a comparison, results first.
-
-    Recipes that no suite trains any more are there only where there is no other.
-    """
+    """The accuracy of one paper's modules, a table a comparison of `shown`."""
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
@@ -134,8 +131,7 @@ def module_accuracy(store: Store, family: str) -> str:
         Head("Seeds"),
     )
     parts = []
-    found = compare.main_first(store)
-    for which in [c for c in found if not pairing.retired(c)] or found:
+    for which in shown(store):
         body = [
             (Entry(row.arm), difference(row), top1(row), seeds(row))
             for row in tables.records(compare.accuracy_table(store, which))

@@ -45,6 +45,7 @@ BAD = {
     ),
     "no process": ([*ONE, "--jobs", "0"], ["--jobs: '0'", "at least 1"]),
     "fewer than no process": ([*ONE, "--jobs", "-3"], ["--jobs: '-3'", "at least 1"]),
+    "a flood of processes": ([*ONE, "--jobs", "10000"], ["--jobs: '10000'", "at most"]),
     "a word for a number": ([*ONE, "--jobs", "many"], ["--jobs", "'many'"]),
     "an unknown module": (
         [*ONE, "--module", "cbmm"],

@@ -68,6 +68,18 @@ def test_elsewhere_than_on_a_terminal_a_line_comes_now_and_then(show, clock):
     assert lines == ["1", "3"]
 
 
+def test_what_comes_at_once_has_a_line_when_all_of_it_is_there(show, trouble, clock, monkeypatch):
+    """After the first of a group that was timed together the rest would seem to take as long."""
+    monkeypatch.setattr(trouble, "exclusive", True)
+    with show:
+        show.begin(CELLS[:2])
+        clock["now"] += 60
+        for done in CELLS[:2]:
+            show.done(finished(done))
+    assert re.findall(r"\[(\d)/4\].*", show.console.file.getvalue()) == ["2"]
+    assert "about 60 s left" in show.console.file.getvalue()
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_shows_count_and_time_left_before_the_name_of_the_cell(trouble, clock, width):
     cells = [replace(one, backbone="a_backbone_of_a_very_long_name" * 2) for one in CELLS]

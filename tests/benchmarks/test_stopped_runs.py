@@ -84,6 +84,7 @@ def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results
         out, errors = process.communicate(timeout=120)
         assert "Traceback" not in errors, errors
         assert gone(worker, 8), how
+        assert errors.count("stopping ...") == (how != "a kill")
         if how != "a kill":
             assert process.returncode == 130
             assert "Finished rows are kept; the same command goes on from there" in out
