@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from benchmarks import ablated, budget, compare, display, equal_cost, heads, pairing, stats, tables
 from benchmarks.ablation import FAMILIES
 from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
@@ -28,7 +30,7 @@ from benchmarks.site import (
     reruns,
     segmentation,
 )
-from benchmarks.site.accuracy import resolution
+from benchmarks.site.accuracy import listed, resolution
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
@@ -126,12 +128,21 @@ def _accuracy(store: Store) -> dict[str, str]:
     runs = display.many(second, "run") if second else "no run"
     found["accuracy.shown"] += f"; {runs} of the second {'are' if second > 1 else 'is'} there"
     counts = verdict_counts(table["verdict"].dropna().tolist())
-    found["accuracy.summary"] = after(preview, counts, ". ")
+    found["accuracy.summary"] = after(preview, counts + _which(table), ". ")
     found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
     for row in tables.records(table):
         if row.arm in MODULES[1:]:
             found[f"accuracy.{row.arm}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
+
+
+def _which(table: pd.DataFrame) -> str:
+    """Which modules are higher or lower, and that none is higher, as sentences; or ""."""
+    if not table["verdict"].isin(["higher", "lower", stats.SAME]).any():
+        return ""
+    by_verdict = {word: table.loc[table["verdict"] == word, "arm"] for word in ("higher", "lower")}
+    words = [f"{w.capitalize()}: {listed(list(a))}." for w, a in by_verdict.items() if len(a)]
+    return " ".join(["", *([] if len(by_verdict["higher"]) else ["None is higher."]), *words])
 
 
 def _main(store: Store) -> dict[str, str]:

@@ -201,7 +201,7 @@ def test_facts_are_sentences(tried):
     assert found["accuracy.danet"] == "not measured"
     assert found["accuracy.summary"] == (
         "Of 5 modules, 2 are higher, 1 is lower, 1 shows no measurable difference, "
-        "1 has not enough seeds for a verdict."
+        "1 has not enough seeds for a verdict. Higher: se and sk. Lower: coord."
     )
     assert found["coverage.all"] == "50.0 %"
 
