@@ -30,6 +30,10 @@ from benchmarks.progress import Show, duration
 from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+GRACE_S = 15.0
+"""How long a stopped command may take to end before another signal ends it as it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 100)
     # Without a GPU torch's profiler logs errors about the missing one, in every process.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in a shell's background
-        signal.signal(number, _interrupt)
+    # SIGINT is ignored in a shell's background.
+    before = {number: signal.signal(number, _interrupt) for number in STOPS}
     try:
         return COMMANDS[options.command](options, console)
     except KeyboardInterrupt:
@@ -61,12 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, StoreError, _data_error()) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _interrupt(*_: object) -> None:
-    """Say so at once, as what runs may take seconds to end, and let no second signal cut that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Say so at once, as what runs may take seconds to end; no second signal cuts that short."""
+    until = time.monotonic() + GRACE_S
+
+    def again(number: int, _: object) -> None:
+        if time.monotonic() > until:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in STOPS:
+        signal.signal(number, again)
     with suppress(OSError):
         os.write(2, b"\nstopping ...\n")
     raise KeyboardInterrupt

@@ -46,66 +46,85 @@ def geometric_mean(values: pd.Series) -> float | None:
     return stats.geometric_mean(found) if found else None
 
 
-def behind(store: Store, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of ``latency`` and of ``cost`` that a frame of `counts_and_time` was made from."""
-    nets = set(frame["backbone"])
-    settings = [s for s in tables.latency_settings(store, device="cpu") if s["backbone"] in nets]
-    found = [tables.latency_table(store, s) for s in settings if s["threads"] == 1]
-    timed = pd.concat(found).assign(device="cpu")
-    costs = tables.with_arm(tables.ok(store.table("cost")))
-    arms = {"none", *frame["arm"]}
-    timed, costs = (rows[rows["arm"].isin(arms)] for rows in (timed, costs))
-    return timed, costs[costs["backbone"].isin(nets)]
-
-
-def left_out(store: Store, frame: pd.DataFrame) -> str:
-    """Why backbones that were timed on one thread are not in a frame of `counts_and_time`."""
-    counted = set(tables.ok(store.table("cost"))["backbone"])
-    reasons: dict[str, list[str]] = {}
-    for setting in tables.latency_settings(store, device="cpu"):
-        name = setting["backbone"]
-        if setting["threads"] == 1 and name not in set(frame["backbone"]):
-            why = "noise floor too high" if name in counted else "bytes not counted"
-            reasons.setdefault(why, []).append(name)
-    return "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
-
-
 def counts_and_time(store: Store) -> pd.DataFrame:
     """One row a module and backbone on one thread: what it adds in counts, and the time's ratio.
 
     Shares are in % of the bare backbone's: multiply-adds, and bytes that all operators read and
     write.
     """
+    return _pairs(store)[0]
+
+
+def left_out(store: Store) -> str:
+    """What was timed on one thread and is not in `counts_and_time`, and why; "" if all is."""
+    frame, why = _pairs(store)
+    kept = set(frame["backbone"])
+    reasons: dict[str, dict[str, None]] = {}
+    for (backbone, arm), reason in why.items():
+        name = f"{arm} in {backbone}" if backbone in kept else backbone
+        reasons.setdefault(reason, {})[name] = None
+    return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+
+
+def behind(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of ``latency`` and of ``cost`` that `counts_and_time` is made from."""
+    frame = counts_and_time(store)
+    used = {*zip(frame["backbone"], frame["arm"], strict=True)}
+    used |= {(backbone, "none") for backbone in frame["backbone"]}
+    settings = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
+    found = [tables.latency_table(store, s).assign(backbone=s["backbone"]) for s in settings]
+    timed = pd.concat(found).assign(device="cpu")
+    counted = tables.with_arm(tables.ok(store.table("cost")))
+    here, there = (
+        rows[[pair in used for pair in zip(rows["backbone"], rows["arm"], strict=True)]]
+        for rows in (timed, counted)
+    )
+    return here, there
+
+
+def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
+    """The frame of `counts_and_time`, and why another pair of backbone and arm is not in it."""
     costs = tables.with_arm(tables.ok(store.table("cost")))
     counted = {(row.backbone, row.arm): row for row in tables.records(costs)}
     found: list[dict[str, Any]] = []
+    why: dict[tuple[str, str], str] = {}
     for setting in tables.latency_settings(store, device="cpu"):
-        bare = counted.get((setting["backbone"], "none"))
-        if setting["threads"] != 1 or bare is None:
+        backbone = setting["backbone"]
+        if setting["threads"] != 1:
             continue
-        for row in tables.records(tables.ok(tables.latency_table(store, setting))):
-            cost = counted.get((setting["backbone"], row.arm))
-            if row.arm == "none" or cost is None or row.verdict == stats.NOISY:
-                continue
-            numbers = [[getattr(r, name) for name in ("macs", *MOVED)] for r in (cost, bare)]
-            if not all(display.given(number) for number in (*numbers[0], *numbers[1])):
-                continue
-            (macs, *moved), (bare_macs, *bare_moved) = numbers
-            found.append(
-                {
-                    "backbone": setting["backbone"],
-                    "arm": row.arm,
-                    "macs_share": 100 * (macs / bare_macs - 1),
-                    "bytes_share": 100 * (sum(moved) / sum(bare_moved) - 1),
-                    "ratio": row.ratio,
-                    "ratio_low": row.ratio_low,
-                    "ratio_high": row.ratio_high,
-                    "verdict": row.verdict,
-                }
-            )
+        table = tables.latency_table(store, setting).dropna(subset="status")
+        for row in tables.records(table[table["arm"] != "none"]):
+            pair = (backbone, row.arm)
+            numbers = [_counts(counted.get((backbone, arm))) for arm in (row.arm, "none")]
+            if row.status != "ok":
+                why[pair] = row.status
+            elif row.verdict == stats.NOISY:
+                why[pair] = stats.NOISY
+            elif not (numbers[0] and numbers[1]):
+                why[pair] = "not counted"
+            else:
+                (macs, *moved), (bare_macs, *bare_moved) = numbers
+                found.append(
+                    {
+                        "backbone": backbone,
+                        "arm": row.arm,
+                        "macs_share": 100 * (macs / bare_macs - 1),
+                        "bytes_share": 100 * (sum(moved) / sum(bare_moved) - 1),
+                        "ratio": row.ratio,
+                        "ratio_low": row.ratio_low,
+                        "ratio_high": row.ratio_high,
+                        "verdict": row.verdict,
+                    }
+                )
     numbers = ["macs_share", "bytes_share", "ratio", "ratio_low", "ratio_high"]
     frame = pd.DataFrame(found, columns=["backbone", "arm", *numbers, "verdict"])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    return frame.astype(dict.fromkeys(numbers, "float64")), why
+
+
+def _counts(row: Any) -> list[float]:
+    """Multiply-adds and the kinds of bytes moved of a row of costs; [] if one is not there."""
+    numbers = [] if row is None else [getattr(row, name) for name in ("macs", *MOVED)]
+    return numbers if all(map(display.given, numbers)) else []
 
 
 def rank_correlation(one: pd.Series, other: pd.Series) -> float | None:

@@ -3,8 +3,7 @@
 Half and twice the recipe's peak beside the peak itself, all else as the main tables are trained,
 with the bare backbones alone and on held-out training images. A net keeps the recipe's peak unless
 another's mean is higher by `NEEDED` points or more. The rule was written down before the first run.
-With two seeds it finds a peak that ruins training and nothing finer: where runs vary by a few
-tenths from seed to seed, so do means of two.
+With two seeds it finds a peak that ruins training and nothing finer.
 """
 
 from __future__ import annotations

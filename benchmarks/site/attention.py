@@ -239,7 +239,7 @@ def counts(store: Store) -> str:
         )
         for row in tables.records(frame)
     ]
-    timed, counted = gates.behind(store, frame)
+    timed, counted = gates.behind(store)
     places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
     return table("Counts beside times", note, heads, body, places)

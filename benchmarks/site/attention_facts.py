@@ -141,7 +141,7 @@ def _count_facts(store: Store) -> dict[str, str]:
         found[f"counts.{column}.rank"] = _rank(frame, column)
     found["counts.pairs"] = display.whole(len(frame))
     nothing = "nothing" if len(frame) else display.MISSING
-    found["counts.left_out"] = gates.left_out(store, frame) or nothing
+    found["counts.left_out"] = gates.left_out(store) or nothing
     found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):

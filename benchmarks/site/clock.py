@@ -75,9 +75,9 @@ def right(store: Store) -> str:
 
 
 def _machines(rows: pd.DataFrame) -> list[str]:
-    """The machines that have rows, the newest first."""
-    newest = rows.groupby("machine")["measured_at"].max().sort_values(ascending=False)
-    return list(map(str, newest.index))
+    """The machines that have rows, in the order of `tables.one_machine`."""
+    ranked = rows.groupby("machine")["measured_at"].agg(["size", "max"])
+    return list(map(str, ranked.sort_values(["size", "max"], ascending=False).index))
 
 
 def _processor(store: Store, machine: str) -> str:

@@ -14,7 +14,7 @@ from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import COUNTED, after
+from benchmarks.site.words import COUNTED
 from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
@@ -76,16 +76,17 @@ def accuracy(store: Store) -> str:
 
 def facts(store: Store) -> dict[str, str]:
     """What the two devices say alike, in words, and how alike runs of one seed are."""
-    found = {f"gpu.{key}": display.MISSING for key in ("agree", "same", "shift", "seeds")}
+    found = {f"gpu.{key}": display.MISSING for key in ("agree", "shift", "seeds")}
+    found["gpu.same"] = f"{display.MISSING.capitalize()}."
     both = twins(store)
     if not both:
         return found
     wide = _top1(store, both)
     judged = {device: compare.accuracy_table(store, which) for device, which in both.items()}
-    start = compare.preview_words(judged["cuda"], both["cuda"])
+    starts = {device: compare.preview_words(judged[device], both[device]) for device in both}
     agree = _agree(judged, list(map(str, wide["cpu"])))
     if agree:
-        found["gpu.agree"] = after(start, _families(judged), " on the GPU. ") if start else agree
+        found["gpu.agree"] = _unfinished(judged, starts) or agree
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
     if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
         made = stats.student_interval(shifts.tolist())
@@ -99,17 +100,23 @@ def _same(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
     if not made:
         return {}
     count = sum(one.low > 0 or one.high < 0 for one in made)
-    return {"gpu.same": f"for {count} of {len(made)}"}
+    return {"gpu.same": f"For {count} of {display.many(len(made), 'module')}."}
 
 
-def _families(judged: dict[str, pd.DataFrame]) -> str:
-    """Why verdicts of two devices, of which one has not trained all modules, are not compared."""
+def _unfinished(judged: dict[str, pd.DataFrame], starts: dict[str, str]) -> str:
+    """What stands in place of verdicts where the comparison of a device is a preview; or ""."""
+    names = {"cpu": "the processor", "cuda": "the GPU"}
+    said = [f"{start} on {names[device]}" for device, start in starts.items() if start]
+    if not said:
+        return ""
     n = {device: int(frame["verdict"].notna().sum()) for device, frame in judged.items()}
-    return (
-        f"Verdicts there are adjusted for {display.many(n['cuda'], 'module')}, those of the "
-        f"processor for {n['cpu']}, so one with a difference and one without need not contradict "
-        "each other, and they may change with the modules that are to come"
-    )
+    if n["cpu"] != n["cuda"]:
+        said.append(
+            f"verdicts there are adjusted for {display.many(n['cuda'], 'module')}, those of the "
+            f"processor for {n['cpu']}, so one with a difference and one without need not "
+            "contradict each other"
+        )
+    return "; ".join(said)
 
 
 def _agree(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:

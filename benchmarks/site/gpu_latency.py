@@ -124,11 +124,16 @@ def _dearer(store: Store) -> dict[str, str]:
 
 
 def _with_floor(frame: pd.DataFrame) -> pd.DataFrame:
-    """``low`` and ``high`` by arm: the ends of a ratio, apart by the noise floor of its session."""
+    """``low`` and ``high`` by arm: the ends of a ratio, apart by the noise floor of its session.
+
+    As `stats.latency_verdict` has it: no floor is below the resolution, and too high a one ranks
+    nothing.
+    """
     made = without_none([frame])[0].set_index("arm")
+    made = made[made["verdict"] != stats.NOISY]
     made = made[["ratio_low", "ratio_high", "floor_low", "floor_high"]].astype("float64").dropna()
-    floors = zip(made["floor_low"], made["floor_high"], strict=True)
-    wider = [1 + stats.floor_of(stats.Interval(1.0, *ends)) for ends in floors]
+    floors = [stats.Interval(1.0, *ends) for ends in made[["floor_low", "floor_high"]].to_numpy()]
+    wider = [1 + max(stats.floor_of(floor), stats.RESOLUTION) for floor in floors]
     return pd.DataFrame({"low": made["ratio_low"] / wider, "high": made["ratio_high"] * wider})
 
 

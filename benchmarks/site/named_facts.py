@@ -80,22 +80,39 @@ Families = tuple[Mapping[str, stats.Paired], Mapping[str, stats.Paired]]
 def _answer(
     store: Store, line: str, families: tuple[Families, Families], starts: tuple[str, str]
 ) -> str:
-    """What the test says of a module on a task made for it, as published and rescaled."""
+    """What the test says of a module on a task made for it, as published and rescaled.
+
+    A module without a gate is judged where the gates of the others are rescaled, if they were: as
+    published their mean is a weak opponent.
+    """
     arm = NAMED[line][1]
-    forms = [("As published", families[0], starts[0])]
-    if arm in RESCALED:
-        forms.append((f"As {rescaled_name(arm)}", families[1], starts[1]))
-    forms = [form for form in forms if all(line in family for family in form[1])]
-    if not forms:
+    rescaled = f"As {rescaled_name(arm)}" if arm in RESCALED else "With every gate rescaled"
+    forms = dict(zip(("As published", rescaled), zip(families, starts, strict=True), strict=True))
+    there = {name: form for name, form in forms.items() if any(line in f for f in form[0])}
+    if not there:
         return f"{display.MISSING.capitalize()}."
-    parts, shown = [], []
-    for name, (alone, among), start in forms:
-        words = f"{_short(alone[line])} compared with none, {_short(among[line])} compared with"
-        parts.append(after(start, f"{name}: {words} the mean of the other modules", ". "))
-        shown += [name.lower()] if ahead(alone, among).count(line) else []
-    if not shown:
-        return f"{'. '.join(parts)}. So this test does not show that the mechanism helps."
-    return f"{'. '.join(parts)}. Ahead of both: {' and '.join(shown)}. {_but(store, line)}".strip()
+    parts = [
+        after(start, f"{name}: {_against(line, family)}", ". ")
+        for name, (family, start) in there.items()
+    ]
+    whole = {name: form for name, form in there.items() if all(line in f for f in form[0])}
+    decide = [name for name in whole if arm in RESCALED or name == list(whole)[-1]]
+    shown = [name for name in decide if line in ahead(*whole[name][0])]
+    if shown:
+        parts.append(f"Ahead of both: {' and '.join(name.lower() for name in shown)}")
+        parts += [_but(store, line)] if arm in RESCALED and rescaled in shown else []
+    elif whole:
+        parts.append("So this test does not show that the mechanism helps")
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def _against(line: str, family: Families) -> str:
+    """The comparisons of a line with none and with the mean of the others, as clauses."""
+    to = ("none", "the mean of the other modules")
+    return ", ".join(
+        f"{_short(found[line]) if line in found else display.MISSING} compared with {what}"
+        for found, what in zip(family, to, strict=True)
+    )
 
 
 def _short(one: stats.Paired) -> str:
@@ -108,17 +125,15 @@ def _short(one: stats.Paired) -> str:
 def _but(store: Store, line: str) -> str:
     """Where a rescaled gate does as well without a reason, or not where it has one; or ""."""
     task, arm = NAMED[line]
-    if arm not in RESCALED:
-        return ""
     verdicts = site_controls.rescaled_verdicts(store, arm)
     mine = [name for name, about in TASKS.items() if arm in about.named and name != task]
     too = [name for name in TASKS if verdicts.get(name) == "higher" and name not in (task, *mine)]
-    not_there = [name for name in mine if verdicts.get(name, "higher") != "higher"]
+    not_there = [name for name in mine if verdicts.get(name) in ("lower", stats.SAME)]
     words = []
     if too:
         words.append(f"is higher than none on {_tasks(too)} too, which it is not made for")
     if not_there:
-        words.append(f"is not on {_tasks(not_there)}, which it is made for")
+        words.append(f"is not higher than none on {_tasks(not_there)}, which it is made for")
     if not words:
         return ""
     said = f"But {rescaled_name(arm)} {', and '.join(words)}"

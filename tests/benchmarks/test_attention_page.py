@@ -144,12 +144,14 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
         trial.append(results, cost, counted)
         trial.append(results, late, trial.times(1.1, NOISY))
         trial.append(results, replace(late, backbone="uncounted"), trial.times(1.0, SAME))
+    extra = replace(trial.LATENCY, backbone="another", module="sk")
+    trial.append(results, extra, trial.times(1.3, "slower"))
     text = attention.counts(results)
     assert text.count(", 10 rows)") == 2, (
         "two backbones with four gates and none, their counts and their times"
     )
     assert attention_facts.facts(results)["counts.left_out"] == (
-        "shaky (noise floor too high); uncounted (bytes not counted)"
+        "sk in another, uncounted (not counted); shaky (noise floor too high)"
     )
     assert "order the times better than" in found["counts.verdict"]
 

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import compare, pairing
 from benchmarks.cells import Cell
 from benchmarks.site import gpu_accuracy, gpu_latency, memory
+from benchmarks.stats import NOISY
 from benchmarks.store import Store, row
 
 TRAINED = Cell("accuracy", "resnet10_small_os8", data="fashion-mnist", recipe="full", seed=0)
@@ -32,18 +33,28 @@ def trained(store, device, differences, spread=SPREAD, **outcome):
             store.append("accuracy", row(cell, values, "f" * 12, seconds=1.0, **outcome))
 
 
-def timed(store, backbone, ms, ratios, pixels=224, discarded=0, clocks=(1980, 1980), **setting):
+def timed(
+    store,
+    backbone,
+    ms,
+    ratios,
+    pixels=224,
+    discarded=0,
+    clocks=(1980, 1980),
+    verdict=None,
+    **setting,
+):
     """Rows of one session; ``clocks`` None are of a GPU that was not watched."""
     for arm, ratio in ratios.items():
-        how = {"device": "cuda", "precision": "bf16", "layout": "nhwc", **setting}
-        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels, **how)
+        setting = {"device": "cuda", "precision": "bf16", "layout": "nhwc", **how}
+        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels, **setting)
         ends = {"ratio": ratio, "ratio_low": ratio - 0.1, "ratio_high": ratio + 0.1}
         floor = {"floor_low": 0.98, "floor_high": 1.02, "rounds": 8, "builds": 12}
         seen = {}
         if clocks:
             seen = {"sm_clock_low_mhz": clocks[0], "sm_clock_high_mhz": clocks[1]}
             seen |= {"discarded": discarded}
-        values = {"latency_ms": ms * ratio, **ends, **floor, **seen}
+        values = {"latency_ms": ms * ratio, **ends, **floor, **seen, "verdict": verdict}
         store.append("latency", row(cell, values, "f" * 12, seconds=1.0))
 
 
@@ -70,7 +81,7 @@ def test_without_rows_the_pages_say_so(store):
     assert "A GPU beside a processor: not measured" in gpu_latency.latency(store)
     assert "at each of its places: not measured" in gpu_latency.places(store)
     found = gpu_accuracy.facts(store) | gpu_latency.facts(store)
-    assert set(found.values()) == {"not measured"}
+    assert set(found.values()) == {"not measured", "Not measured."}
 
 
 def test_one_device_alone_is_no_comparison(store):
@@ -101,11 +112,12 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
         "10",
     ]
     assert first(line(text, "eca"))[:3] == ["0.00", "−1.00", "−1.00"]
+    few = "Preview, not a result: 0 to 10 of 10 planned seeds on the"
     assert found["gpu.agree"].startswith(
-        "Preview, not a result: 0 to 10 of 10 planned seeds on the GPU. Verdicts there are "
-        "adjusted for 2 modules, those of the processor for 3, "
+        f"{few} processor; {few} GPU; verdicts there are adjusted for 2 modules, those of the "
+        "processor for 3, "
     )
-    assert found["gpu.same"] == "for 1 of 2"
+    assert found["gpu.same"] == "For 1 of 2 modules."
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
 
 
@@ -232,6 +244,13 @@ def test_ratios_that_only_the_noise_floors_join_are_not_told_apart(store):
     assert gpu_latency.facts(store)["gpu.dearer"] == (
         "1 of 2 are larger on the GPU and 0 smaller; 1 can't be told apart"
     )
+
+
+def test_a_session_too_noisy_ranks_no_device(store):
+    timed(store, "resnet18", 2.0, {"none": 1.0, "se": 1.8}, verdict=NOISY)
+    on_cpu = {"device": "cpu", "precision": "fp32", "layout": "nchw", "clocks": None}
+    timed(store, "resnet18", 50.0, {"none": 1.0, "se": 1.1}, **on_cpu)
+    assert gpu_latency.facts(store)["gpu.dearer"] == "not measured"
 
 
 def test_a_gpu_has_no_resident_set(store):

@@ -12,7 +12,7 @@ from benchmarks import budget, mechanism, pairing, scenes, stats
 from benchmarks.cells import MODULES, ROOT, Cell
 from benchmarks.controls import RESCALED
 from benchmarks.mechanism import LONG, PREVIEW, RECIPE, SEEDS
-from benchmarks.site import facts, longer, named
+from benchmarks.site import facts, longer, named, named_facts
 from benchmarks.site import mechanism as page
 from benchmarks.store import Store
 
@@ -162,6 +162,37 @@ def rescale(store, task, above, seeds=SEEDS):
             trial.append(store, cell, {**VALUES, "top1": top1})
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ({"mark": "higher", "position": "higher"}, ""),
+        ({"mark": "higher", "position": stats.TOO_FEW}, ""),
+        (
+            {"mark": "higher", "pair": "higher"},
+            "But coord × 4 is higher than none on *pair* too, which it is not made for: so it",
+        ),
+        (
+            {"mark": "higher", "position": stats.SAME},
+            "But coord × 4 is not higher than none on *position*, which it is made for: so it",
+        ),
+    ],
+)
+def test_what_speaks_against_the_paper_s_reason_is_said(monkeypatch, verdicts, said):
+    monkeypatch.setattr(named_facts.site_controls, "rescaled_verdicts", lambda *_: verdicts)
+    found = named_facts._but(Store("nowhere"), "coord, mark")
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+def test_a_comparison_that_is_there_is_said_without_the_other(tmp_path):
+    store = Store(tmp_path)
+    for module in ("none", "sk"):
+        train(store, "scale", module, 0)
+    assert facts.facts(store)["mechanism.scale.sk"] == (
+        f"{BEGUN}. As published: no measurable difference (0.00 points) compared with none, "
+        "not measured compared with the mean of the other modules."
+    )
+
+
 def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it(tmp_path):
     """On two tasks SK, PAM, CAM, DANet and CBAM are a point above none, coord a point below. SE and
     ECA are 50 below, which makes SK look far better than the others. Rescaled all gates are a
@@ -180,6 +211,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     said = facts.facts(store)
     assert said["mechanism.rescaled"] == said["mechanism.both"] == "Not measured."
     assert "As coord" not in said["mechanism.position.coord"]
+    assert said["mechanism.scale.sk"].endswith("Ahead of both: as published.")
     sk = row_of(named.one_by_one(store)["mechanism-scale-sk"], "sk less that mean")
     assert "not measured" in sk
     for task in mechanism.TASKS:
@@ -213,8 +245,9 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
     but = (
-        "But coord × 4 is higher than none on *scale* too, which it is not made for, and is not on "
-        "*mark*, which it is made for: so it need not be the mechanism that its paper names."
+        "But coord × 4 is higher than none on *scale* too, which it is not made for, and is not "
+        "higher than none on *mark*, which it is made for: so it need not be the mechanism that "
+        "its paper names."
     )
     assert said["mechanism.both"].endswith(but)
     assert said["mechanism.position.coord"] == (
@@ -225,7 +258,9 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     )
     assert said["mechanism.scale.sk"] == (
         "As published: higher by 1.00 points compared with none, higher by 14.86 points compared "
-        "with the mean of the other modules. Ahead of both: as published."
+        "with the mean of the other modules. With every gate rescaled: higher by 1.00 points "
+        "compared with none, no measurable difference (0.00 points) compared with the mean of the "
+        "other modules. So this test does not show that the mechanism helps."
     )
     assert said["mechanism.channels.se"].endswith(
         "So this test does not show that the mechanism helps."

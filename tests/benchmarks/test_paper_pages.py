@@ -59,7 +59,7 @@ def test_verdicts_are_counted(store):
     stated = int(found["paper.cbam.exact.stated"])
     assert stated + int(found["paper.cbam.exact.inferred"]) == 1
     assert ">CBAM ECCV2018<" in papers.counts(store)
-    assert found["paper.eca.formulas"] == "0"
+    assert found["paper.eca.formulas"] == "0 of 0"
 
 
 def test_a_formula_is_no_printed_number(tmp_path):
@@ -68,7 +68,7 @@ def test_a_formula_is_no_printed_number(tmp_path):
     task = tasks()[key]
     append(store, task.cell, values(task, 8192, "2*C^2/r", "exact"))
     found = papers.facts(store)
-    assert (found["paper.eca.printed"], found["paper.eca.formulas"]) == ("0", "1")
+    assert (found["paper.eca.printed"], found["paper.eca.formulas"]) == ("0", "1 of 1")
     assert found["paper.eca.exact.stated"] == "0"
 
 

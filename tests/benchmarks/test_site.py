@@ -5,10 +5,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 import trial
 from rendered import row_of
 
+from benchmarks import stats
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import (
@@ -204,6 +206,20 @@ def test_facts_are_sentences(tried):
         "1 has not enough seeds for a verdict. Higher: se and sk. Lower: coord."
     )
     assert found["coverage.all"] == "50.0 %"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["lower", stats.SAME], " None is higher. Lower: se."),
+        ([stats.SAME, stats.SAME], " None is higher."),
+        (["higher", stats.SAME], " Higher: se."),
+        ([stats.TOO_FEW, stats.TOO_FEW], ""),
+    ],
+)
+def test_the_summary_names_what_is_higher_or_lower(verdicts, said):
+    table = pd.DataFrame({"arm": ["none", "se", "eca"], "verdict": [None, *verdicts]})
+    assert facts._which(table) == said
 
 
 def test_facts_without_results_are_not_measured(empty):

@@ -98,6 +98,19 @@ def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results
     assert rows(results) == dict.fromkeys(range(4), "ok")
 
 
+def test_a_second_signal_does_not_cut_the_end_of_a_stopped_run(suite, results, tmp_path):
+    process = suite("ok hang ok")
+    worker = wait_for(tmp_path / "hangs")
+    for how in ("Ctrl-C", "Ctrl-C", "a polite end"):
+        stop(process, how)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and errors.count("stopping ...") == 1, out + errors
+    assert gone(worker, 8) and "Traceback" not in errors
+    assert "Finished rows are kept; the same command goes on from there" in out
+    assert rows(results) == {0: "ok"}
+    assert not list((results / ".journal").glob("*.jsonl"))
+
+
 def test_cells_that_go_wrong_are_shown_and_the_exit_status_says_so(suite, results):
     process = suite("ok fail crash diverge ok")
     out, errors = process.communicate(timeout=120)
