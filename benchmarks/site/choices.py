@@ -19,27 +19,27 @@ def choices(store: Store) -> str:
     mine = measured[measured["paper"] == "Choices"]
     if mine.empty:
         return absent("Choices")
-    heads = (
+    heads = [
         Head("Choice", number=False),
         Head("Network and module", number=False),
         Head("Parameters"),
         Head("Multiply-adds"),
         Head("Said by", number=False),
-        Head("Note", number=False),
-    )
+    ]
     parts = []
     for name, group in mine.groupby("table", sort=False):
-        body = []
+        body, noted = [], any(group["note"].fillna("") != "")
+        titles = [*heads, *([Head("Note", number=False)] if noted else [])]
         for _, both in group.groupby(["network", "printed_module", "printed_variant"], sort=False):
             found = {row.metric: row for row in tables.records(both)}
             first = next(iter(found.values()))
             numbers = [_count(found.get(metric)) for metric in ("params", "FLOPs")]
             where = f"{first.network} {first.printed_module}".strip()
-            said = [Entry(first.basis or "–"), Entry(first.note or "–")]
+            said = [Entry(first.basis or "–"), *([Entry(first.note or "–")] if noted else [])]
             body.append([Entry(first.printed_variant), Entry(where), *numbers, *said])
         added = any(str(text).startswith("added") for text in group["counted"])
         note = "added to the bare network" if added else "whole network"
-        parts.append(table(str(name), note, heads, body, origin(store, group, "paper")))
+        parts.append(table(str(name), note, titles, body, origin(store, group, "paper")))
     return "\n".join(parts)
 
 

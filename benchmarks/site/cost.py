@@ -70,9 +70,9 @@ def _overview(
 
 COST_COLUMNS: tuple[tuple[Head, str, Callable[[Any], str]], ...] = (
     (Head("Parameters"), "params", display.whole),
-    (Head("Added"), "params_added", display.added),
+    (Head("Parameters added"), "params_added", display.added),
     (Head("Multiply-adds", "conv, matmul, attention"), "macs", display.count),
-    (Head("Added"), "macs_added", display.added),
+    (Head("Multiply-adds added"), "macs_added", display.added),
     (Head("Element-wise operations added"), "elementwise_ops_added", display.added),
     (Head("Element-wise bytes added"), "elementwise_bytes_added", display.added),
     (Head("Activations"), "activations", display.count),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -72,17 +73,39 @@ def reasons(store: Store) -> str:
     if rows.empty:
         return "<p>No row of coverage is without a value.</p>\n"
     body: list[list[Entry]] = []
-    grouped: Any = rows.groupby(["family", "kind", "reason"], sort=True)
+    plain = [_plain(row.reason, row.backbone) for row in tables.records(rows)]
+    grouped: Any = rows.assign(reason=plain).groupby(["family", "kind", "reason"], sort=True)
     for (family, kind, reason), mine in grouped:
         names = sorted(set(mine["backbone"]))
         arms = ", ".join(tables.in_order(mine["arm"]))
         listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         count = Entry(str(len(names)), len(names))
-        body.append([Entry(family), count, Entry(kind), Entry(arms), Entry(listed), Entry(reason)])
+        body.append([Entry(family), count, Entry(arms), Entry(reason), Entry(kind), Entry(listed)])
     heads = [Head("Family", number=False), Head("Architectures")]
-    heads += [Head(t, number=False) for t in ("Kind", "Modules", "Which", "Reason")]
+    heads += [Head(t, number=False) for t in ("Modules", "Reason", "Kind", "Which")]
     note = f"{len(rows)} rows without a value"
-    return table("Where a module does not go", note, heads, body, origin(store, rows, "coverage"))
+    places = origin(store, rows, "coverage")
+    return table("Where a module does not go", note, heads, body, places, prose=True)
+
+
+SPECIFIC = (
+    (r"^ValueError: ", ""),
+    (r"\bbackbone it\b", "it"),
+    (r"module '\w+' in it, \S+ \(\d+ channels\)", "a slot of it"),
+    (r"module '\w+'", "the module"),
+    (r"channels=\d+", "its channels"),
+    (r"give a reduction from 1 to \d+", "give a smaller one"),
+    (r"gives \(1(?:, \d+)+\), channels", "gives maps with channels"),
+)
+"""What a reason says of one architecture and module, and what all of the kind have in common."""
+
+
+def _plain(reason: Any, backbone: str) -> str:
+    """A reason without what is of one architecture alone."""
+    text = str(reason).replace(backbone, "it")
+    for pattern, common in SPECIFIC:
+        text = re.sub(pattern, common, text)
+    return text
 
 
 def left_out(store: Store) -> str:

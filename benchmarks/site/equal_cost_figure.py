@@ -37,14 +37,13 @@ def figure(store: Store) -> Figure:
         "the cost is logarithmic."
     )
     words = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
-    fronts = [f"{word}: {', '.join(front(values, word))}" for word in words]
-    if fronts:
+    if words:
         caption += (
-            " Dashed, the Pareto front: nothing trained has a higher mean at the same cost or less "
-            f"({'; '.join(fronts)})."
+            " Dashed, the Pareto front: nothing trained has a higher mean at the same cost or less."
         )
-    alt = "; ".join(_said(v) for v in values if v["module"] != "none")
-    size = panels("cost", 3, _layers(values), 200, 300, words)
+    fronts = [f"Pareto front by {word}: {', '.join(front(values, word))}" for word in words]
+    alt = "; ".join([*(_said(v) for v in values if v["module"] != "none"), *fronts])
+    size = panels("cost", 2, _layers(values), 250, 300, words)
     return Figure("equal-cost", caption, alt, values, [], size)
 
 

@@ -67,7 +67,7 @@ def accuracy(store: Store) -> Figure:
 def latency(store: Store) -> Figure:
     """Latency ratios with intervals on one thread of a processor, a panel a backbone."""
     values: list[dict[str, Any]] = []
-    absent: list[str] = []
+    absent: dict[tuple[str, str], list[str]] = {}
     for setting in tables.latency_settings(store, device="cpu"):
         if setting["threads"] != 1:
             continue
@@ -79,7 +79,7 @@ def latency(store: Store) -> Figure:
                 continue
             word = row["verdict"] if row["status"] == "ok" else row["status"]
             if row["status"] != "ok" or word == stats.NOISY:
-                absent.append(f"{arm} in {backbone} ({word})")
+                absent.setdefault((backbone, word), []).append(arm)
                 continue
             numbers = {k: row[f"ratio{end}"] for k, end in ENDS.items()}
             words = {"arm": arm, "module": name, "backbone": backbone, "panel": panel}
@@ -91,7 +91,8 @@ def latency(store: Store) -> Figure:
         "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
         f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."
     )
-    left_out = f"Not drawn: {', '.join(absent)}."
+    groups = [f"{', '.join(a)} in {net} ({word})" for (net, word), a in absent.items()]
+    left_out = f"Not drawn: {'; '.join(groups)}."
     gap = left_out if absent else Figure.gap
     if absent:
         caption += f" {left_out}"

@@ -12,6 +12,12 @@ from benchmarks import display
 OFF_SCALE = "off the scale"
 """The word of an interval that goes where no value can be; a table that has it explains it."""
 
+LOST = "without a value"
+"""Words of an entry that some runs have no value for."""
+
+LONG_TEXT = 24
+"""Letters of an entry of text that stand in a narrow column; a longer one gets room for more."""
+
 LONG = 12
 """Letters of a row's name that stand in one line; a longer name gets room for more."""
 
@@ -115,7 +121,9 @@ def _row(heads: Sequence[Head], row: Sequence[Entry], titled: bool) -> str:
 
 
 def _cell(head: Head, entry: Entry, titled: bool) -> str:
-    kinds = [*(["number"] if head.number else []), *(["absent"] if entry.absent else [])]
+    long = not head.number and len(entry.text) > LONG_TEXT
+    marks = {"number": head.number, "long": long, "absent": entry.absent}
+    kinds = [name for name, is_so in marks.items() if is_so]
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     sort = "" if entry.sort is None else f' data-sort="{_plain(entry.sort)}"'
     if head.number and entry.sort is None:
@@ -124,7 +132,8 @@ def _cell(head: Head, entry: Entry, titled: bool) -> str:
     if entry.interval:
         text += f'<span class="interval">{escape(display.with_minus(entry.interval))}</span>'
     if entry.word:
-        text += f'<span class="word {escape(entry.word.split()[0])}">{escape(entry.word)}</span>'
+        said = "without" if LOST in entry.word else entry.word.split()[0]
+        text += f'<span class="word {escape(said)}">{escape(entry.word)}</span>'
     title = f' data-title="{escape(head.title)}"' if titled else ""
     return f"<td{kind}{sort}{title}>{text}</td>"
 

@@ -85,7 +85,7 @@ def module(store: Store, family: str) -> str:
     pairs.sort(key=lambda pair: (order[pair[1].arm], pair[0], pair[1].backbone))
     body = [
         (
-            Entry(f"{row.arm} in {row.backbone}, {row.image_size} px"),
+            Entry(f"{row.arm} in {row.backbone}, {row.image_size}\N{NO-BREAK SPACE}px"),
             time(times.get((row.arm, row.backbone))),
             value(display.added, row.params_added, row.status),
             value(display.added, row.macs_added, row.status),
@@ -132,13 +132,11 @@ def module_accuracy(store: Store, family: str) -> str:
     )
     parts = []
     for which in shown(store):
-        body = [
-            (Entry(row.arm), difference(row), top1(row), seeds(row))
-            for row in tables.records(compare.accuracy_table(store, which))
-            if row.arm.split()[0] in FAMILIES[family]
-        ]
+        judged = tables.records(compare.accuracy_table(store, which))
+        mine = [row for row in judged if row.arm.split()[0] in FAMILIES[family]]
+        body = [(Entry(row.arm), difference(row), top1(row), seeds(row)) for row in mine]
         places = origin(store, pairing.accuracy_rows(store, which), "accuracy")
-        if body:
+        if any(row.seeds or row.failed for row in mine):
             note = f"{about(store, which)}; {ADJUSTED}"
             parts.append(table(which.title, note, heads, body, places))
     return "\n".join(parts) or absent("Accuracy")

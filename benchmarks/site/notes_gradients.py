@@ -55,6 +55,8 @@ def of(rows: pd.DataFrame, variant: str, depth: int) -> pd.DataFrame:
 
 def small(found: Any) -> str:
     """Two digits, also of what is nearly nothing."""
+    if not found:
+        return "0"
     return display.signed(f"{float(found):.1e}") if found < 1e-3 else f"{found:.2g}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, mean, percent, rows_of, three
 from benchmarks.stats import student_interval
 from benchmarks.store import Store
+
+DASHES = [[1, 0], [1, 0], [1, 0], [1, 0], [4, 3]]
+"""The lines of the rules: AdamW's may lie on Adam's."""
 
 
 def optimisers(store: Store) -> str:
@@ -110,7 +114,7 @@ def widths(store: Store) -> Figure:
         "y": axis("held", "held-out accuracy, %, mean over the seeds"),
         "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
-    layers = lines(encoding)
+    layers = _lines(encoding)
     caption = (
         "Held-out accuracy of each rule at each rate, after the same number of steps. A rate "
         "at which a seed left the finite numbers shows the mean of the others, if there are any."
@@ -120,6 +124,15 @@ def widths(store: Store) -> Figure:
     )
     size = {"width": 470, "height": 280, "padding": EVEN_PADDING}
     return Figure("optimisers-rates", caption, alt, values, layers, size)
+
+
+def _lines(encoding: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lines with points; dashes let a rule be seen on which another lies."""
+    dashes = {"field": "rule", "type": "nominal", "sort": list(RULES.values()), "legend": None}
+    scale = {"domain": list(RULES.values()), "range": DASHES}
+    line, points = lines(encoding)
+    line["encoding"] = {**encoding, "strokeDash": {**dashes, "scale": scale}}
+    return [line, points]
 
 
 def speeds(store: Store) -> Figure:
@@ -140,7 +153,7 @@ def speeds(store: Store) -> Figure:
         "y": axis("loss", "training loss, mean over the seeds", scale=scale),
         "color": nominal("rule", RULES.values(), legend=LONG_NAMES),
     }
-    layers = lines(encoding)
+    layers = _lines(encoding)
     caption = (
         "Training loss during each epoch, each rule at the rate that the held-out images choose "
         "for it."

@@ -175,7 +175,8 @@ def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
 
 def power(number: float) -> str:
     """A power of ten with its sign: ``+0.3``."""
-    return display.signed(f"{display.clean(number):+.1f}")
+    text = f"{display.clean(number):+.1f}"
+    return "0.0" if float(text) == 0 else display.signed(text)
 
 
 def ends(found: list[float]) -> dict[str, float]:

@@ -87,7 +87,7 @@ def paper(store: Store, module: str) -> str:
         given = list(dict.fromkeys(v.table for v in printed() if v.paper == source))
         names = [name for name in dict.fromkeys(mine["table"]) if name not in given] + given
         if names:
-            parts.append(f"\n### {source}\n")
+            parts.append(f"\n## {source}\n")
         for name in names:
             values = [v for v in printed() if (v.paper, v.table) == (source, name)]
             parts.append(_printed_table(store, name, values, mine[mine["table"] == name]))
@@ -272,7 +272,8 @@ def differing(store: Store) -> str:
         for row in tables.records(measured[measured["verdict"] == word])
     ]
     note = f"{len(body)} values"
-    return table("Not reproduced", note, heads, body, origin(store, measured, "paper"))
+    places = origin(store, measured, "paper")
+    return table("Not reproduced", note, heads, body, places, prose=True)
 
 
 def facts(store: Store) -> dict[str, str]:

@@ -70,12 +70,16 @@ def test_a_modules_latencies_have_their_batch_and_noise_floor_in_the_caption(tmp
 
 
 def test_each_comparison_of_a_module_begins_with_its_own_standing(tmp_path):
-    """Ten seeds are a result, two are a preview; what no suite trains any more is left out."""
+    """Ten seeds are a result, two are none; a preview's recipe and an earlier one are left out."""
     results = Store(tmp_path)
     for recipe, seeds in (("full", 10), ("short", 10), ("preview", 2)):
         trial.accuracy(results, recipe, seeds)
-    first, second, rest = modules.module_accuracy(results, "se").split("</table>")
+    first, rest = modules.module_accuracy(results, "se").split("</table>")
     assert "<table" not in rest
+    alone = Store(tmp_path / "alone")
+    trial.accuracy(alone, "preview", 2)
+    second = modules.module_accuracy(alone, "se")
+    assert "not measured" in modules.module_accuracy(alone, "danet")
     older = Store(tmp_path / "older")
     trial.accuracy(older, "short", 10)
     assert "an earlier recipe" in modules.module_accuracy(older, "se")

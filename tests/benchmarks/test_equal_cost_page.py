@@ -104,7 +104,7 @@ def test_modules_are_drawn_at_their_cost_before_any_width_is_trained(tmp_path):
     assert panel["se"]["top1"] == pytest.approx(simulated.line(1.1) + 0.5, abs=1e-3)
     assert not any("difference" in v for v in figure.values)
     assert "paired seeds" not in figure.caption  # ten seeds of every arm are enough to be drawn
-    assert "same cost or less (parameters: width 1, se, danet; multiply-adds: " in figure.caption
+    assert "Pareto front by parameters: width 1, se, danet; Pareto front by multiply" in figure.alt
     assert {arm for arm, v in panel.items() if v["front"]} == {"width 1", "se", "danet"}
 
 

@@ -33,18 +33,9 @@ def trained(store, device, differences, spread=SPREAD, **outcome):
             store.append("accuracy", row(cell, values, "f" * 12, seconds=1.0, **outcome))
 
 
-def timed(
-    store,
-    backbone,
-    ms,
-    ratios,
-    pixels=224,
-    discarded=0,
-    clocks=(1980, 1980),
-    verdict=None,
-    **setting,
-):
+def timed(store, backbone, ms, ratios, pixels=224, clocks=(1980, 1980), **how):
     """Rows of one session; ``clocks`` None are of a GPU that was not watched."""
+    discarded, verdict = how.pop("discarded", 0), how.pop("verdict", None)
     for arm, ratio in ratios.items():
         setting = {"device": "cuda", "precision": "bf16", "layout": "nhwc", **how}
         cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels, **setting)

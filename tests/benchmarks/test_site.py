@@ -15,6 +15,7 @@ from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import (
     charts,
+    coverage,
     facts,
     failures,
     figures,
@@ -277,6 +278,28 @@ def test_the_site_loads_nothing_from_elsewhere():
             assert (path.parent / url).is_file(), (path, url)
 
 
+def test_a_reason_of_several_architectures_stands_once(tmp_path):
+    results = Store(tmp_path)
+    for backbone, n in (("ghostnet_050", 8), ("ghostnet_100", 12)):
+        cell = replace(trial.COVERAGE, backbone=backbone, module="se")
+        reason = (
+            f"ValueError: module 'se' in {backbone}, blocks.0.se ({n} channels): reduction=16 is "
+            f"larger than channels={n}; give a reduction from 1 to {n}"
+        )
+        values = {"family": "ghostnet", "kind": "convolutional"}
+        trial.append(results, cell, values, status="failed", reason=reason)
+    text = coverage.reasons(results)
+    assert text.count("<tr>") == 2 and "ghostnet_050, ghostnet_100" in text
+    assert "a slot of it: reduction=16 is larger than its channels; give a smaller one<" in text
+
+
+def test_a_word_beneath_a_number_is_inside_its_cell():
+    lost = Entry("1", 1, word="off the scale; without a value: 1 diverged")
+    text = table("t", "", (Head("A", number=False), Head("B")), [(Entry("a"), lost)], "")
+    word = f'<span class="word without">{lost.word}</span>'
+    assert f'<td class="number" data-sort="1.0">1{word}</td></tr>' in text
+
+
 def test_costs_are_of_the_size_that_was_counted(tmp_path):
     results = Store(tmp_path)
     trial.accuracy(results, seeds=2)
@@ -286,7 +309,7 @@ def test_costs_are_of_the_size_that_was_counted(tmp_path):
         trial.append(results, replace(small, module=module), values)
     made = site.fragments(results)
     assert "one image of 28 px" in made["cost"] and "one image of 28 px" in made["main"]
-    assert "se in resnet10_small, 28 px" in made["module-se"]
+    assert "se in resnet10_small, 28\N{NO-BREAK SPACE}px" in made["module-se"]
     assert not any("224 px" in text for text in made.values())
     assert "28 px" in readme.table(results)
 
