@@ -152,7 +152,7 @@ def preview_words(table: pd.DataFrame, which: Comparison, plan: Sequence[str] = 
         return "Preview, not a result: no paired seeds"
     planned, runs = pairing.planned_seeds(which), _runs(table, plan)
     if planned and len(runs) and runs.min() < planned:
-        return f"Preview, not a result: {_range(runs)} of {planned} planned seeds"
+        return f"Preview, not a result: {_lacking(runs, planned)}"
     needed = stats.seeds_needed(len(pairs))
     if pairs.max() < needed:
         return f"Preview, not a result: {_range(pairs)} of {needed} paired seeds"
@@ -174,6 +174,16 @@ def begun(runs: pd.Series, plan: Sequence[str]) -> pd.Series:
     """
     ours = runs[runs.index.isin(plan)]
     return ours if (ours > 0).sum() > 1 else runs[runs > 0]
+
+
+def _lacking(runs: pd.Series, planned: int) -> str:
+    """What is missing of a plan, by the runs of its arms."""
+    begun = runs[runs > 0]
+    seeds = f"{_range(begun)} of {planned} planned seeds" if len(begun) else ""
+    if len(begun) == len(runs):
+        return seeds
+    words = f"{len(runs) - len(begun)} of {display.many(len(runs), 'planned arm')} without a run"
+    return f"{words}, {seeds} of the others" if begun.min() < planned else words
 
 
 def _range(numbers: pd.Series) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import display, tables
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.papers import rows
+from benchmarks.site.papers import MAP, rows
 from benchmarks.store import Store
 
 
@@ -76,7 +76,7 @@ def _spread(values: pd.Series) -> Entry:
 def attention_map(store: Store) -> str:
     """How the memory of position attention's map grows with the crop."""
     measured = rows(store)
-    mine = measured[measured["table"] == "position attention's map"]
+    mine = measured[measured["table"] == MAP]
     if mine.empty:
         return absent("The map of position attention")
     heads = (

@@ -45,6 +45,9 @@ KINDS = (
     Kind("Parameters", ("params", "extra_params", "module_params_formula")),
     Kind("Operations", ("FLOPs", "extra_FLOPs")),
 )
+MAP = "position attention's map"
+"""Sizes of the benchmark that are no paper's table, and have one of their own (`choices`)."""
+
 SIZE_METRICS = tuple(metric for kind in KINDS for metric in kind.metrics)
 
 METRICS = {
@@ -85,7 +88,8 @@ def paper(store: Store, module: str) -> str:
     for source in sources:
         mine = measured[measured["paper"] == source]
         given = list(dict.fromkeys(v.table for v in printed() if v.paper == source))
-        names = [name for name in dict.fromkeys(mine["table"]) if name not in given] + given
+        own = [name for name in dict.fromkeys(mine["table"]) if name not in (*given, MAP)]
+        names = own + given
         if names:
             parts.append(f"\n## {source}\n")
         for name in names:
@@ -108,12 +112,17 @@ def _printed_table(
     kinds = [kind for kind in KINDS if found & set(kind.metrics)]
     others = list(dict.fromkeys(v.metric for v in values if v.metric not in SIZE_METRICS))
     heads = [Head("Line", number=False)]
-    heads += [Head(k.title, note) for k in kinds for note in ("printed", "computed")]
+    columns = {
+        kind: ("printed", "computed")[not any(v.metric in kind.metrics for v in values) :]
+        for kind in kinds
+    }
+    heads += [Head(kind.title, note) for kind, notes in columns.items() for note in notes]
     heads += [Head(*_reported_head(metric)) for metric in others]
     body = []
     for line, cells in by_line.items():
         entries = [Entry(_line_name(line, by_line))]
-        entries += [entry for kind in kinds for entry in _sizes(cells, kind.metrics)]
+        for kind, notes in columns.items():
+            entries += _sizes(cells, kind.metrics)[-len(notes) :]
         entries += [_reported(cells.get(metric)) for metric in others]
         body.append(entries)
     note = "sizes computed here" if kinds else "reported, not ours"
@@ -121,7 +130,7 @@ def _printed_table(
     data = list(dict.fromkeys(v.dataset for v in values if v.dataset))
     note = after(", ".join(data), note)
     places = origin(store, measured, "paper") if len(measured) else all_rows(store, "reported")
-    made = table(name, note, heads, body, places)
+    made = table(f"{name[0].upper()}{name[1:]}", note, heads, body, places)
     return made + (_recipes(store, name, measured, by_line) if len(measured) else "")
 
 

@@ -74,7 +74,7 @@ def test_options_that_were_only_begun_are_not_judged(tmp_path):
     found = {family.title: family for family in budget.comparisons(made)}
     for title in (f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"):
         assert not found[title].judged, title
-    few = "Preview, not a result: 0 to 10 of 10 planned seeds"
+    few = "planned arms without a run"
     assert few in page.family(made, "se-reduction")
     for name in SE.names:
         train(made, name.split()[0], name.partition(" ")[2], 2, seeds=range(SEEDS))
@@ -156,7 +156,10 @@ def test_few_seeds_are_a_preview(tmp_path):
     for variant, above in (("", 1), ("reduction=4", 2)):
         train(store, "se", variant, above, seeds=range(2))
     train(store, "none", "", 0, seeds=range(2))
-    words = "Preview, not a result: 0 to 2 of 10 planned seeds"
+    words = (
+        "Preview, not a result: 2 of 4 planned arms without a run, 2 of 10 planned seeds of the "
+        "others"
+    )
     text = page.family(store, "se-reduction")
     assert f"<span>{words}; recipe {WHICH.recipe}" in text
     assert stats.TOO_FEW in row_of(text, "se reduction=4")
@@ -171,7 +174,7 @@ def test_sentences_count_the_verdicts(store):
     )
     assert found["ablation.se-reduction.none"] == "Of 4 arms, 3 are higher, 1 is lower."
     assert found["ablation.eca.default"] == (
-        "Preview, not a result: 0 to 10 of 10 planned seeds. "
+        "Preview, not a result: 6 of 8 planned arms without a run. "
         "Of 1 arm, 1 shows no measurable difference."
     )
     assert found["ablation.sk.default"] == found["ablation.sk.none"] == "not measured"

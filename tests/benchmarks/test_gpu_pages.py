@@ -103,10 +103,10 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
         "10",
     ]
     assert first(line(text, "eca"))[:3] == ["0.00", "−1.00", "−1.00"]
-    few = "Preview, not a result: 0 to 10 of 10 planned seeds on the"
+    few = "of 9 planned arms without a run on the"
     assert found["gpu.agree"].startswith(
-        f"{few} processor; {few} GPU; verdicts there are adjusted for 2 modules, those of the "
-        "processor for 3, "
+        f"Preview, not a result: 5 {few} processor; Preview, not a result: 6 {few} GPU; verdicts "
+        "there are adjusted for 2 modules, those of the processor for 3, "
     )
     assert found["gpu.same"] == "For 1 of 2 modules."
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"

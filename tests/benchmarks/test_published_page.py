@@ -71,7 +71,7 @@ def test_rows_of_the_plan_stand_beside_what_is_printed(tmp_path, device):
     assert "+1.00" in found["ResNet-20, se"] and ">higher<" in found["ResNet-20, se"]
     assert found["ResNet-20, cbam"].count("not measured") == 2
     assert found["ResNet-56, se"].count("not measured") == 2
-    assert "Preview, not a result: 0 to 10 of 10 planned seeds (ResNet-20)" in text
+    assert "Preview, not a result: 7 of 9 planned arms without a run (ResNet-20)" in text
     for seed in range(10):
         for module in MODULES[2:]:
             cell = replace(RUN, module=module, seed=seed, device=device)
@@ -84,5 +84,5 @@ def test_too_few_seeds_are_a_preview(tmp_path):
     for module in ("none", "se"):
         trial.append(store, replace(RUN, module=module, seed=0), trial.outcome(60.0))
     text = published.published(store)
-    assert "<span>Preview, not a result: 0 to 1 of" in text
+    assert "<span>Preview, not a result: 7 of 9 planned arms without a run, 1 of 10 " in text
     assert "not enough seeds" in lines(text)["ResNet-20, se"]
