@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -56,7 +57,7 @@ def right(store: Store) -> str:
         return absent("How often each way of timing is right")
     heads = [Head("Way of timing", number=False), Head("Machine", number=False)]
     asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
-    heads += [Head(QUESTIONS[planted][0], f"{load}, of 100") for planted, load in asked]
+    heads += [Head(QUESTIONS[planted][0], load) for planted, load in asked]
     body = []
     for machine in _machines(rows):
         for method, name in NAMES.items():
@@ -69,7 +70,7 @@ def right(store: Store) -> str:
                     *(_how_often(found.get(pair), QUESTIONS[pair[0]][1]) for pair in asked),
                 )
             )
-    note = "a copy, and planted differences whose truth is known"
+    note = "times of 100 measurements; a copy, and planted differences whose truth is known"
     places = origin(store, rows, "clock")
     return table("How often each way of timing is right", note, heads, body, places)
 
@@ -81,7 +82,9 @@ def _machines(rows: pd.DataFrame) -> list[str]:
 
 
 def _processor(store: Store, machine: str) -> str:
-    return str(record(store, "machines", machine).get("processor", machine))
+    """What a machine's processor is called, without marks of trade."""
+    name = str(record(store, "machines", machine).get("processor", machine))
+    return " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
 
 
 def _how_often(row: Any, column: str) -> Entry:
