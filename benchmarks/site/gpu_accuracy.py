@@ -19,10 +19,7 @@ from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 
-ADJUSTED = (
-    "an interval is of one line alone, a verdict is adjusted for all modules that its device "
-    "trained"
-)
+ADJUSTED = paired.ADJUSTED.replace("lines of the table", "modules that its device trained")
 
 
 def twins(store: Store) -> dict[str, Comparison]:
@@ -112,8 +109,8 @@ def _unfinished(judged: dict[str, pd.DataFrame], starts: dict[str, str]) -> str:
     n = {device: int(frame["verdict"].notna().sum()) for device, frame in judged.items()}
     if n["cpu"] != n["cuda"]:
         said.append(
-            f"verdicts there are adjusted for {display.many(n['cuda'], 'module')}, those of the "
-            f"processor for {n['cpu']}, so one with a difference and one without need not "
+            f"verdicts of the GPU are adjusted for {display.many(n['cuda'], 'module')}, those of "
+            f"the processor for {n['cpu']}, so one with a difference and one without need not "
             "contradict each other"
         )
     return "; ".join(said)

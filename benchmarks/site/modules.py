@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
+from benchmarks.site import paired
 from benchmarks.site.accuracy import about, seeds, shown, top1
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import time
@@ -26,7 +27,7 @@ FAMILIES = {
 """The modules that each page of a paper shows."""
 
 
-ADJUSTED = "a verdict is adjusted for all modules of the comparison, an interval for none"
+ADJUSTED = paired.ADJUSTED.replace("lines of the table", "modules of the comparison")
 
 OVERVIEW = "resnet50"
 """The backbone of the table that has all modules."""
