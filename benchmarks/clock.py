@@ -5,10 +5,11 @@ more often: 334 times against 333 are 1/333 = 0.300 % more work, 343 times 10/33
 of the network is 0 %. Each way of timing compares the same networks, beside nothing else and beside
 two processes that are busy and idle by turns (`burst`). What it says is compared with the truth.
 
-- ``interleaved``: the protocol of `latency` by the same functions, with as many builds. They are
-  made in one process (fresh ones would take seconds each, and there are hundreds of measurements),
-  and there are more rounds of shorter samples after each. The copy whose ratio is reported is a
-  third one, which is no part of the noise floor that it is judged by.
+- ``interleaved``: the protocol of `latency` by the same functions, with as many builds, and as
+  many more while the noise floor is wide. They are made in one process (fresh ones would take
+  seconds each, and there are hundreds of measurements), and there are more rounds of shorter
+  samples after each. The copy whose ratio is reported is a third one, which is no part of the noise
+  floor that it is judged by.
 - ``timm``: as timm's ``benchmark.py``: one network after the other, some calls to warm up, then the
   mean of the calls that follow.
 - ``torch.utils.benchmark``: one network after the other by ``Timer.blocked_autorange``, the median.
@@ -36,7 +37,7 @@ from benchmarks.burst import bursts
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.evaluation import BASELINE, Arm, evaluate
 from benchmarks.latency import one_timing_job
-from benchmarks.timing import Forward, cpu_timer, interleave
+from benchmarks.timing import Forward, Record, cpu_timer, interleave
 
 NETWORK = "repeated_layer"
 FEATURES = 32
@@ -49,6 +50,9 @@ LOADS = {"quiet": (), "two bursts": (1, 2)}
 METHODS = ("interleaved", "timm", "torch.utils.benchmark")
 REPETITIONS = 100
 BUILDS = latency.BUILDS * latency.PROCESSES
+MOST_BUILDS = latency.BUILDS * latency.MOST_PROCESSES["cpu"]
+"""With a wide noise floor, `interleaved` goes on to these, by as many as a process makes."""
+
 ROUNDS = 28
 SAMPLE_S = 0.0002
 WARMUP_S = 0.002
@@ -70,6 +74,7 @@ class Found:
     verdict: str
     half_width: float | None = None
     """Of the interval, as a share of the ratio."""
+    builds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class ClockBenchmark(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/burst.py",
         "benchmarks/clock.py",
+        "benchmarks/latency.py::settled",
         "benchmarks/timing.py",
         *evaluation.CODE,
     )
@@ -122,7 +128,8 @@ class ClockBenchmark(Benchmark):
         Column("ratio_q75", "number", "", "75 % quantile of the measured ratios"),
         Column("ratio_q975", "number", "", "97.5 % quantile of the measured ratios"),
         Column("half_width", "number", "%", "median half width of the interval, of ours"),
-        Column("builds", "integer", "", "times that all networks were built, of ours"),
+        Column("builds", "integer", "", "fewest times that all networks were built, of ours"),
+        Column("builds_mean", "number", "", "mean times that all networks were built, of ours"),
         Column("rounds", "integer", "", "samples of every network after a build, of ours"),
         Column("sample_ms", "number", "ms", "median length of a sample, of ours"),
         Column("measurement_s", "number", "s", "mean time of a measurement of all networks"),
@@ -146,7 +153,7 @@ class ClockBenchmark(Benchmark):
 
     def configuration(self, cell: Cell) -> Any:
         """The constants of the protocol that are not in the functions named above."""
-        return BUILDS, ROUNDS, stats.VERDICT_RULE
+        return BUILDS, MOST_BUILDS, ROUNDS, stats.VERDICT_RULE
 
     def same_machine(self, cell: Cell) -> bool:
         """How steady another machine is says nothing here."""
@@ -171,13 +178,15 @@ class ClockBenchmark(Benchmark):
             mine = [answer.found[cell.variant] for answer in answers[cell.recipe]]
             ours = cell.recipe == METHODS[0]
             samples = [answer.spent.sample_s for answer in answers[cell.recipe]]
+            builds = [one.builds or 0 for one in mine]
             yield (
                 cell,
                 {
                     "method": cell.recipe,
                     "load": load,
                     **summary(mine, LAYERS[cell.variant] / LAYERS["0 %"]),
-                    "builds": BUILDS if ours else None,
+                    "builds": min(builds) if ours else None,
+                    "builds_mean": float(np.mean(builds)) if ours else None,
                     "rounds": ROUNDS if ours else None,
                     "sample_ms": 1000 * float(np.median(samples)) if ours else None,
                     "measurement_s": float(np.mean(seconds[cell.recipe])),
@@ -253,11 +262,17 @@ def network(layers: int) -> Forward:
 
 
 def interleaved(rng: random.Random, budget: Budget = Budget()) -> Answer:
-    """Our protocol, with ``BUILDS`` builds of two copies that are the baseline and of the rest."""
+    """Our protocol, with builds of two copies that are the baseline and of the rest.
+
+    ``BUILDS`` of them, and more until the noise floor is small, ``MOST_BUILDS`` at most.
+    """
     counts = [LAYERS["0 %"], LAYERS["0 %"], *LAYERS.values()]
     arms: list[Arm] = [BASELINE, BASELINE, *((name, "") for name in LAYERS)]
-    records = []
-    for _ in range(BUILDS):
+    records: list[Record] = []
+    while len(records) < MOST_BUILDS:
+        enough = len(records) >= BUILDS and len(records) % latency.BUILDS == 0
+        if enough and latency.settled(records, "thread"):
+            break
         networks: list[Forward | str] = [""] * len(counts)
         for i in rng.sample(range(len(counts)), len(counts)):
             networks[i] = network(counts[i])
@@ -267,7 +282,7 @@ def interleaved(rng: random.Random, budget: Budget = Budget()) -> Answer:
     for planted in LAYERS:
         row: Any = values[planted, ""]
         width = math.sqrt(row["ratio_high"] / row["ratio_low"]) - 1
-        found[planted] = Found(row["ratio"], row["verdict"], width)
+        found[planted] = Found(row["ratio"], row["verdict"], width, row["builds"])
     first = [record.timings[0] for record in records]
     calls = ROUNDS * sum(timing.calls for timing in first)
     samples = [timing.calls * seconds for timing in first for seconds in timing.seconds]

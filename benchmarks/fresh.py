@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -64,6 +65,29 @@ def keep_memory() -> bool:
         return False
     wanted = ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 2**26))
     return all(mallopt(number, value) == 1 for number, value in wanted)
+
+
+KEEPING = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TOP_PAD_": str(2**26),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
+"""What `keep_memory` sets, as glibc reads it when a process begins."""
+
+
+@contextmanager
+def keeping_memory() -> Iterator[None]:
+    """Processes begun meanwhile keep the memory that they free, as by `keep_memory`.
+
+    What the user has set of malloc stays as it is.
+    """
+    mine = [name for name in KEEPING if name not in os.environ]
+    os.environ.update((name, KEEPING[name]) for name in mine)
+    try:
+        yield
+    finally:
+        for name in mine:
+            del os.environ[name]
 
 
 def environment(threads: int) -> dict[str, str]:

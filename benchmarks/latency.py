@@ -3,7 +3,10 @@
 One session holds the baseline, a second copy of the baseline and every variant, and times them
 interleaved in random order, in several fresh processes and after several builds in each. The ratio
 of the two copies, whose truth is 1, is the noise floor of the session: nothing is called slower or
-faster below it. `clock` tests this protocol on planted differences.
+faster below it. On a processor a session goes on with more processes while its floor is above the
+difference that is never called one, and its processes keep the memory that they free: what a system
+allocator costs depends on what was freed before, and can be as much as the network itself.
+`clock` tests this protocol on planted differences.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -20,8 +23,8 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
-from benchmarks import evaluation, ratios, stats
-from benchmarks.cells import Benchmark, Busy, Cell, Column, Selection, choose
+from benchmarks import evaluation, provenance, ratios, stats
+from benchmarks.cells import ROOT, Benchmark, Busy, Cell, Column, Selection, choose
 from benchmarks.engine import LOCK_WAIT_S
 from benchmarks.evaluation import (
     BASELINE,
@@ -30,6 +33,7 @@ from benchmarks.evaluation import (
     evaluate,
     gpu_columns,
 )
+from benchmarks.fresh import KEEPING, keeping_memory
 from benchmarks.nets import SIZES
 from benchmarks.resources import cores
 from benchmarks.session import Session, SessionDied, in_fresh_process
@@ -37,9 +41,11 @@ from benchmarks.surroundings import surroundings
 from benchmarks.timing import Record
 from benchmarks.widths import BACKBONE, WIDTHS
 
-ROUNDS = 8
+ROUNDS = {"cpu": 16, "cuda": 8}
 BUILDS = 3
 PROCESSES = 4
+MOST_PROCESSES = {"cpu": 8, "cuda": PROCESSES}
+"""A session ends with these, however wide its noise floor is. A GPU is often lent by the minute."""
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 LAYOUTS = ("nchw", "nhwc")
@@ -179,7 +185,10 @@ class Latency(Benchmark):
         """The layers of the model, and the constants of the protocol."""
         from benchmarks.accuracy import layers
 
-        protocol = (ROUNDS, BUILDS, PROCESSES, stats.VERDICT_RULE)
+        kind = _kind(cell.device)
+        protocol: tuple[Any, ...] = (ROUNDS[kind], BUILDS, PROCESSES, stats.VERDICT_RULE)
+        if kind == "cpu":
+            protocol += (MOST_PROCESSES[kind], KEEPING, provenance.fingerprint(ON_PROCESSOR))
         return protocol, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
@@ -205,6 +214,7 @@ class Latency(Benchmark):
         If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting.
         """
         first = self.group(cells[0])
+        kind = _kind(first.device)
         wanted: dict[Any, Cell] = {_arm(cell, first.backbone): cell for cell in cells}
         arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
         session = Session(
@@ -217,15 +227,15 @@ class Latency(Benchmark):
             batch_size=first.batch_size or 1,
             threads=first.threads or cores(),
             builds=BUILDS,
-            rounds=ROUNDS,
+            rounds=ROUNDS[kind],
         )
         clock = clock_of(first.device, session.threads)
-        with one_timing_job():
+        with one_timing_job(), keeping_memory() if kind == "cpu" else nullcontext():
             beside = surroundings(first.device)
             try:
-                records = run_session(session)
+                records = until_settled(session, clock)
                 beside |= gpu_columns(records)
-                values = evaluate(arms, records, clock, PROCESSES)
+                values = evaluate(arms, records, clock, len(records) // BUILDS)
             except TimingFailed as error:
                 values = dict.fromkeys(wanted, error)
         for arm, cell in wanted.items():
@@ -257,6 +267,36 @@ def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:
     return [record for answer in answers for record in answer]
 
 
+def until_settled(session: Session, clock: str) -> list[Record]:
+    """The records of ``PROCESSES`` fresh processes, and of more until they are `settled`.
+
+    It ends with ``MOST_PROCESSES`` of the device. TimingFailed as `run_session`.
+    """
+    records = run_session(session)
+    for done in range(PROCESSES, MOST_PROCESSES[_kind(session.device)]):
+        if settled(records, clock):
+            break
+        records += run_session(replace(session, seed=done), processes=1)
+    return records
+
+
+def settled(records: Sequence[Record], clock: str) -> bool:
+    """Whether the noise floor is within the difference that is never called one.
+
+    It looks at the two copies of the baseline alone, so that no arm ends a session by its result.
+    """
+    copies: Any = evaluate((BASELINE, BASELINE), records, clock)[BASELINE]
+    floor = stats.Interval(copies["ratio"], copies["floor_low"], copies["floor_high"])
+    return stats.floor_of(floor) <= stats.RESOLUTION
+
+
+ON_PROCESSOR = tuple(
+    f"{ROOT}/benchmarks/{name}"
+    for name in ("fresh.py::keeping_memory", "latency.py::settled", "latency.py::until_settled")
+)
+"""What decides a latency on a processor and no other, beside ``Latency.code``."""
+
+
 @contextmanager
 def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Iterator[None]:
     """Hold the machine's timing lock; wait with a message, raise TimingBusy after ``wait_s``."""
@@ -281,9 +321,13 @@ def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Ite
         lock.release()
 
 
+def _kind(device: str) -> str:
+    """``cuda`` of ``cuda:1``; ValueError for a device that nothing here times."""
+    return choose(device.partition(":")[0], tuple(ROUNDS), "device")
+
+
 def _check_device(device: str) -> None:
-    kind = choose(device.partition(":")[0], ("cpu", "cuda"), "device")
-    if kind == "cpu":
+    if _kind(device) == "cpu":
         return
     import torch
 

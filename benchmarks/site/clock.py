@@ -234,10 +234,13 @@ def facts(store: Store) -> dict[str, str]:
     rows = tables.ok(rows_of(store))
     found = {
         "clock.sample_ms": f"{1000 * timing.SAMPLE_S:.0f}",
-        "clock.rounds": str(latency.ROUNDS),
+        "clock.rounds": str(latency.ROUNDS["cpu"]),
+        "clock.rounds_gpu": str(latency.ROUNDS["cuda"]),
         "clock.builds": str(latency.BUILDS),
         "clock.processes": str(latency.PROCESSES),
+        "clock.most_processes": str(latency.MOST_PROCESSES["cpu"]),
         "clock.records": str(latency.BUILDS * latency.PROCESSES),
+        "clock.most_records": str(latency.BUILDS * latency.MOST_PROCESSES["cpu"]),
         "clock.resolution": f"{100 * stats.RESOLUTION:.0f} %",
         "clock.wait_min": f"{latency.LOCK_WAIT_S / 60:.0f}",
         "clock.layers": str(bench.LAYERS[COPY]),

@@ -179,6 +179,26 @@ def test_the_methods_take_turns_and_torch_gets_its_share_of_time(monkeypatch):
 
 def test_there_are_as_many_builds_as_in_latency():
     assert clock.BUILDS == latency.BUILDS * latency.PROCESSES
+    assert latency.BUILDS * latency.MOST_PROCESSES["cpu"] == clock.MOST_BUILDS
+
+
+@pytest.mark.parametrize("after", [clock.BUILDS, clock.BUILDS + latency.BUILDS, None])
+def test_ours_goes_on_until_it_is_settled(monkeypatch, after):
+    monkeypatch.setattr(clock, "ROUNDS", 2)
+    asked = []
+
+    def settled(records, kind):
+        asked.append(len(records))
+        return len(records) == after
+
+    monkeypatch.setattr(latency, "settled", settled)
+    with torch.inference_mode():
+        answer = clock.interleaved(random.Random(0))
+    builds = after or clock.MOST_BUILDS
+    assert {found.builds for found in answer.found.values()} == {builds}
+    assert asked == list(
+        range(clock.BUILDS, min(builds, clock.MOST_BUILDS - 1) + 1, latency.BUILDS)
+    )
 
 
 def test_a_reader_calls_more_than_one_percent_a_difference():
