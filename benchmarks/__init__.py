@@ -22,6 +22,7 @@ FILES = (
     "networks",
     "breakdown",
     "clock",
+    "allocation",
     "memory",
     "counting",
     "spiral",

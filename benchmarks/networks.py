@@ -2,7 +2,7 @@
 
 `latency` times one image in NCHW and inference; here are batches, channels last and training.
 The protocol and what is made of its samples are those of `latency`, with fewer builds and rounds:
-a call is longer, so that a sample holds one.
+a call is longer, so that a sample holds one. A session never goes on for its noise floor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zlib import crc32
 from benchmarks import alone, evaluation, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import BASELINE, Arm, TimingFailed, clock_of, evaluate
-from benchmarks.fresh import in_fresh_process
+from benchmarks.fresh import KEEPING, in_fresh_process, keeping_memory
 from benchmarks.latency import one_timing_job, run_session
 from benchmarks.session import Session
 from benchmarks.timing import Forward, Record, cpu_timer, interleave, reason
@@ -50,6 +50,7 @@ class Networks(Benchmark):
         "attn/passes.py",
         "attn/reductions.py",
         "benchmarks/fresh.py::environment",
+        "benchmarks/fresh.py::keeping_memory",
         "benchmarks/latency.py::run_session",
         "benchmarks/models.py::create",
         "benchmarks/networks.py",
@@ -96,7 +97,7 @@ class Networks(Benchmark):
         """The layers of the model, and the constants of the verdict."""
         from benchmarks.accuracy import layers
 
-        return stats.VERDICT_RULE, layers(cell.backbone, cell.module, cell.variant)
+        return stats.VERDICT_RULE, KEEPING, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""
@@ -118,7 +119,7 @@ class Networks(Benchmark):
         wanted = {(c.module, c.variant): c for c in cells}
         arms = (BASELINE, BASELINE, *(arm for arm in wanted if arm != BASELINE))
         session = _session(cells[0], arms)
-        with one_timing_job():
+        with one_timing_job(), keeping_memory():
             beside = surroundings.of_processor()
             try:
                 records = _records(cells[0].recipe, session)

@@ -19,6 +19,7 @@ from benchmarks.cells import ROOT
 from benchmarks.site import (
     ablation,
     accuracy,
+    allocation,
     attention,
     choices,
     citing,
@@ -131,6 +132,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "counting-differences": suite.differences,
     "clock": clock.clock,
     "clock-right": clock.right,
+    "allocation": allocation.allocation,
     "memory": memory.memory,
     "mechanism": mechanism.tasks,
     "mechanism-named": named.named,

@@ -66,7 +66,7 @@ def right(store: Store) -> str:
             body.append(
                 (
                     Entry(name),
-                    Entry(_processor(store, machine)),
+                    Entry(_processor(store, machine), interval=_builds(mine)),
                     *(_how_often(found.get(pair), QUESTIONS[pair[0]][1]) for pair in asked),
                 )
             )
@@ -87,6 +87,18 @@ def _processor(store: Store, machine: str) -> str:
     return " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
 
 
+def _builds(rows: pd.DataFrame) -> str:
+    """How often the networks of a measurement were built, if they were built again at all."""
+    built = rows.dropna(subset=["builds"])
+    if built.empty:
+        return ""
+    fewest = int(built["builds"].min())
+    if built["builds_mean"].isna().any():
+        return f"always {fewest} builds, as earlier code had it"
+    means = f"{built['builds_mean'].min():.0f} to {built['builds_mean'].max():.0f}"
+    return f"{fewest} to {bench.MOST_BUILDS} builds (means of {means})"
+
+
 def _how_often(row: Any, column: str) -> Entry:
     if row is None:
         return Entry(display.MISSING)
@@ -94,9 +106,9 @@ def _how_often(row: Any, column: str) -> Entry:
 
 
 def _least(store: Store) -> str:
-    """Where ours was right least often, over all machines."""
+    """Where ours was right least often, over all machines with rows of the present protocol."""
     rows = ordered(tables.ok(store.table("clock")))
-    ours = rows[rows["recipe"] == bench.METHODS[0]]
+    ours = rows[(rows["recipe"] == bench.METHODS[0]) & rows["builds_mean"].notna()]
     counts = [(getattr(r, QUESTIONS[r.variant][1]), r) for r in tables.records(ours)]
     if not counts:
         return display.MISSING
@@ -218,15 +230,30 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
     return ", ".join(shown) or display.MISSING
 
 
-def _half_width(store: Store) -> str:
-    """How wide the intervals of the modules' latencies at one thread are, in words."""
+def _on_one_thread(store: Store) -> pd.DataFrame:
+    """The latencies of a processor's single thread, of one machine."""
     rows = tables.ok(store.table("latency"))
     rows = tables.one_machine(rows[rows["device"] == "cpu"])
-    rows = rows[(rows["clock"] == "thread") & (rows["module"] != "none")]
+    return rows[rows["clock"] == "thread"]
+
+
+def _half_width(store: Store) -> str:
+    """How wide the intervals of the modules' latencies at one thread are, in words."""
+    rows = _on_one_thread(store)
+    rows = rows[rows["module"] != "none"]
     if rows.empty:
         return "intervals that are not measured yet"
     widths = (rows["ratio_high"] / rows["ratio_low"]).astype(float) ** 0.5 - 1
     return f"intervals of ±{100 * widths.median():.2f} %"
+
+
+def _built(store: Store) -> str:
+    """How often the networks of a session at one thread were built."""
+    builds = _on_one_thread(store)["builds"].dropna()
+    if builds.empty:
+        return display.MISSING
+    fewest, most = int(builds.min()), int(builds.max())
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
 
 
 def facts(store: Store) -> dict[str, str]:
@@ -253,12 +280,15 @@ def facts(store: Store) -> dict[str, str]:
         "clock.large_exact": f"{100 * (bench.LAYERS[LARGE] / bench.LAYERS[COPY] - 1):.3f} %",
         "clock.test_rounds": str(bench.ROUNDS),
         "clock.test_builds": str(bench.BUILDS),
+        "clock.test_most_builds": str(bench.MOST_BUILDS),
         "clock.warmup_calls": str(bench.WARMUP_CALLS),
         "clock.torch_share": f"1/{bench.TORCH_SHARE}",
         "clock.burst_short_ms": f"{1000 * burst.SHORTEST_S:.0f}",
         "clock.burst_long_ms": f"{1000 * burst.LONGEST_S:.0f}",
         "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
         "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
+        "clock.test_builds_mean": _by_load(rows, "builds_mean", "{:.0f}"),
+        "clock.latency_builds": _built(store),
         "clock.latency_half_width": _half_width(store),
         "clock.least": _least(store),
     }

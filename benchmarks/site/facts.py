@@ -12,6 +12,7 @@ from benchmarks.nets import MOBILE
 from benchmarks.recipes import RECIPES
 from benchmarks.site import (
     ablation,
+    allocation,
     attention_facts,
     clock,
     controls,
@@ -43,7 +44,17 @@ def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     store = store if isinstance(store, Snapshot) else Snapshot(store.root)
     ours = (_rows, _accuracy, _ablation, _segmentation, _equal_cost, _coverage)
-    pages = (attention_facts, clock, controls, gpu_accuracy, gpu_latency, images, ladder, longer)
+    pages = (
+        allocation,
+        attention_facts,
+        clock,
+        controls,
+        gpu_accuracy,
+        gpu_latency,
+        images,
+        ladder,
+        longer,
+    )
     pages += (mechanism, named_facts, notes, notes_alexnet, papers, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}

@@ -10,13 +10,15 @@ from benchmarks.site import clock, memory
 from benchmarks.store import Store, row
 
 
-def rows(store, good=95, machine="here", day=1):
+def rows(store, good=95, machine="here", day=1, fixed=False):
     """``good`` ratios at the truth, the rest a twentieth above it, from every way of timing."""
     for cell in ClockBenchmark().cells(Selection("cpu")):
         truth = LAYERS[cell.variant] / LAYERS["0 %"]
         ratios = [truth] * good + [1.05 * truth] * (100 - good)
         values = summary([Found(r, read(r), 0.0042) for r in ratios], truth)
         named = {"method": cell.recipe, "load": cell.data, "measurement_s": 1.5, "sample_ms": 2.5}
+        if cell.recipe == "interleaved":
+            named |= {"builds": 12} if fixed else {"builds": 12, "builds_mean": 17.4}
         made = row(cell, {**values, **named}, "f" * 12, seconds=1.0)
         made |= {"machine": machine, "measured_at": f"2026-01-0{day}T00:00:00+00:00"}
         store.append("clock", made)
@@ -65,10 +67,19 @@ def test_every_machine_has_lines_of_its_own_the_newest_first(store):
     text = clock.right(store)
     lines = [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
     assert len(lines) == 6 and text.count(", 18 rows)") == 2
-    assert lines[0].startswith("ours, interleaved there 80 80 80 80 100 100")
-    assert lines[3].startswith("ours, interleaved here 95 95 95 95 100 100")
+    built = "12 to 24 builds (means of 17 to 17)"
+    assert lines[0].startswith(f"ours, interleaved there {built} 80 80 80 80 100 100")
+    assert lines[3].startswith(f"ours, interleaved here {built} 95 95 95 95 100 100")
     assert "benchmark.py here 95" in lines[4]
     assert clock.facts(store)["clock.least"] == "80 of 100 (Copy within 1 %; quiet, there)"
+
+
+def test_rows_of_a_fixed_number_of_builds_are_told_from_those_of_now(store):
+    rows(store)
+    rows(store, good=80, machine="there", day=2, fixed=True)
+    text = " ".join(re.sub("<[^>]*>", " ", clock.right(store)).split())
+    assert text.count("there always 12 builds, as earlier code had it") == 1
+    assert clock.facts(store)["clock.least"] == "95 of 100 (Copy within 1 %; quiet, here)"
 
 
 def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):
