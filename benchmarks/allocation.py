@@ -8,8 +8,10 @@ Each process here does nothing but run one network, with the defaults or with fr
 
 from __future__ import annotations
 
+import os
 import platform
 import random
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -18,14 +20,16 @@ from typing import Any, ClassVar
 from benchmarks import latency, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.fresh import KEEPING, in_fresh_process, keeping_memory
-from benchmarks.timing import Timing, cpu_timer, interleave
+from benchmarks.timing import calibrate, cpu_timer
 
-MODULES = ("se", "cbam", "cam", "coord")
+MODULES = ("cbam", "cam")
 WITH_MODULES = ("resnet10_small", "mobilenetv2_100")
 """Backbones that are timed with `MODULES` too; all others of `latency` are timed bare."""
 
-PROCESSES = 5
-ROUNDS = 24
+PROCESSES = 4
+SECONDS = 2.0
+"""Samples of a process together: what else the machine does comes and goes within that time."""
+
 STATES = ("default", "kept")
 
 
@@ -36,11 +40,14 @@ class Allocation(Benchmark):
     title: ClassVar[str] = "Memory allocation"
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/allocation.py",
+        "benchmarks/fresh.py::_serve",
+        "benchmarks/fresh.py::in_fresh_process",
         "benchmarks/fresh.py::keeping_memory",
         "benchmarks/models.py::create",
         "benchmarks/stats.py::_same_rounds",
         "benchmarks/stats.py::build_interval",
         "benchmarks/stats.py::faster_half",
+        "benchmarks/stats.py::geometric_mean",
         "benchmarks/timing.py",
     )
     exclusive: ClassVar[bool] = True
@@ -63,7 +70,7 @@ class Allocation(Benchmark):
         ),
         Column("kept_faults", "number", "faults", "the same where freed memory is kept"),
         Column("processes", "integer", "", "fresh processes of each kind"),
-        Column("rounds", "integer", "", "samples in a process"),
+        Column("samples", "integer", "", "fewest samples in a process"),
         *surroundings.COLUMNS,
     )
 
@@ -91,27 +98,35 @@ class Allocation(Benchmark):
         return True
 
     def measure(self, cell: Cell) -> dict[str, Any]:
-        """Both times of one network. RuntimeError where the C library is not glibc."""
+        """Both times of one network.
+
+        RuntimeError where the C library is not glibc, or its defaults are not what is set.
+        """
         if platform.libc_ver()[0] != "glibc":
             raise RuntimeError("these are settings of glibc, which is not the C library here")
+        library, *settings = surroundings.malloc(os.environ).split("; ")
+        if settings:
+            raise RuntimeError(
+                f"the defaults of {library} can't be timed where {' and '.join(settings)} is set: "
+                "unset it and run this again"
+            )
         rng = random.Random(cell.key)
-        times: dict[str, list[list[float]]] = {state: [] for state in STATES}
+        times: dict[str, list[float]] = {state: [] for state in STATES}
+        samples: list[int] = []
         faults: dict[str, list[float]] = {state: [] for state in STATES}
         with latency.one_timing_job():
             beside = surroundings.of_processor()
             for _ in range(PROCESSES):
                 for state in rng.sample(STATES, len(STATES)):
                     with keeping_memory() if state == "kept" else nullcontext():
-                        timing, count = in_fresh_process(alone, cell, ROUNDS, threads=1)
-                    if timing.error:
-                        raise RuntimeError(f"it can't be timed: {timing.error}")
-                    times[state].append(timing.busy)
+                        seconds, count = in_fresh_process(alone, cell, SECONDS, threads=1)
+                    times[state].append(stats.faster_half(seconds))
+                    samples.append(len(seconds))
                     faults[state].append(count)
-        ratio = stats.build_interval(times["default"], times["kept"])
+        ratio = stats.build_interval(*([[time] for time in times[state]] for state in STATES))
         found = {}
         for state in STATES:
-            mine = [stats.faster_half(busy) for busy in times[state]]
-            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(mine)
+            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(times[state])
             found[f"{state}_faults"] = sum(faults[state]) / PROCESSES
         return {
             **found,
@@ -119,13 +134,16 @@ class Allocation(Benchmark):
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
             "processes": PROCESSES,
-            "rounds": ROUNDS,
+            "samples": min(samples),
             **beside,
         }
 
 
-def alone(cell: Cell, rounds: int) -> tuple[Timing, float]:
-    """The samples of one network in this process, and its page faults a forward pass."""
+def alone(cell: Cell, seconds: float) -> tuple[list[float], float]:
+    """Samples of one network in this process for so long, and its page faults a forward pass.
+
+    A sample is processor time of this thread, in seconds a forward pass.
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -134,18 +152,16 @@ def alone(cell: Cell, rounds: int) -> tuple[Timing, float]:
     channels = model.pretrained_cfg["input_size"][0]
     size = cell.image_size or 224
     images = torch.randn(cell.batch_size or 1, channels, size, size)
-    before: list[int] = []
-
-    def counted(warm: int | None) -> None:
-        if warm is None:  # the rounds begin
-            before.append(_faults())
-
+    samples: list[float] = []
     with torch.inference_mode():
-        record = interleave(
-            [lambda: model(images)], cpu_timer, rounds, random.Random(0), begin=counted
-        )
-    (timing,) = record.timings
-    return timing, (_faults() - before[0]) / max(1, timing.calls * len(timing.seconds))
+        calls = calibrate(lambda: model(images), cpu_timer)
+        begun, before = time.monotonic(), _faults()
+        while not samples or time.monotonic() - begun < seconds:
+            busy = time.thread_time()
+            cpu_timer(lambda: model(images), calls)
+            samples.append((time.thread_time() - busy) / calls)
+        faults = _faults() - before
+    return samples, faults / (calls * len(samples))
 
 
 def _faults() -> int:

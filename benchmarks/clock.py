@@ -153,7 +153,7 @@ class ClockBenchmark(Benchmark):
 
     def configuration(self, cell: Cell) -> Any:
         """The constants of the protocol that are not in the functions named above."""
-        return BUILDS, MOST_BUILDS, ROUNDS, stats.VERDICT_RULE
+        return BUILDS, latency.BUILDS, MOST_BUILDS, ROUNDS, stats.VERDICT_RULE
 
     def same_machine(self, cell: Cell) -> bool:
         """How steady another machine is says nothing here."""

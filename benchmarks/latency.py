@@ -95,7 +95,7 @@ class Latency(Benchmark):
     )
     exclusive: ClassVar[bool] = True
     rounds_fp32: ClassVar[bool] = True
-    default_seconds: ClassVar[float] = 10.0
+    default_seconds: ClassVar[float] = 25.0
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
             "latency_ms",
@@ -276,7 +276,10 @@ def until_settled(session: Session, clock: str) -> list[Record]:
     for done in range(PROCESSES, MOST_PROCESSES[_kind(session.device)]):
         if settled(records, clock):
             break
-        records += run_session(replace(session, seed=done), processes=1)
+        try:
+            records += run_session(replace(session, seed=done), processes=1)
+        except TimingFailed:
+            break  # what is there stays; its floor says how good it is
     return records
 
 

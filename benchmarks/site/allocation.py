@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, tables
+from benchmarks import display, latency, tables
+from benchmarks.allocation import PROCESSES
 from benchmarks.fresh import KEEPING
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
@@ -15,16 +15,13 @@ from benchmarks.store import Store
 
 
 def rows_of(store: Store) -> pd.DataFrame:
-    """The rows of one machine, backbones as they were measured, modules in their usual order."""
+    """The rows of one machine, backbones as in `latency`, modules in their usual order."""
     rows = tables.with_arm(tables.one_machine(store.table("allocation")))
-    arms = tables.in_order(rows["arm"]) if len(rows) else []
-    backbones = list(dict.fromkeys(rows.get("backbone", [])))
-    order = pd.Series(
-        [(backbones.index(r.backbone), arms.index(r.arm)) for r in tables.records(rows)],
-        rows.index,
-        dtype=object,
-    )
-    return rows.loc[order.sort_values(kind="stable").index]
+    known = [*latency.BACKBONES, *sorted(set(rows["backbone"]) - set(latency.BACKBONES))]
+    arms = tables.in_order(rows["arm"])
+    places = pd.DataFrame({"backbone": rows["backbone"].map(known.index)}, rows.index)
+    places["arm"] = rows["arm"].map(arms.index)
+    return rows.loc[places.sort_values(["backbone", "arm"], kind="stable").index]
 
 
 def allocation(store: Store) -> str:
@@ -60,9 +57,9 @@ def allocation(store: Store) -> str:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """The largest cost of the defaults, and how far a module's apparent price depends on them."""
+    """The largest cost of the defaults, and where a module's apparent price depends on them."""
     rows = tables.ok(rows_of(store))
-    largest = prices = display.MISSING
+    largest = display.MISSING
     if len(rows):
         row: Any = max(tables.records(rows), key=lambda r: r.ratio)
         network = row.backbone if row.arm == "none" else f"{row.backbone} with {row.arm}"
@@ -70,27 +67,39 @@ def facts(store: Store) -> dict[str, str]:
             f"{display.ratio(row.ratio)} times for {network} "
             f"({display.rounded(row.default_faults)} page faults a forward pass)"
         )
-        prices = "; ".join(_prices(rows)) or display.MISSING
     variables = " ".join(f"{name}={value}" for name, value in KEEPING.items())
     return {
         "allocation.largest": largest,
-        "allocation.prices": prices,
+        "allocation.prices": _prices(rows),
+        "allocation.processes": str(PROCESSES),
         "allocation.variables": variables,
     }
 
 
-def _prices(rows: pd.DataFrame) -> list[str]:
-    """For each backbone the module whose ratio to the bare one depends most on the allocation."""
-    found = []
+def _prices(rows: pd.DataFrame) -> str:
+    """Whether the defaults cost a network with a module as much as the bare one, in a sentence."""
+    apart, pairs = [], 0
     for backbone in dict.fromkeys(rows["backbone"]):
         mine = {row.arm: row for row in tables.records(rows[rows["backbone"] == backbone])}
         bare = mine.pop("none", None)
-        if bare is None or not mine:
-            continue
-        row = max(mine.values(), key=lambda r: abs(math.log(r.ratio / bare.ratio)))
-        kept, default = row.kept_ms / bare.kept_ms, row.default_ms / bare.default_ms
-        found.append(
-            f"{row.arm} in {backbone} takes {display.ratio(kept)} of the bare network's time with "
-            f"memory kept, {display.ratio(default)} by the defaults"
+        for row in mine.values() if bare else ():
+            pairs += 1
+            if row.ratio_low > bare.ratio_high or row.ratio_high < bare.ratio_low:
+                kept, default = row.kept_ms / bare.kept_ms, row.default_ms / bare.default_ms
+                apart.append(
+                    f"{row.arm} in {backbone} takes {display.ratio(kept)} of the bare network's "
+                    f"time with memory kept, {display.ratio(default)} by the defaults"
+                )
+    if not pairs:
+        return f"Whether a ratio to the bare network depends on them: {display.MISSING}."
+    which = f"of {display.many(pairs, 'pair')} of module and backbone"
+    if not apart:
+        return (
+            f"Whether a ratio to the bare network depends on them can't be told here: {which} "
+            "none has an interval beyond that of the bare network."
         )
-    return found
+    return (
+        f"And a ratio of two networks does not cancel them: beyond both intervals, {which} "
+        f"{len(apart)} {'has' if len(apart) == 1 else 'have'} another price with them. "
+        f"{'; '.join(apart)}."
+    )

@@ -247,12 +247,12 @@ def _half_width(store: Store) -> str:
     return f"intervals of ±{100 * widths.median():.2f} %"
 
 
-def _built(store: Store) -> str:
-    """How often the networks of a session at one thread were built."""
-    builds = _on_one_thread(store)["builds"].dropna()
-    if builds.empty:
+def _range(store: Store, column: str) -> str:
+    """A whole number that the sessions at one thread have, from the least to the largest."""
+    numbers = _on_one_thread(store)[column].dropna()
+    if numbers.empty:
         return display.MISSING
-    fewest, most = int(builds.min()), int(builds.max())
+    fewest, most = int(numbers.min()), int(numbers.max())
     return str(fewest) if fewest == most else f"{fewest} to {most}"
 
 
@@ -266,8 +266,6 @@ def facts(store: Store) -> dict[str, str]:
         "clock.builds": str(latency.BUILDS),
         "clock.processes": str(latency.PROCESSES),
         "clock.most_processes": str(latency.MOST_PROCESSES["cpu"]),
-        "clock.records": str(latency.BUILDS * latency.PROCESSES),
-        "clock.most_records": str(latency.BUILDS * latency.MOST_PROCESSES["cpu"]),
         "clock.resolution": f"{100 * stats.RESOLUTION:.0f} %",
         "clock.wait_min": f"{latency.LOCK_WAIT_S / 60:.0f}",
         "clock.layers": str(bench.LAYERS[COPY]),
@@ -288,7 +286,8 @@ def facts(store: Store) -> dict[str, str]:
         "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
         "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
         "clock.test_builds_mean": _by_load(rows, "builds_mean", "{:.0f}"),
-        "clock.latency_builds": _built(store),
+        "clock.latency_builds": _range(store, "builds"),
+        "clock.latency_rounds": _range(store, "rounds"),
         "clock.latency_half_width": _half_width(store),
         "clock.least": _least(store),
     }
