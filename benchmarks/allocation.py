@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from benchmarks import latency, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.fresh import KEEPING, in_fresh_process, keeping_memory
+from benchmarks.latency import one_timing_job
 from benchmarks.timing import calibrate, cpu_timer
 
 MODULES = ("cbam", "cam")
@@ -40,8 +41,6 @@ class Allocation(Benchmark):
     title: ClassVar[str] = "Memory allocation"
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/allocation.py",
-        "benchmarks/fresh.py::_serve",
-        "benchmarks/fresh.py::in_fresh_process",
         "benchmarks/fresh.py::keeping_memory",
         "benchmarks/models.py::create",
         "benchmarks/stats.py::_same_rounds",
@@ -114,7 +113,7 @@ class Allocation(Benchmark):
         times: dict[str, list[float]] = {state: [] for state in STATES}
         samples: list[int] = []
         faults: dict[str, list[float]] = {state: [] for state in STATES}
-        with latency.one_timing_job():
+        with one_timing_job():
             beside = surroundings.of_processor()
             for _ in range(PROCESSES):
                 for state in rng.sample(STATES, len(STATES)):

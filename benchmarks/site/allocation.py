@@ -64,7 +64,7 @@ def facts(store: Store) -> dict[str, str]:
         row: Any = max(tables.records(rows), key=lambda r: r.ratio)
         network = row.backbone if row.arm == "none" else f"{row.backbone} with {row.arm}"
         largest = (
-            f"{display.ratio(row.ratio)} times for {network} "
+            f"{_with_ends(row)} times for {network} "
             f"({display.rounded(row.default_faults)} page faults a forward pass)"
         )
     variables = " ".join(f"{name}={value}" for name, value in KEEPING.items())
@@ -85,10 +85,9 @@ def _prices(rows: pd.DataFrame) -> str:
         for row in mine.values() if bare else ():
             pairs += 1
             if row.ratio_low > bare.ratio_high or row.ratio_high < bare.ratio_low:
-                kept, default = row.kept_ms / bare.kept_ms, row.default_ms / bare.default_ms
                 apart.append(
-                    f"{row.arm} in {backbone} takes {display.ratio(kept)} of the bare network's "
-                    f"time with memory kept, {display.ratio(default)} by the defaults"
+                    f"by the defaults {row.arm} in {backbone} takes {_with_ends(row)} times as "
+                    f"long as with memory kept, the bare network {_with_ends(bare)} times"
                 )
     if not pairs:
         return f"Whether a ratio to the bare network depends on them: {display.MISSING}."
@@ -100,6 +99,11 @@ def _prices(rows: pd.DataFrame) -> str:
         )
     return (
         f"And a ratio of two networks does not cancel them: beyond both intervals, {which} "
-        f"{len(apart)} {'has' if len(apart) == 1 else 'have'} another price with them. "
+        f"{len(apart)} {'has' if len(apart) == 1 else 'have'} another price with them: "
         f"{'; '.join(apart)}."
     )
+
+
+def _with_ends(row: Any) -> str:
+    low, high = display.ratio(row.ratio_low), display.ratio(row.ratio_high)
+    return f"{display.ratio(row.ratio)} [{low}, {high}]"

@@ -20,6 +20,7 @@ EMPTY = {
     ("activations", "bend"),  # of a line there is none
     ("clock", "half_width"),  # the other ways of timing give no interval
     ("clock", "sample_ms"),
+    ("clock", "builds_mean"),
     ("overhead", "plan_s"),  # a row times a run or a store
     ("overhead", "run_s"),
     ("overhead", "append_s"),

@@ -102,7 +102,7 @@ def test_going_on_for_the_copies_leaves_the_interval_of_an_arm_honest(monkeypatc
     held, wrong, went_on, n = 0, 0, 0, 300
     for _ in range(n):
         records = latency.until_settled(session, "thread")
-        row = evaluate((BASELINE, BASELINE, SE), records, "thread")[SE]
+        row: Any = evaluate((BASELINE, BASELINE, SE), records, "thread")[SE]
         held += row["ratio_low"] <= truth <= row["ratio_high"]
         wrong += row["verdict"] != (SAME if truth == 1.0 else "slower")
         went_on += row["builds"] > PROCESSES * BUILDS
