@@ -3,23 +3,27 @@
 By its defaults glibc gives large blocks back to the system, at sizes that depend on what a process
 freed before. The next forward pass then pays for a page fault every 4 KiB of its feature maps.
 Each process here does nothing but run one network, with the defaults or with freed memory kept
-(`fresh.KEEPING`), one process of each by turns in random order.
+(`fresh.KEEPING`). One of each is alive at a time, and they take a sample by turns in random order.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import random
+import signal
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from benchmarks import latency, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection
-from benchmarks.fresh import KEEPING, in_fresh_process, keeping_memory
+from benchmarks.fresh import KEEPING, keeping_memory, leave_with
 from benchmarks.latency import one_timing_job
 from benchmarks.timing import calibrate, cpu_timer
 
@@ -27,9 +31,12 @@ MODULES = ("cbam", "cam")
 WITH_MODULES = ("resnet10_small", "mobilenetv2_100")
 """Backbones that are timed with `MODULES` too; all others of `latency` are timed bare."""
 
-PROCESSES = 4
-SECONDS = 2.0
-"""Samples of a process together: what else the machine does comes and goes within that time."""
+PROCESSES = 6
+ROUNDS = 24
+"""Samples of each process."""
+
+SAMPLE_S = 0.05
+"""A sample begins in caches that the other process has filled; it is long against that."""
 
 STATES = ("default", "kept")
 
@@ -42,6 +49,7 @@ class Allocation(Benchmark):
     code: ClassVar[tuple[str, ...]] = (
         "benchmarks/allocation.py",
         "benchmarks/fresh.py::keeping_memory",
+        "benchmarks/fresh.py::leave_with",
         "benchmarks/models.py::create",
         "benchmarks/stats.py::_same_rounds",
         "benchmarks/stats.py::build_interval",
@@ -69,7 +77,7 @@ class Allocation(Benchmark):
         ),
         Column("kept_faults", "number", "faults", "the same where freed memory is kept"),
         Column("processes", "integer", "", "fresh processes of each kind"),
-        Column("samples", "integer", "", "fewest samples in a process"),
+        Column("rounds", "integer", "", "samples of each process"),
         *surroundings.COLUMNS,
     )
 
@@ -90,7 +98,8 @@ class Allocation(Benchmark):
         """The layers of the model, the constants of the interval and what keeps memory."""
         from benchmarks.accuracy import layers
 
-        return KEEPING, stats.VERDICT_RULE, layers(cell.backbone, cell.module, cell.variant)
+        constants = PROCESSES, ROUNDS, SAMPLE_S, KEEPING, stats.VERDICT_RULE
+        return constants, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Another machine's C library and kernel say nothing here."""
@@ -110,57 +119,92 @@ class Allocation(Benchmark):
                 "unset it and run this again"
             )
         rng = random.Random(cell.key)
-        times: dict[str, list[float]] = {state: [] for state in STATES}
-        samples: list[int] = []
-        faults: dict[str, list[float]] = {state: [] for state in STATES}
         with one_timing_job():
             beside = surroundings.of_processor()
-            for _ in range(PROCESSES):
-                for state in rng.sample(STATES, len(STATES)):
-                    with keeping_memory() if state == "kept" else nullcontext():
-                        seconds, count = in_fresh_process(alone, cell, SECONDS, threads=1)
-                    times[state].append(stats.faster_half(seconds))
-                    samples.append(len(seconds))
-                    faults[state].append(count)
-        ratio = stats.build_interval(*([[time] for time in times[state]] for state in STATES))
+            pairs = [by_turns(cell, rng) for _ in range(PROCESSES)]
+        times = {state: [[s.seconds for s in pair[state]] for pair in pairs] for state in STATES}
+        ratio = stats.build_interval(*(times[state] for state in STATES))
         found = {}
         for state in STATES:
-            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(times[state])
-            found[f"{state}_faults"] = sum(faults[state]) / PROCESSES
+            fast = [stats.faster_half(seconds) for seconds in times[state]]
+            faults = [sample.faults for pair in pairs for sample in pair[state]]
+            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(fast)
+            found[f"{state}_faults"] = sum(faults) / len(faults)
         return {
             **found,
             "ratio": ratio.value,
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
             "processes": PROCESSES,
-            "samples": min(samples),
+            "rounds": ROUNDS,
             **beside,
         }
 
 
-def alone(cell: Cell, seconds: float) -> tuple[list[float], float]:
-    """Samples of one network in this process for so long, and its page faults a forward pass.
+@dataclass(frozen=True)
+class Sample:
+    """Processor time of the thread, in seconds a forward pass, and page faults of it."""
 
-    A sample is processor time of this thread, in seconds a forward pass.
-    """
+    seconds: float
+    faults: float
+
+
+def by_turns(cell: Cell, rng: random.Random) -> dict[str, list[Sample]]:
+    """Samples of two fresh processes, one of each state; a round has one of both."""
+    with _process(cell, "default") as default, _process(cell, "kept") as kept:
+        runs = {"default": default, "kept": kept}
+        for run in runs.values():
+            run(_warm_up)
+        found: dict[str, list[Sample]] = {state: [] for state in STATES}
+        for _ in range(ROUNDS):
+            for state in rng.sample(STATES, len(STATES)):
+                found[state].append(runs[state](_sample))
+    return found
+
+
+Run = Callable[[Callable[[], Any]], Any]
+"""Calls a function of this file in another process and waits for its value."""
+
+
+@contextmanager
+def _process(cell: Cell, state: str) -> Iterator[Run]:
+    """A fresh process that holds the network of a cell and ends with ours."""
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, spawn, _hold, (cell, os.getpid())) as pool,
+        keeping_memory() if state == "kept" else nullcontext(),
+    ):
+        pool.submit(os.getpid).result()  # it starts here, with the variables that are set now
+        yield lambda function: pool.submit(function).result()
+
+
+_here: dict[str, Any] = {}
+"""What a process of `_process` holds: its forward pass, and the passes that fill a sample."""
+
+
+def _hold(cell: Cell, parent: int) -> None:
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=leave_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = models.create(cell.backbone, cell.module, cell.variant).eval()
     channels = model.pretrained_cfg["input_size"][0]
     size = cell.image_size or 224
     images = torch.randn(cell.batch_size or 1, channels, size, size)
-    samples: list[float] = []
-    with torch.inference_mode():
-        calls = calibrate(lambda: model(images), cpu_timer)
-        begun, before = time.monotonic(), _faults()
-        while not samples or time.monotonic() - begun < seconds:
-            busy = time.thread_time()
-            cpu_timer(lambda: model(images), calls)
-            samples.append((time.thread_time() - busy) / calls)
-        faults = _faults() - before
-    return samples, faults / (calls * len(samples))
+    _here["forward"] = torch.inference_mode()(lambda: model(images))
+
+
+def _warm_up() -> None:
+    _here["calls"] = calibrate(_here["forward"], cpu_timer, SAMPLE_S)
+
+
+def _sample() -> Sample:
+    calls = _here["calls"]
+    before, busy = _faults(), time.thread_time()
+    cpu_timer(_here["forward"], calls)
+    return Sample((time.thread_time() - busy) / calls, (_faults() - before) / calls)
 
 
 def _faults() -> int:

@@ -2,12 +2,14 @@
 
 import os
 import platform
+import random
 import re
+from contextlib import contextmanager
 
 import pytest
 
 from benchmarks import allocation, latency
-from benchmarks.allocation import MODULES, PROCESSES, WITH_MODULES, Allocation
+from benchmarks.allocation import MODULES, PROCESSES, ROUNDS, WITH_MODULES, Allocation, Sample
 from benchmarks.cells import Cell, Selection
 from benchmarks.site import allocation as page
 from benchmarks.store import Store, row
@@ -37,19 +39,23 @@ def unset(monkeypatch):
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    """Processes that take twice the time where memory is given back; how each was started."""
-    started = []
+    """Processes that take twice the time where memory is given back; what each did, in order."""
+    done = []
 
-    def process(function, cell, seconds, threads):
-        kept = os.environ.get("MALLOC_MMAP_MAX_") == "0"
-        started.append(kept)
-        return [0.010 if kept else 0.020] * (7 if kept else 5), 3.0 if kept else 6000.0
+    @contextmanager
+    def process(cell, state):
+        def run(function):
+            done.append((function.__name__, state))
+            return Sample(0.010, 3.0) if state == "kept" else Sample(0.020, 6000.0)
+
+        done.append(("begin", state))
+        yield run
 
     unset(monkeypatch)
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
-    monkeypatch.setattr(allocation, "in_fresh_process", process)
+    monkeypatch.setattr(allocation, "_process", process)
     monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
-    return started
+    return done
 
 
 def test_processes_of_both_kinds_take_turns(fake):
@@ -58,9 +64,27 @@ def test_processes_of_both_kinds_take_turns(fake):
     assert values["default_ms"] == pytest.approx(20) and values["kept_ms"] == pytest.approx(10)
     assert (values["default_faults"], values["kept_faults"]) == (6000, 3)
     assert set(values) == {column.name for column in Allocation.columns}
-    assert "MALLOC_MMAP_MAX_" not in values["malloc"] and values["samples"] == 5
-    turns = [set(fake[i : i + 2]) for i in range(0, len(fake), 2)]
-    assert turns == [{True, False}] * PROCESSES
+    assert "MALLOC_MMAP_MAX_" not in values["malloc"] and values["rounds"] == ROUNDS
+    both = {"default", "kept"}
+    steps = ["begin", "_warm_up"] + ["_sample"] * ROUNDS
+    turns = [fake[i : i + 2] for i in range(0, len(fake), 2)]
+    assert [[name for name, _ in turn] for turn in turns] == [[s, s] for s in steps] * PROCESSES
+    assert all({state for _, state in turn} == both for turn in turns)
+    assert {turn[0][1] for turn in turns if turn[0][0] == "_sample"} == both  # in random order
+
+
+def test_an_interval_is_that_of_the_pairs_of_processes(fake, monkeypatch):
+    """What the machine does to both processes of a pair is in neither the ratio nor its ends."""
+    slower = iter([1.0, 2.0, 1.5, 3.0, 1.0, 1.2])
+
+    def by_turns(cell, rng):
+        beside = next(slower)
+        return {state: [Sample(beside * ms, 0)] * 3 for state, ms in (("default", 3), ("kept", 2))}
+
+    monkeypatch.setattr(allocation, "by_turns", by_turns)
+    values = Allocation().measure(BARE)
+    ends = [values[name] for name in ("ratio", "ratio_low", "ratio_high")]
+    assert ends == pytest.approx([1.5] * 3)
 
 
 def test_what_fails_says_why(fake, monkeypatch):
@@ -77,11 +101,14 @@ def test_a_real_network_has_no_page_faults_where_memory_is_kept(monkeypatch):
     """By the defaults the maps of this one go back to the system after every forward pass."""
     cell = Cell("allocation", "mobilenetv2_100", image_size=224, batch_size=1, threads=1)
     unset(monkeypatch)
-    with allocation.keeping_memory():
-        samples, kept = allocation.in_fresh_process(allocation.alone, cell, 0.3, threads=1)
-    assert len(samples) > 1 and min(samples) > 0
-    _, default = allocation.in_fresh_process(allocation.alone, cell, 0.3, threads=1)
-    assert default > 100 > 20 > kept
+    monkeypatch.setattr(allocation, "ROUNDS", 2)
+    before = dict(os.environ)
+    found = allocation.by_turns(cell, random.Random(0))
+    assert os.environ == before
+    assert [len(samples) for samples in found.values()] == [2, 2]
+    default, kept = ([s.faults for s in found[state]] for state in ("default", "kept"))
+    assert min(default) > 100 > 20 > max(kept)
+    assert min(sample.seconds for samples in found.values() for sample in samples) > 0
 
 
 def lines(text):
