@@ -69,6 +69,7 @@ class Allocation(Benchmark):
         ),
         Column("kept_ms", "number", "ms", "the same in processes that keep the memory they free"),
         *ratios.over_processes("ratio", "default_ms over kept_ms"),
+        Column("ratios", "string", "", "that of each pair of processes, one of each kind"),
         Column(
             "default_faults",
             "number",
@@ -76,7 +77,7 @@ class Allocation(Benchmark):
             "page faults that a forward pass has by the defaults, mean over processes",
         ),
         Column("kept_faults", "number", "faults", "the same where freed memory is kept"),
-        Column("processes", "integer", "", "fresh processes of each kind"),
+        Column("processes", "integer", "", "fresh processes of each kind, in pairs"),
         Column("rounds", "integer", "", "samples of each process"),
         *surroundings.COLUMNS,
     )
@@ -124,17 +125,18 @@ class Allocation(Benchmark):
             pairs = [by_turns(cell, rng) for _ in range(PROCESSES)]
         times = {state: [[s.seconds for s in pair[state]] for pair in pairs] for state in STATES}
         ratio = stats.build_interval(*(times[state] for state in STATES))
+        fast = [[stats.faster_half(seconds) for seconds in times[state]] for state in STATES]
         found = {}
-        for state in STATES:
-            fast = [stats.faster_half(seconds) for seconds in times[state]]
+        for state, seconds in zip(STATES, fast, strict=True):
             faults = [sample.faults for pair in pairs for sample in pair[state]]
-            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(fast)
+            found[f"{state}_ms"] = 1e3 * stats.geometric_mean(seconds)
             found[f"{state}_faults"] = sum(faults) / len(faults)
         return {
             **found,
             "ratio": ratio.value,
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
+            "ratios": " ".join(f"{ours / theirs:.4f}" for ours, theirs in zip(*fast, strict=True)),
             "processes": PROCESSES,
             "rounds": ROUNDS,
             **beside,

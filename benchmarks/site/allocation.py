@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, latency, tables
-from benchmarks.allocation import PROCESSES
+from benchmarks import display, latency, stats, tables
 from benchmarks.fresh import KEEPING
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
@@ -59,51 +59,70 @@ def allocation(store: Store) -> str:
 def facts(store: Store) -> dict[str, str]:
     """The largest cost of the defaults, and where a module's apparent price depends on them."""
     rows = tables.ok(rows_of(store))
-    largest = display.MISSING
+    largest = processes = display.MISSING
     if len(rows):
         row: Any = max(tables.records(rows), key=lambda r: r.ratio)
         network = row.backbone if row.arm == "none" else f"{row.backbone} with {row.arm}"
-        largest = (
-            f"{_with_ends(row)} times for {network} "
-            f"({display.rounded(row.default_faults)} page faults a forward pass)"
-        )
+        times = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
+        faults = display.rounded(row.default_faults)
+        largest = f"{times} times for {network} ({faults} page faults a forward pass)"
+        processes = display.whole(row.processes)
     variables = " ".join(f"{name}={value}" for name, value in KEEPING.items())
     return {
         "allocation.largest": largest,
+        "allocation.chance": _chance(rows),
         "allocation.prices": _prices(rows),
-        "allocation.processes": str(PROCESSES),
+        "allocation.processes": processes,
         "allocation.variables": variables,
     }
 
 
-def _prices(rows: pd.DataFrame) -> str:
-    """Whether the defaults cost a network with a module as much as the bare one, in a sentence."""
-    apart, pairs = [], 0
-    for backbone in dict.fromkeys(rows["backbone"]):
-        mine = {row.arm: row for row in tables.records(rows[rows["backbone"] == backbone])}
-        bare = mine.pop("none", None)
-        for row in mine.values() if bare else ():
-            pairs += 1
-            if row.ratio_low > bare.ratio_high or row.ratio_high < bare.ratio_low:
-                apart.append(
-                    f"by the defaults {row.arm} in {backbone} takes {_with_ends(row)} times as "
-                    f"long as with memory kept, the bare network {_with_ends(bare)} times"
-                )
-    if not pairs:
-        return f"Whether a ratio to the bare network depends on them: {display.MISSING}."
-    which = f"of {display.many(pairs, 'pair')} of module and backbone"
-    if not apart:
-        return (
-            f"Whether a ratio to the bare network depends on them can't be told here: {which} "
-            "none has an interval beyond that of the bare network."
-        )
+FEW_FAULTS = 20
+"""Page faults a forward pass up to which a network counts as one that has none."""
+
+
+def _chance(rows: pd.DataFrame) -> str:
+    """What the ratio is where neither state has page faults, so that nothing should differ."""
+    few = rows[rows[["default_faults", "kept_faults"]].max(axis=1) <= FEW_FAULTS]
+    if few.empty:
+        return f"Networks without page faults: {display.MISSING}."
+    least, most = (display.ratio(few["ratio"].agg(end)) for end in ("min", "max"))
     return (
-        f"And a ratio of two networks does not cancel them: beyond both intervals, {which} "
-        f"{len(apart)} {'has' if len(apart) == 1 else 'have'} another price with them: "
-        f"{'; '.join(apart)}."
+        f"{display.many(len(few), 'network')} without page faults in either state "
+        f"{'shows' if len(few) == 1 else 'show'} what chance does: {least} to {most}."
     )
 
 
-def _with_ends(row: Any) -> str:
-    low, high = display.ratio(row.ratio_low), display.ratio(row.ratio_high)
-    return f"{display.ratio(row.ratio)} [{low}, {high}]"
+def _prices(rows: pd.DataFrame) -> str:
+    """Where a module's ratio to the bare network depends on the defaults, in a sentence.
+
+    Welch's intervals of the difference of the logarithms, wide enough to hold for all pairs of
+    module and backbone together (Bonferroni).
+    """
+    pairs = []
+    for backbone in dict.fromkeys(rows["backbone"]):
+        mine = {row.arm: row for row in tables.records(rows[rows["backbone"] == backbone])}
+        bare = mine.pop("none", None)
+        both = [(row, bare) for row in mine.values() if bare]
+        pairs += [pair for pair in both if all(display.given(one.ratios) for one in pair)]
+    if not pairs:
+        return f"Whether a ratio to the bare network depends on them: {display.MISSING}."
+    apart = []
+    for row, bare in pairs:
+        logs = [[math.log(float(r)) for r in one.ratios.split()] for one in (row, bare)]
+        gap = stats.welch_interval(*logs, confidence=1 - stats.ALPHA / len(pairs))
+        if gap.low > 0 or gap.high < 0:
+            times = display.interval(display.ratio, *map(math.exp, (gap.value, gap.low, gap.high)))
+            apart.append(f"{row.arm} in {row.backbone} {times} times")
+    which = f"of {display.many(len(pairs), 'pair')} of module and backbone"
+    if not apart:
+        return (
+            f"Whether a ratio to the bare network depends on them can't be told here: {which} none "
+            "has another ratio by the defaults."
+        )
+    return (
+        f"And a ratio of two networks does not cancel them: {which}, {len(apart)} "
+        f"{'has' if len(apart) == 1 else 'have'} another ratio to the bare network by the "
+        f"defaults than with memory kept: {'; '.join(apart)} that ratio (intervals that hold "
+        "for all pairs together)."
+    )

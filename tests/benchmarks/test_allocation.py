@@ -6,13 +6,17 @@ import random
 import re
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
-from benchmarks import allocation, latency
+from benchmarks import allocation, latency, stats
 from benchmarks.allocation import MODULES, PROCESSES, ROUNDS, WITH_MODULES, Allocation, Sample
 from benchmarks.cells import Cell, Selection
 from benchmarks.site import allocation as page
 from benchmarks.store import Store, row
+
+RATIOS = np.array([0.99, 1.0, 1.0, 1.01])
+"""Of the pairs of processes of a made-up row, over its ratio."""
 
 BARE = Cell("allocation", "resnet10_small", image_size=28, batch_size=32, threads=1)
 only_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc")
@@ -64,6 +68,7 @@ def test_processes_of_both_kinds_take_turns(fake):
     assert values["default_ms"] == pytest.approx(20) and values["kept_ms"] == pytest.approx(10)
     assert (values["default_faults"], values["kept_faults"]) == (6000, 3)
     assert set(values) == {column.name for column in Allocation.columns}
+    assert values["ratios"] == " ".join(["2.0000"] * PROCESSES)
     assert "MALLOC_MMAP_MAX_" not in values["malloc"] and values["rounds"] == ROUNDS
     both = {"default", "kept"}
     steps = ["begin", "_warm_up"] + ["_sample"] * ROUNDS
@@ -122,7 +127,11 @@ def add(store, backbone, times):
         ratio = default / kept
         values = {"kept_ms": kept, "default_ms": default, "default_faults": 6000.4}
         values |= {"ratio": ratio, "ratio_low": 0.99 * ratio, "ratio_high": 1.01 * ratio}
-        made = row(cell, {**values, "kept_faults": 0}, "f" * 12, seconds=1.0)
+        values |= {"ratios": " ".join(map(str, RATIOS * ratio)), "processes": 4}
+        values["kept_faults"] = 0
+        if default == kept:
+            values["default_faults"] = 0
+        made = row(cell, values, "f" * 12, seconds=1.0)
         store.append("allocation", made)
     store.fold()
 
@@ -132,7 +141,7 @@ def test_where_no_price_is_told_apart_the_page_says_so(tmp_path):
     add(store, "resnet18", {"none": (10.0, 20.0), "se": (11.0, 22.1)})
     assert page.facts(store)["allocation.prices"] == (
         "Whether a ratio to the bare network depends on them can't be told here: of 1 pair of "
-        "module and backbone none has an interval beyond that of the bare network."
+        "module and backbone none has another ratio by the defaults."
     )
 
 
@@ -151,10 +160,15 @@ def test_the_page_says_what_the_defaults_cost_and_where_a_price_depends_on_them(
     assert found["allocation.largest"] == (
         "2.714 [2.687, 2.741] times for resnet18 with cam (6000 page faults a forward pass)"
     )
+    assert found["allocation.chance"] == (
+        "1 network without page faults in either state shows what chance does: 1.000 to 1.000."
+    )
+    assert found["allocation.processes"] == "4"
+    gap = stats.welch_interval(*np.log([RATIOS * 38 / 14, RATIOS * 2]), confidence=1 - 0.05 / 2)
+    ends = " [{:.3f}, {:.3f}]".format(*np.exp([gap.low, gap.high]))
     assert found["allocation.prices"] == (
-        "And a ratio of two networks does not cancel them: beyond both intervals, of 2 pairs of "
-        "module and backbone 1 has another price with them: by the defaults cam in resnet18 takes "
-        "2.714 [2.687, 2.741] times as long as with memory kept, the bare network 2.000 [1.980, "
-        "2.020] times."
+        "And a ratio of two networks does not cancel them: of 2 pairs of module and backbone, 1 "
+        "has another ratio to the bare network by the defaults than with memory kept: cam in "
+        f"resnet18 1.357{ends} times that ratio (intervals that hold for all pairs together)."
     )
     assert "MALLOC_MMAP_MAX_=0" in found["allocation.variables"]
