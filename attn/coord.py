@@ -47,7 +47,7 @@ class CoordAttention(nn.Module):
     Parameters: C m + 3 m for the shared part and C m + C for each axis.
 
     The defaults follow the official code: biases, BN, h-swish and the least width of 8. The paper
-    gives r = 32 as an example, names no minimum and writes only a non-linearity (Eq. 6).
+    gives r = 32 as an example, names no minimum and draws BN (Fig. 2) but no kind of non-linearity.
 
     Args:
         channels: C.

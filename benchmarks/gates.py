@@ -145,6 +145,22 @@ def within_backbones(frame: pd.DataFrame, column: str) -> list[float]:
     return [number for number in found if number is not None]
 
 
+def by_backbone(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a backbone of `counts_and_time`: how well each count orders the times, and their price.
+
+    ``price`` is the median over the modules of the time that one adds, in % of the bare backbone's,
+    for each % of bytes that it adds.
+    """
+    found = []
+    for backbone in dict.fromkeys(frame["backbone"]):
+        mine = frame[frame["backbone"] == backbone]
+        ranks = {name: rank_correlation(mine[name], mine["ratio"]) for name in COUNTS}
+        moving = mine[mine["bytes_share"] > 0]
+        price = (100 * (moving["ratio"] - 1) / moving["bytes_share"]).median()
+        found.append({"backbone": backbone, "modules": len(mine), **ranks, "price": price})
+    return pd.DataFrame(found, columns=["backbone", "modules", *COUNTS, "price"])
+
+
 def over_backbones(numbers: Sequence[float]) -> stats.Interval | None:
     """Their mean with Student's interval; None for fewer than two."""
     return stats.student_interval(numbers) if len(numbers) > 1 else None

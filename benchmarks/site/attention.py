@@ -16,6 +16,8 @@ from benchmarks.store import Store
 
 MODES = ("inference", "training")
 TOGETHER = "all modules"
+ONE_PASS = ("se", "eca", "coord")
+"""Gates that read a map once to pool it and once to multiply it."""
 TIMM = {theirs: f"{ours}, timm's" for ours, theirs in profile.TWINS.items()}
 
 
@@ -243,6 +245,69 @@ def counts(store: Store) -> str:
     places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
     return table("Counts beside times", note, heads, body, places)
+
+
+def count_ranks(store: Store) -> str:
+    """How well each count orders the times, a line a backbone."""
+    frame = gates.counts_and_time(store)
+    if frame.empty:
+        return absent("Which count orders the times")
+    heads = (
+        Head("Backbone", number=False),
+        Head("Modules"),
+        *(
+            Head(words.capitalize(), "rank correlation with time")
+            for words in gates.COUNTS.values()
+        ),
+        Head("Time for bytes", "% of time for each % of bytes, median"),
+    )
+    body = [
+        (
+            Entry(row.backbone),
+            value(display.whole, row.modules),
+            *(value(percent, getattr(row, name)) for name in gates.COUNTS),
+            value(display.points, row.price),
+        )
+        for row in tables.records(gates.by_backbone(frame))
+    ]
+    timed, counted = gates.behind(store)
+    places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
+    note = "relative to the bare backbone; one thread; a rank correlation of one is the same order"
+    return table("Which count orders the times", note, heads, body, places)
+
+
+def floors(store: Store) -> str:
+    """Ours and timm's over the bare passes, a line a mode and map.
+
+    Geometric means over the gates that can reach the floor, all settings, noisy or not: a mean of
+    what is quiet would be over settings that the noise has chosen.
+    """
+    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    rows = rows[rows["arm"].isin(ONE_PASS)]
+    if rows.empty:
+        return absent("Times the bare passes")
+    heads = (
+        Head("Mode, map", number=False),
+        Head("Ours", "times the bare passes"),
+        Head("timm's", "times the bare passes"),
+        Head("Bare passes", "ms, least to most"),
+        Head("Settings", "(too noisy to rank)"),
+    )
+    body = []
+    for what, mine in by_setting(rows):
+        least, most = (display.milliseconds(mine["floor_ms"].agg(end)) for end in ("min", "max"))
+        noisy = len(mine) - len(gates.quiet(mine))
+        body.append(
+            (
+                Entry(what),
+                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / mine["floor_ms"])),
+                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])),
+                Entry(f"{least} to {most}", mine["floor_ms"].min()),
+                Entry(f"{len(mine)} ({noisy})", len(mine)),
+            )
+        )
+    note = f"{', '.join(ONE_PASS)}; one thread, fp32; geometric means over module and layout"
+    return table("Times the bare passes", note, heads, body, origin(store, rows, "speed"))
 
 
 def percent(number: Any) -> str:

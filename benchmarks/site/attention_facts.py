@@ -27,19 +27,6 @@ def _speed_facts(store: Store) -> dict[str, str]:
     found = {"speed.processes": display.whole(max(rows["processes"].dropna(), default=PROCESSES))}
     found |= {"speed.timm": against(rows, "timm's modules")}
     found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
-    for mode in attention.MODES:
-        tried = rows[rows["recipe"] == mode]
-        mine = gates.quiet(tried)
-        theirs = gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])
-        ours = gates.geometric_mean(mine["floor_ratio"])
-        gap = "too noisy to rank" if len(tried) else display.MISSING
-        found[f"speed.{mode}.floor"] = f"In {mode}: {gap}."
-        if theirs is not None and ours is not None:
-            found[f"speed.{mode}.floor"] = (
-                f"In {mode} timm's modules take {theirs:.1f} times the bare passes, ours "
-                f"{ours:.1f} times (geometric means over the {len(mine)} of {len(tried)} settings "
-                "of module, map and layout that are quiet enough to rank)."
-            )
     found["speed.floor_kept"] = _kept(rows)
     return found
 
@@ -67,6 +54,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
     rows = rows[rows[f"{prefix}ratio"].notna()]
     if rows.empty:
         return f"Against {other}: {display.MISSING}."
+    every = gates.geometric_mean(rows[f"{prefix}ratio"])
     noisy = len(rows) - len(gates.quiet(rows))
     rows = gates.quiet(rows)
     if rows.empty:
@@ -76,7 +64,10 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
     counted = [f"{words.eq(w).sum()} {w}" for w in ("faster", "slower") if words.eq(w).any()]
     if words.eq(stats.SAME).any():
         counted.append(f"{words.eq(stats.SAME).sum()} with no measurable difference")
-    left = f" {noisy} more are too noisy to rank." if noisy else ""
+    left = ""
+    if noisy:
+        mean = display.ratio(every)
+        left = f" {noisy} more are too noisy to rank; the mean over all of them is {mean}."
 
     def where(row: Any) -> str:
         setting = (

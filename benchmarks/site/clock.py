@@ -13,6 +13,7 @@ from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, 
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin, record
 from benchmarks.store import Store
+from benchmarks.widths import WIDTHS
 
 NAMES = {
     "interleaved": "ours, interleaved",
@@ -229,10 +230,14 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
     return ", ".join(shown) or display.MISSING
 
 
-def _on_one_thread(store: Store) -> pd.DataFrame:
-    """The latencies of a processor's single thread, of one machine."""
+def _on_a_processor(store: Store) -> pd.DataFrame:
+    """The latencies on a processor, of one machine."""
     rows = tables.ok(store.table("latency"))
-    rows = tables.one_machine(rows[rows["device"] == "cpu"])
+    return tables.one_machine(rows[rows["device"] == "cpu"])
+
+
+def _on_one_thread(store: Store) -> pd.DataFrame:
+    rows = _on_a_processor(store)
     return rows[rows["clock"] == "thread"]
 
 
@@ -246,9 +251,23 @@ def _half_width(store: Store) -> str:
     return f"intervals of ±{100 * widths.median():.2f} %"
 
 
-def _range(store: Store, column: str) -> str:
-    """A whole number that the sessions at one thread have, from the least to the largest."""
-    numbers = _on_one_thread(store)[column].dropna()
+def _copies(store: Store) -> str:
+    """In how many sessions the second copy of the bare backbone seems not to be one."""
+    rows = _on_a_processor(store)
+    copies = rows[(rows["module"] == "none") & ~rows["backbone"].isin(WIDTHS)]
+    settings = copies[["floor_low", "floor_high"]].dropna()
+    if settings.empty:
+        return f"How often such an interval leaves 1 out: {display.MISSING}."
+    out = int(((settings["floor_low"] > 1) | (settings["floor_high"] < 1)).sum())
+    return (
+        f"In {out} of {display.many(len(settings), 'session')} of the latencies on a processor "
+        f"this interval leaves 1 out; by chance one in {1 / (1 - stats.CONFIDENCE):.0f} would."
+    )
+
+
+def _range(rows: pd.DataFrame, column: str) -> str:
+    """A whole number that sessions have, from the least to the largest."""
+    numbers = rows[column].dropna()
     if numbers.empty:
         return display.MISSING
     fewest, most = int(numbers.min()), int(numbers.max())
@@ -285,8 +304,10 @@ def facts(store: Store) -> dict[str, str]:
         "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
         "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
         "clock.test_builds_mean": _by_load(rows, "builds_mean", "{:.0f}"),
-        "clock.latency_builds": _range(store, "builds"),
-        "clock.latency_rounds": _range(store, "rounds"),
+        "clock.latency_builds": _range(_on_one_thread(store), "builds"),
+        "clock.latency_rounds": _range(_on_one_thread(store), "rounds"),
+        "clock.latency_processes": _range(_on_a_processor(store), "processes"),
+        "clock.copies": _copies(store),
         "clock.latency_half_width": _half_width(store),
         "clock.least": _least(store),
     }

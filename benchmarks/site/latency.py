@@ -62,6 +62,32 @@ def threads(store: Store) -> str:
     return table("Times by backbone and threads", note, heads, body, places)
 
 
+def added(store: Store) -> str:
+    """Milliseconds that a module adds in the reference backbones, by threads."""
+    found = tables.latency_settings(store, device="cpu")
+    settings = [s for name in tables.REFERENCE_BACKBONES for s in found if s["backbone"] == name]
+    if not settings:
+        return absent("Time that a module adds")
+    frames = [tables.latency_table(store, setting) for setting in settings]
+    heads = [Head("Module", number=False)]
+    heads += [Head(s["backbone"], f"{_short(s)}, ms [95 %]") for s in settings]
+    bare = [frame.set_index("arm")["latency_ms"].get("none") for frame in frames]
+    pairs = zip(bare, without_none(frames), strict=True)
+    body = lines([frame.assign(bare_ms=one) for one, frame in pairs], _added)
+    note = "(ratio - 1) times the bare backbone's milliseconds, taken as exact"
+    places = places_of(store, frames, "cpu")
+    return table("Time that a module adds", note, heads, body, places)
+
+
+def _added(row: Any) -> Entry:
+    if row is None:
+        return Entry(display.MISSING)
+    more, low, high = (
+        (one - 1) * row.bare_ms for one in (row.ratio, row.ratio_low, row.ratio_high)
+    )
+    return estimate(display.points, more, low, high, "", row.status)
+
+
 def without_none(frames: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
     """The rows of the modules alone."""
     return [frame[frame["arm"] != "none"] for frame in frames]

@@ -1,5 +1,6 @@
 """The page about what attention costs: sentences and tables of rows with known truths."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -10,7 +11,7 @@ from benchmarks import gates
 from benchmarks.alone import PASSES
 from benchmarks.breakdown import TWINS, WORDS
 from benchmarks.cells import Cell
-from benchmarks.site import attention, attention_facts, attention_figures
+from benchmarks.site import attention, attention_facts, attention_figures, latency
 from benchmarks.stats import NOISY, SAME
 from benchmarks.store import Store
 
@@ -48,9 +49,20 @@ def test_ours_against_timms_is_a_sentence_with_mean_extremes_and_verdicts(store)
         "1 with no measurable difference."
     )
     assert found["speed.compiled"].startswith("Over 1 settings our modules take 0.500 times")
-    floor = found["speed.inference.floor"]  # ours: sqrt(1.25 * 5)
-    assert floor.startswith("In inference timm's modules take 5.0 times the bare passes, ours 2.5")
-    assert "ours 20.0 times" in found["speed.training.floor"]
+
+
+def lines(text):
+    """Words of the lines of a table, without tags."""
+    return [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
+
+
+def test_over_the_bare_passes_a_map_is_a_line_and_noise_takes_nothing_out(store):
+    """CBAM, which needs more passes, is in none of them."""
+    trial.append(store, replace(SPEED, module="eca"), speed(1.0, NOISY))
+    shown = lines(attention.floors(store))
+    assert shown[0].startswith("inference, 8 × 256 × 56 × 56 2.5 5.0 2.00 to 2.00 2 (1)")
+    assert shown[1].startswith("inference, 8 × 2048 × 7 × 7 5.0 5.0 2.00 to 2.00 1 (0)")
+    assert len(shown) == 2, "the training is CBAM's"
 
 
 def test_the_tables_of_speed_show_what_failed_and_what_was_not_compiled(store):
@@ -79,7 +91,7 @@ def test_what_is_too_noisy_to_rank_enters_no_mean(store):
     trial.append(store, replace(LATE, module="se"), speed(9.0, NOISY))
     found = attention_facts.facts(store)["speed.timm"]
     assert found.startswith("Over 3 settings our modules take 1.000 times")
-    assert found.endswith(" 1 more are too noisy to rank.")
+    assert found.endswith(" 1 more are too noisy to rank; the mean over all of them is 1.732.")
     means = attention.speed_means(store)
     assert "1 of 4 settings are too noisy to rank and left out" in means
     se = next(line for line in means.splitlines() if line.startswith("<tr>") and ">se<" in line)
@@ -89,7 +101,6 @@ def test_what_is_too_noisy_to_rank_enters_no_mean(store):
     trial.append(store, replace(SPEED, module="cbam", recipe="training"), speed(1.0, NOISY))
     found = attention_facts.facts(store)
     assert found["speed.timm"] == ("Against timm's modules: all 4 settings are too noisy to rank.")
-    assert found["speed.training.floor"] == "In training: too noisy to rank."
     assert "settings are too noisy to rank" in found["speed.floor_kept"]
     figure = attention_figures.speed(store)
     assert not figure.values
@@ -112,14 +123,14 @@ def test_position_attention_is_told_by_its_largest_map(tmp_path):
 
 def append_counts(results, backbone, orders):
     """A backbone with four gates: each one's order by multiply-adds, bytes and time."""
-    cost, latency = (replace(c, backbone=backbone) for c in (trial.COST, trial.LATENCY))
+    cost, late = (replace(c, backbone=backbone) for c in (trial.COST, trial.LATENCY))
     base = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
     trial.append(results, cost, base)
-    trial.append(results, latency, trial.times(1.0, SAME))
+    trial.append(results, late, trial.times(1.0, SAME))
     for module, (macs, moved, time) in zip(("se", "eca", "cbam", "coord"), orders, strict=True):
         more = {"macs": 1000 + macs, "elementwise_bytes": 500 + 100 * moved, "matmul_bytes": 500}
         trial.append(results, replace(cost, module=module), more)
-        trial.append(results, replace(latency, module=module), trial.times(1 + time / 10, "slower"))
+        trial.append(results, replace(late, module=module), trial.times(1 + time / 10, "slower"))
 
 
 def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp_path):
@@ -146,6 +157,11 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
         trial.append(results, replace(late, backbone="uncounted"), trial.times(1.0, SAME))
     extra = replace(trial.LATENCY, backbone="another", module="sk")
     trial.append(results, extra, trial.times(1.3, "slower"))
+    ranks = lines(attention.count_ranks(results))
+    name = trial.COST.backbone
+    assert sorted(line.split()[:5] for line in ranks[:2]) == sorted(
+        [one, "4", "−1.00", "+1.00", "+1.00"] for one in (name, "another")
+    )
     text = attention.counts(results)
     assert text.count(", 10 rows)") == 2, (
         "two backbones with four gates and none, their counts and their times"
@@ -154,6 +170,16 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
         "sk in another, uncounted (not counted); shaky (noise floor too high)"
     )
     assert "order the times better than" in found["counts.verdict"]
+
+
+def test_what_a_module_adds_is_its_ratio_times_the_bare_time(tmp_path):
+    """trial's bare backbone takes 20 ms; SE, a quarter more."""
+    results = Store(tmp_path)
+    assert "Time that a module adds: not measured" in latency.added(results)
+    trial.latency(results)
+    shown = lines(latency.added(results))
+    assert shown[0].startswith("se +5.00 [+4.80, +5.20]")
+    assert any(line.startswith("sk failed") for line in shown)
 
 
 def test_backbones_that_disagree_can_not_tell(tmp_path):

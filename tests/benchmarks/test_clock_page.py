@@ -1,6 +1,7 @@
 """The page about timing shows what the rows say, and says when there are none."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):
     cell = Cell("latency", "resnet18", "se", image_size=224, batch_size=1, threads=1)
     store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
     assert clock.facts(store)["clock.latency_half_width"] == "intervals of ±2.00 %"
+
+
+def test_sessions_whose_copies_differ_are_counted(store):
+    assert "not measured" in clock.facts(store)["clock.copies"]
+    bare = Cell("latency", "resnet18", image_size=224, batch_size=1, threads=1)
+    for threads, low, processes in ((1, 0.99, 5), (2, 1.005, 8)):
+        ends = {"ratio": 1.0, "floor_low": low, "floor_high": 1.02, "processes": processes}
+        cell = replace(bare, threads=threads)
+        store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
+        store.append("latency", row(replace(cell, module="se"), ends, "f" * 12, seconds=1.0))
+    found = clock.facts(store)
+    assert found["clock.copies"].startswith("In 1 of 2 sessions of the latencies on a processor")
+    assert found["clock.copies"].endswith("by chance one in 20 would.")
+    assert found["clock.latency_processes"] == "5 to 8"
 
 
 def test_the_page_counts_how_often_each_way_was_right(store):
