@@ -14,6 +14,7 @@ from benchmarks.site import (
     notes_alexnet,
     notes_depth,
     notes_figures,
+    notes_formulas,
     notes_gradients,
     notes_optimisers,
     notes_trajectories,
@@ -113,6 +114,7 @@ def figures(store: Store) -> list[Figure]:
         segmentation.figure(store),
     ]
     notes = [
+        *notes_formulas.figures(),
         *notes_figures.figures(store),
         *notes_alexnet.figures(store),
         notes_depth.figure(store),

@@ -9,13 +9,16 @@ import trial
 from benchmarks import stats
 from benchmarks.cells import ROOT
 from benchmarks.site import __main__ as site
-from benchmarks.site import charts, figures, macros
+from benchmarks.site import charts, figures, macros, notes_formulas
 from benchmarks.store import Store
 
 
 def test_a_figure_without_values_says_only_why(tmp_path):
     """Its caption would tell of lines and marks that nobody sees."""
+    from_formulas = {figure.name for figure in notes_formulas.figures()}
     for figure in figures.figures(Store(tmp_path / "empty")):
+        if figure.name in from_formulas:
+            continue
         known = {"figures": {figure.name: site._about(figure)}}
         made = macros.figure_html(known, figure.name, "")
         assert made == '<p class="absent">Not measured yet.</p>\n', figure.name
