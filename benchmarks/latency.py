@@ -34,7 +34,7 @@ from benchmarks.evaluation import (
     gpu_columns,
 )
 from benchmarks.fresh import KEEPING, keeping_memory
-from benchmarks.nets import SIZES
+from benchmarks.nets import MOBILE, SIZES
 from benchmarks.resources import cores
 from benchmarks.session import Session, SessionDied, in_fresh_process
 from benchmarks.surroundings import surroundings
@@ -147,7 +147,10 @@ class Latency(Benchmark):
         of 64 in both layouts and every precision. Small-image nets get a batch of small images,
         and suite ``cpu`` has the bare ones at the other widths too."""
         quick = want.suite == "quick"
-        backbones = want.backbones or (QUICK_BACKBONES if quick else BACKBONES)
+        known = QUICK_BACKBONES if quick else BACKBONES
+        if want.suite == "cpu":
+            known = (*known, MOBILE)  # the other net of this suite's accuracies
+        backbones = want.backbones or known
         common = Cell("latency", "", device=want.device, image_size=224, threads=1)
         if want.device == "cpu":
             counts = (1,) if quick else sorted({1, cores()})

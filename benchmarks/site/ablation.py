@@ -156,8 +156,12 @@ def line_top1(line: Line) -> Printed:
 
 def printed_difference(line: Line) -> float:
     """Points of top-1 between a printed line and its default: mostly one run each."""
-    default = replace(line, module=line.default[0], variant=line.default[1])
-    return round(accuracy(line_top1(line)) - accuracy(line_top1(default)), 4)
+    return round(accuracy(line_top1(line)) - accuracy(line_top1(default_of(line))), 4)
+
+
+def default_of(line: Line) -> Line:
+    """The line of the default in the table of a printed line."""
+    return replace(line, module=line.default[0], variant=line.default[1])
 
 
 def name_of(arm: str) -> str:
@@ -193,23 +197,28 @@ def _table(store: Store, which: Comparison, name: str) -> str:
     rows = ablated.rows(store, which, chosen)
     to_default = {row.arm: row for row in tables.records(ablated.against_default(rows, chosen))}
     metric = line_top1(PRINTED[name]["none"]).metric
+    alone = ablated.options(rows).empty  # the main table has the verdict on the default
+    tests = (
+        Head("Bootstrap", "to default, BCa [95 %]"),
+        Head("p", "to default, sign-flip, Holm"),
+        Head("Seeds ahead", "of default, P(A > B)"),
+        Head("Could show", f"to default, points, {power.OFTEN}"),
+    )
+    what, unit = METRICS[metric]
     heads = (
         Head("Option", number=False),
         Head("Difference to default", "top-1, points [95 %]"),
         Head("Printed difference", "points, no interval"),
         Head("Difference to none", "top-1, points [95 %]"),
-        Head("Bootstrap", "to default, BCa [95 %]"),
-        Head("p", "to default, sign-flip, Holm"),
-        Head("Seeds ahead", "of default, P(A > B)"),
-        Head("Could show", f"to default, points, {power.OFTEN}"),
+        *(() if alone else tests),
         Head("Top-1", "%, mean"),
         Head("Seeds"),
         Head("Parameters", which.backbone),
-        Head(f"Printed {METRICS[metric][0].lower()}", METRICS[metric][1]),
+        Head(f"Printed {what.lower()}", unit),
+        Head("Its default", f"{unit}, in the same printed table"),
         Head("Printed parameters", "network, or module", number=False),
     )
     body = []
-    alone = ablated.options(rows).empty  # the main table has the verdict on the default
     for row in tables.records(ablated.against_none(rows, chosen)):
         less, line = to_default.get(row.arm), PRINTED[name].get(row.arm)
         body.append(
@@ -218,7 +227,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
                 NOTHING if less is None else difference(less, chosen.module),
                 _printed_difference(line, row.arm, chosen),
                 difference(row._replace(verdict="") if alone else row),
-                *_test(less, chosen),
+                *(() if alone else _test(less, chosen)),
                 top1(row),
                 seeds(row),
                 value(display.whole, row.params),
@@ -277,11 +286,13 @@ def _printed_difference(line: Line | None, arm: str, chosen: Family) -> Entry:
     return Entry(display.points(points), points)
 
 
-def _printed(line: Line | None) -> tuple[Entry, Entry]:
-    """Accuracy and size that a paper prints."""
+def _printed(line: Line | None) -> tuple[Entry, Entry, Entry]:
+    """What a paper prints: accuracy, that of the default beside it, and size."""
     if line is None:
-        return NOTHING, NOTHING
-    shown, size = line_top1(line), line_value(line, SIZES)
+        return NOTHING, NOTHING, NOTHING
+    both = [line_top1(one).value for one in (line, default_of(line))]
+    size = line_value(line, SIZES)
     unit = size.unit if size and size.unit == "M" else ""
     shown_size = Entry(f"{size.value} {unit}".strip()) if size else NOTHING
-    return Entry(shown.value, float(shown.value)), shown_size
+    shown, default = (Entry(number, float(number)) for number in both)
+    return shown, default, shown_size

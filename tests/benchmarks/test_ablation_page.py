@@ -199,7 +199,10 @@ def test_the_page_begins_with_how_much_is_measured(store, tmp_path):
 def test_without_rows_of_options_a_table_shows_what_is_printed_and_not_measured(store, tmp_path):
     sk = page.family(store, "sk")
     assert "<span>Not measured; recipe" in sk
-    assert row_of(sk, "sk branches=((3,2),(3,3))").count(">not measured<") == 8
+    assert row_of(sk, "sk branches=((3,2),(3,3))").count(">not measured<") == 4
+    assert "Bootstrap" not in sk, "columns of tests stand there once something is tested"
+    cbam = row_of(page.family(store, "cbam"), "cbam pool=&#x27;max&#x27;")
+    assert ">23.20<" in cbam and ">22.80<" in cbam, "its default is that of its own printed table"
     assert ">23.09<" in row_of(sk, "sk branches=((3,2),(3,3))")
     empty = Store(tmp_path / "empty")
     assert empty.table("ablation").empty and not ablated.comparisons(empty)

@@ -289,6 +289,8 @@ def test_suites():
     quick, cpu = (list(bench.cells(Selection(suite))) for suite in ("quick", "cpu"))
     assert {c.key for c in quick} < {c.key for c in cpu}
     assert {c.threads for c in cpu} == {1, latency.cores()}
+    small = {(c.image_size, c.batch_size) for c in cpu if c.backbone == "mobilenetv2_small"}
+    assert small == {(28, 32)}, "the second net of this suite's accuracies, on its own images"
     gpu = list(bench.cells(Selection("gpu", device="cuda")))
     settings = {(c.layout, c.precision, c.batch_size) for c in gpu}
     assert settings == {(a, p, 64) for a in ("nchw", "nhwc") for p in ("fp32", "tf32", "bf16")}
