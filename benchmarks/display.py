@@ -76,12 +76,12 @@ def cleaned(values: dict[str, Any]) -> dict[str, float]:
 
 def rounded(value: Any) -> str:
     """No decimal."""
-    return signed(f"{float(value):.0f}")
+    return signed(f"{float(value):,.0f}")
 
 
 def tenth(value: Any) -> str:
     """One decimal."""
-    return signed(f"{float(value):.1f}")
+    return signed(f"{float(value):,.1f}")
 
 
 def percent(value: Any) -> str:

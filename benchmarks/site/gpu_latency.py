@@ -61,8 +61,10 @@ def places(store: Store) -> str:
     for arm in tables.in_order(arm for column in columns for arm in column):
         rows = [column.get(arm) for column in columns]
         body.append((Entry(arm), *(entry for row in rows for entry in _added(row))))
-    note = "on a GPU, at inference; milliseconds of the module less those of none, so of one "
-    note += "session and without an interval"
+    note = (
+        "on a GPU, at inference; microseconds of the module less those of none, over its places; "
+    )
+    note += "of one session and without an interval"
     return table(title, note, heads, body, _places(store, found))
 
 

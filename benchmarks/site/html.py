@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +18,9 @@ LOST = "without a value"
 
 LONG_TEXT = 24
 """Letters of an entry of text that stand in a narrow column; a longer one gets room for more."""
+
+LONG_NOTE = 18
+"""Letters of a column's second line that stand in a narrow column, on a phone too."""
 
 LONG = 12
 """Letters of a row's name that stand in one line; a longer name gets room for more."""
@@ -107,7 +111,8 @@ def table(
 
 def _head(head: Head) -> str:
     words = escape(head.note).replace(" %", "&nbsp;%")
-    note = f'<span class="interval">{words}</span>' if words else ""
+    long = " long" * (len(head.note) > LONG_NOTE)
+    note = f'<span class="interval{long}">{words}</span>' if words else ""
     kind = ' class="number" data-sort-method="number"' if head.number else ""
     return f'<th scope="col"{kind}>{escape(head.title)}{note}</th>'
 
@@ -115,9 +120,15 @@ def _head(head: Head) -> str:
 def _row(heads: Sequence[Head], row: Sequence[Entry], titled: bool) -> str:
     name = row[0].text
     kind = ' class="long"' if len(name) > LONG else ""
-    cells = [f'<th scope="row"{kind}>{escape(name)}</th>']
+    sort = "" if row[0].sort is None else f' data-sort="{_plain(row[0].sort)}"'
+    cells = [f'<th scope="row"{kind}{sort}>{_breakable(name)}</th>']
     cells += [_cell(head, entry, titled) for head, entry in zip(heads[1:], row[1:], strict=True)]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _breakable(name: str) -> str:
+    """A name that may go on in the next line after a sign within it."""
+    return "<wbr>".join(escape(part) for part in re.split(r"(?<=[_.=(,])(?=[\w('{])", name))
 
 
 def _cell(head: Head, entry: Entry, titled: bool) -> str:

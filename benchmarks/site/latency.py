@@ -42,7 +42,8 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
     places = places_of(store, frames, first["device"])
-    return table(f"Latency of {backbone}", note, heads, body, places)
+    where = "" if first["device"] == "cpu" else " on a GPU"
+    return table(f"Latency of {backbone}{where}", note, heads, body, places)
 
 
 def threads(store: Store) -> str:

@@ -36,8 +36,8 @@ def _table(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     resident = bool(newest["device"].eq("cpu").any())
     for mode in MODES:
         name = mode.capitalize()
-        heads += [Head(f"{name} step", "MiB of tensors"), Head("Times none")]
-        heads += [Head("Resident set", "MiB more")] if resident else []
+        heads += [Head(f"{name} step", "MiB of tensors"), Head("Times none", mode)]
+        heads += [Head("Resident set", f"{mode}, MiB more")] if resident else []
     body = []
     for arm in tables.in_order(newest["arm"]):
         entries = [Entry(arm)]
@@ -47,7 +47,8 @@ def _table(store: Store, backbone: str, rows: pd.DataFrame) -> str:
         body.append(entries)
     first: Any = newest.iloc[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
-    caption = f"Peak memory of a step of {backbone}"
+    where = "" if resident else " on a GPU"
+    caption = f"Peak memory of a step of {backbone}{where}"
     return table(caption, note, heads, body, origin(store, newest, "memory"))
 
 

@@ -72,17 +72,19 @@ def kernels(store: Store) -> str:
     rows = _rows(store, KERNELS)
     if rows.empty:
         return absent("Kernel sizes of ECA")
-    heads, columns = [Head("Channels")], []
+    heads, columns, rules = [Head("Channels")], [], []
     for recipe in KERNELS:
         mine = rows[rows["recipe"] == recipe]
-        heads.append(Head(recipe.capitalize(), "".join(mine["what"].iloc[:1])))
+        heads.append(Head(recipe.capitalize()))
+        rules.append(f"{recipe}: {''.join(mine['what'].iloc[:1])}")
         columns.append(mine.set_index("data"))
     widths = sorted(set(rows["data"]), key=lambda data: int(data.removeprefix("C=")))
     body = [
         (Entry(width.removeprefix("C=")), *(_largest(column.loc[[width]]) for column in columns))
         for width in widths
     ]
-    return table("Kernel sizes of ECA", "", heads, body, origin(store, rows, "properties"))
+    note = "; ".join(rules)
+    return table("Kernel sizes of ECA", note, heads, body, origin(store, rows, "properties"))
 
 
 def listed(store: Store, kind: str) -> str:
@@ -90,21 +92,22 @@ def listed(store: Store, kind: str) -> str:
     rows = _rows(store, LISTED[kind])
     if rows.empty:
         return absent(CAPTIONS[kind])
-    heads = (
-        Head("Module", number=False),
-        Head("What", number=False),
-        Head("Largest"),
-        Head("Smallest"),
-        Head("Seeds"),
-    )
+    what = (Head("Module", number=False), Head("What", number=False))
+    drawn = bool(rows["seed"].notna().any())
+    values = (Head("Largest"), Head("Smallest"), Head("Seeds")) if drawn else (Head("Value"),)
     keys = ["recipe", "data", "arm"]
     order = {name: i for i, name in enumerate(LISTED[kind])}
     groups = sorted(rows.groupby(keys, sort=False), key=lambda group: order[group[0][0]])
     body = [
-        (Entry(str(arm)), Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"), *ends(mine))
+        (
+            Entry(str(arm)),
+            Entry(f"{mine['what'].iloc[0]}{f': {data}' * bool(data)}"),
+            *ends(mine)[: len(values)],
+        )
         for (_, data, arm), mine in groups
     ]
-    return table(CAPTIONS[kind], DRAWN, heads, body, origin(store, rows, "properties"))
+    note = DRAWN if drawn else "nothing in them is random"
+    return table(CAPTIONS[kind], note, (*what, *values), body, origin(store, rows, "properties"))
 
 
 def _rows(store: Store, recipes: tuple[str, ...]) -> pd.DataFrame:

@@ -116,13 +116,18 @@ def _printed_table(
         kind: ("printed", "computed")[not any(v.metric in kind.metrics for v in values) :]
         for kind in kinds
     }
-    heads += [Head(kind.title, note) for kind, notes in columns.items() for note in notes]
+    units = {kind: _one_unit(by_line.values(), kind.metrics) for kind in kinds}
+    heads += [
+        Head(kind.title, f"{note}, {units[kind]}" if units[kind] and note == "printed" else note)
+        for kind, notes in columns.items()
+        for note in notes
+    ]
     heads += [Head(*_reported_head(metric)) for metric in others]
     body = []
     for line, cells in by_line.items():
         entries = [Entry(_line_name(line, by_line))]
         for kind, notes in columns.items():
-            entries += _sizes(cells, kind.metrics)[-len(notes) :]
+            entries += _sizes(cells, kind.metrics, units[kind])[-len(notes) :]
         entries += [_reported(cells.get(metric)) for metric in others]
         body.append(entries)
     note = "sizes computed here" if kinds else "reported, not ours"
@@ -148,18 +153,28 @@ def _line_name(line: Line, lines: Iterable[Line]) -> str:
     return " · ".join(dict.fromkeys(word for word in words if word))
 
 
-def _sizes(cells: dict[str, Any], metrics: Sequence[str]) -> tuple[Entry, Entry]:
-    """A size as printed and as computed, with its verdict."""
+def _one_unit(lines: Iterable[dict[str, Any]], metrics: Sequence[str]) -> str:
+    """The unit that all printed sizes of a column have, "" if they have several or none."""
+    units = {_prefix(cells[m].unit) for cells in lines for m in metrics if m in cells}
+    return units.pop() if len(units) == 1 else ""
+
+
+def _sizes(cells: dict[str, Any], metrics: Sequence[str], unit: str) -> tuple[Entry, Entry]:
+    """A size as printed and as computed, with its verdict; ``unit`` stands above the column."""
     for metric in metrics:
         row, given = cells.get(f"{metric} computed"), cells.get(metric)
         if row is None and given is None:
             continue
-        said = Entry(_with_unit(given), _number(given.value)) if given else Entry("not printed")
+        said = Entry("not printed")
+        if given:
+            said = Entry(given.value if unit else _with_unit(given), _number(given.value))
         if row is None:
             return said, Entry(display.MISSING)
         if not display.given(row.computed):
             return said, Entry("", word=row.verdict)
-        shown = f"{row.shown} {_prefix(row.unit)}".strip() if row.shown else ""
+        shown = f"{row.shown} {'' if unit else _prefix(row.unit)}".strip() if row.shown else ""
+        if given and row.shown == given.value:
+            shown = ""  # the word says that they are the same
         word = row.verdict if given else ""
         return said, Entry(display.whole(row.computed), row.computed, shown, word)
     return Entry("–"), Entry("–")

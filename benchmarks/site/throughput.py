@@ -128,5 +128,5 @@ def _commands(rows: pd.DataFrame) -> str:
         f"<p>The script is that of timm's release {release}, and timm {installed} is installed. "
         "Where the table says a training a core, one of these ran on each core at once.</p>\n"
         f'<details class="note"><summary>{count} that ran</summary>\n'
-        f'<pre tabindex="0"><code>{text}</code></pre>\n</details>\n'
+        f'<pre class="wrapped" tabindex="0"><code>{text}</code></pre>\n</details>\n'
     )

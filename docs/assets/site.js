@@ -7,8 +7,6 @@ function renderMaths(element) {
     output: "htmlAndMathml",
     throwOnError: false,
   });
-  // A long equation scrolls, so the keyboard has to reach it.
-  if (display) element.querySelector(".katex-display").tabIndex = 0;
 }
 
 // Numbers come from data-sort; a value that was not measured is below every number.
@@ -18,9 +16,21 @@ Tablesort.extend("number", () => false, (a, b) => {
   return left === right ? 0 : left - right;
 });
 
+// On a phone a table of prose has no heads to see, and none to reach.
+const phone = window.matchMedia("(max-width: 44.9375em)");
+
 function makeSortable(table) {
+  if (table.tBodies[0].rows.length < 2) return;
   new Tablesort(table, { descending: false });
-  for (const head of table.tHead.rows[table.tHead.rows.length - 1].cells) {
+  const heads = table.tHead.rows[table.tHead.rows.length - 1].cells;
+  const reach = () => {
+    const hidden = table.classList.contains("prose") && phone.matches;
+    for (const head of heads) head.tabIndex = hidden ? -1 : 0;
+  };
+  reach();
+  phone.addEventListener("change", reach);
+  for (const head of heads) {
+    head.title = "Sort";
     head.addEventListener("keydown", (event) => {
       if (event.key === " ") {
         event.preventDefault();
@@ -30,8 +40,20 @@ function makeSortable(table) {
   }
 }
 
+// The keyboard reaches a box only where there is something to scroll.
+function reachBoxes() {
+  for (const box of document.querySelectorAll(".table-box, .figure-box, div.arithmatex")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
   document.querySelectorAll(".arithmatex").forEach(renderMaths);
   document.querySelectorAll("table[data-sortable]").forEach(makeSortable);
+  reachBoxes();
 });
+window.addEventListener("load", reachBoxes);
+window.addEventListener("resize", reachBoxes);
+document.addEventListener("toggle", reachBoxes, true);
