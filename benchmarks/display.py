@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -43,6 +43,14 @@ def shown(form: Callable[[Any], str], value: Any) -> str:
 def whole(value: Any) -> str:
     """Every digit, in groups of three: ``25,557,032``."""
     return f"{int(value):,}"
+
+
+def span(numbers: Iterable[Any]) -> str:
+    """Whole numbers from the least to the largest: ``5 to 8``, or ``5`` if they are one."""
+    found = sorted({int(number) for number in numbers if given(number)})
+    if not found:
+        return MISSING
+    return " to ".join(map(whole, dict.fromkeys((found[0], found[-1]))))
 
 
 def count(value: Any) -> str:

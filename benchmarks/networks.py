@@ -2,7 +2,8 @@
 
 `latency` times one image in NCHW and inference; here are batches, channels last and training.
 The protocol and what is made of its samples are those of `latency`, with fewer builds and rounds:
-a call is longer, so that a sample holds one. A session never goes on for its noise floor.
+a call is longer, so that a sample holds one. A session goes on until its noise floor is small
+enough to rank most modules.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from zlib import crc32
 from benchmarks import alone, evaluation, models, ratios, stats, surroundings
 from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
 from benchmarks.evaluation import BASELINE, Arm, TimingFailed, clock_of, evaluate
-from benchmarks.fresh import KEEPING, in_fresh_process, keeping_memory
+from benchmarks.fresh import KEEPING, ProcessDied, in_fresh_process, keeping_memory
 from benchmarks.latency import one_timing_job, run_session
 from benchmarks.session import Session
 from benchmarks.timing import Forward, Record, cpu_timer, interleave, reason
@@ -38,6 +39,10 @@ SETTINGS = (
 ROUNDS = {"inference": 4, "training": 3}
 BUILDS = 2
 PROCESSES = 3
+MOST_PROCESSES = 10
+FLOOR = 0.03
+"""A session with a wider noise floor goes on, up to ``MOST_PROCESSES``."""
+
 IMAGE_SIZE = 224
 
 
@@ -97,7 +102,9 @@ class Networks(Benchmark):
         """The layers of the model, and the constants of the verdict."""
         from benchmarks.accuracy import layers
 
-        return stats.VERDICT_RULE, KEEPING, layers(cell.backbone, cell.module, cell.variant)
+        protocol = ROUNDS[cell.recipe], BUILDS, PROCESSES, MOST_PROCESSES, FLOOR
+        kept = protocol, stats.VERDICT_RULE, KEEPING
+        return *kept, layers(cell.backbone, cell.module, cell.variant)
 
     def same_machine(self, cell: Cell) -> bool:
         """Milliseconds of another machine say nothing here."""
@@ -122,8 +129,9 @@ class Networks(Benchmark):
         with one_timing_job(), keeping_memory():
             beside = surroundings.of_processor()
             try:
-                records = _records(cells[0].recipe, session)
-                values = evaluate(arms, records, clock_of("cpu", session.threads), PROCESSES)
+                clock = clock_of("cpu", session.threads)
+                records = until_it_ranks(cells[0].recipe, session, clock)
+                values = evaluate(arms, records, clock, len(records) // BUILDS)
             except TimingFailed as error:
                 values = dict.fromkeys(wanted, error)
         kept = {column.name for column in self.columns}
@@ -147,11 +155,30 @@ def _session(cell: Cell, arms: tuple[Arm, ...]) -> Session:
     )
 
 
-def _records(mode: str, session: Session) -> list[Record]:
+def until_it_ranks(mode: str, session: Session, clock: str) -> list[Record]:
+    """The records of ``PROCESSES`` fresh processes, and of more while the noise floor is wide.
+
+    It looks at the two copies of the baseline alone, so that no arm ends a session by its result.
+    What is there when an added process dies stays.
+    """
+    records = _records(mode, session, PROCESSES)
+    for done in range(PROCESSES, MOST_PROCESSES):
+        copies: Any = evaluate((BASELINE, BASELINE), records, clock)[BASELINE]
+        floor = stats.Interval(copies["ratio"], copies["floor_low"], copies["floor_high"])
+        if stats.floor_of(floor) <= FLOOR:
+            break
+        try:
+            records += _records(mode, replace(session, seed=done), 1)
+        except (TimingFailed, ProcessDied):
+            break
+    return records
+
+
+def _records(mode: str, session: Session, processes: int) -> list[Record]:
     if mode == "inference":
-        return run_session(session, PROCESSES)
+        return run_session(session, processes)
     seed = crc32(repr(session).encode())
-    seeds = range(seed, seed + PROCESSES)
+    seeds = range(seed, seed + processes)
     answers = [in_fresh_process(time_training, session, s, threads=session.threads) for s in seeds]
     return [record for answer in answers for record in answer]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import alone, display, gates, stats, tables
+from benchmarks import alone, display, gates, networks, stats, tables
 from benchmarks.site import attention
 from benchmarks.speed import PROCESSES, SHAPES
 from benchmarks.store import Store
@@ -19,7 +19,18 @@ def facts(store: Store) -> dict[str, str]:
         for mode, numbers in alone.PASSES.items()
         for what, number in zip(("read", "written"), numbers, strict=True)
     }
+    passes |= _networks_facts(store)
     return {**passes, **_speed_facts(store), **_position_facts(store), **_count_facts(store)}
+
+
+def _networks_facts(store: Store) -> dict[str, str]:
+    rows = tables.one_machine(store.table("networks"))
+    return {
+        "networks.processes": display.span(rows["processes"]),
+        "networks.builds": display.whole(networks.BUILDS),
+        "networks.most": display.whole(networks.MOST_PROCESSES),
+        "networks.floor": display.percent(100 * networks.FLOOR).removesuffix(".00") + " %",
+    }
 
 
 def _speed_facts(store: Store) -> dict[str, str]:

@@ -265,15 +265,6 @@ def _copies(store: Store) -> str:
     )
 
 
-def _range(rows: pd.DataFrame, column: str) -> str:
-    """A whole number that sessions have, from the least to the largest."""
-    numbers = rows[column].dropna()
-    if numbers.empty:
-        return display.MISSING
-    fewest, most = int(numbers.min()), int(numbers.max())
-    return str(fewest) if fewest == most else f"{fewest} to {most}"
-
-
 def facts(store: Store) -> dict[str, str]:
     """What the page says of the protocol, and how often it was right."""
     rows = tables.ok(rows_of(store))
@@ -304,9 +295,9 @@ def facts(store: Store) -> dict[str, str]:
         "clock.test_sample_ms": _by_load(rows, "sample_ms", "{:.1f} ms"),
         "clock.test_half_width": _by_load(rows, "half_width", "±{:.2f} %"),
         "clock.test_builds_mean": _by_load(rows, "builds_mean", "{:.0f}"),
-        "clock.latency_builds": _range(_on_one_thread(store), "builds"),
-        "clock.latency_rounds": _range(_on_one_thread(store), "rounds"),
-        "clock.latency_processes": _range(_on_a_processor(store), "processes"),
+        "clock.latency_builds": display.span(_on_one_thread(store)["builds"]),
+        "clock.latency_rounds": display.span(_on_one_thread(store)["rounds"]),
+        "clock.latency_processes": display.span(_on_a_processor(store)["processes"]),
         "clock.copies": _copies(store),
         "clock.latency_half_width": _half_width(store),
         "clock.least": _least(store),

@@ -23,13 +23,16 @@ from benchmarks.timing import Record, Timing
 SE = ("se", "")
 
 
-def noisy(session):
+ENDS = ("ratio", "floor_low", "floor_high")
+
+
+def noisy(session, slower=1.2):
     """Records whose second copy is slower after every second build."""
     records = []
     for build in range(session.builds):
         times = [0.01] * session.rounds
-        slower = [0.01 * (1.2 if build % 2 else 1.0)] * session.rounds
-        lists = [times, slower, *([times] * (len(session.arms) - 2))]
+        copy = [0.01 * (slower if build % 2 else 1.0)] * session.rounds
+        lists = [times, copy, *([times] * (len(session.arms) - 2))]
         records.append(Record([Timing(list(s), 1, busy=list(s)) for s in lists], []))
     return records
 
@@ -163,6 +166,41 @@ def test_whole_networks_are_timed_with_memory_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(networks, "run_session", lambda s, n: noisy(s) * 2)
     cell = next(Networks().cells(Selection("cpu")))
     assert all(name in Networks().measure(cell)["malloc"] for name in KEEPING)
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_whole_networks_go_on_until_their_floor_ranks(monkeypatch, mode):
+    """Copies that differ by 3 % from build to build: three processes are too few, ten enough."""
+    asked = []
+
+    def answer(session, processes):
+        asked.append(session)
+        return noisy(replace(session, builds=networks.BUILDS), slower=1.03) * processes
+
+    monkeypatch.setattr(networks, "run_session", answer)
+    monkeypatch.setattr(
+        networks, "in_fresh_process", lambda _, session, seed, threads: answer(session, 1)
+    )
+    session = Session("resnet50", (BASELINE, BASELINE, SE), builds=networks.BUILDS, rounds=2)
+    records = networks.until_it_ranks(mode, session, "thread")
+    copies: Any = evaluate((BASELINE, BASELINE), records, "thread")[BASELINE]
+    floor = stats.Interval(copies["ratio"], copies["floor_low"], copies["floor_high"])
+    assert stats.floor_of(floor) <= networks.FLOOR
+    few = evaluate((BASELINE, BASELINE), records[: 2 * networks.PROCESSES], "thread")[BASELINE]
+    assert stats.floor_of(stats.Interval(*(few[k] for k in ENDS))) > networks.FLOOR
+    assert len({s.seed for s in asked}) == (len(asked) if mode == "inference" else len(asked) - 2)
+    monkeypatch.setattr(networks, "FLOOR", 0.0)
+    records = networks.until_it_ranks(mode, session, "thread")
+    assert len(records) == networks.BUILDS * networks.MOST_PROCESSES
+
+    def dying(session, processes):
+        if processes == 1:
+            raise TimingFailed("gone")
+        return answer(session, processes)
+
+    monkeypatch.setattr(networks, "run_session", dying)
+    kept = networks.until_it_ranks("inference", session, "thread")
+    assert len(kept) == networks.BUILDS * networks.PROCESSES
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc reads these variables")

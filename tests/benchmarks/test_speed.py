@@ -250,6 +250,7 @@ def test_a_product_that_dominates_is_seen(one_thread):
 def test_networks_time_training_and_keep_an_arm_that_fails(monkeypatch, tmp_path):
     monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(networks, "PROCESSES", 1)
+    monkeypatch.setattr(networks, "MOST_PROCESSES", 1)
     monkeypatch.setattr(networks, "ROUNDS", {"inference": 1, "training": 1})
     bare = Cell("networks", "resnet18", recipe="training", image_size=32, batch_size=2, threads=1)
     cells = [bare, Cell(**{**vars(bare), "module": "eca"})]
