@@ -31,14 +31,10 @@ def store(tmp_path):
     return Store(tmp_path)
 
 
-def test_without_rows_the_page_says_so(store):
-    assert "Ways of timing: not measured" in clock.clock(store)
-    assert "Peak memory: not measured" in memory.memory(store)
-    assert "each way of timing is right: not measured" in clock.right(store)
-    assert clock.facts(store)["clock.least"] == "not measured"
-    assert clock.facts(store)["clock.test_half_width"] == "not measured"
-    assert clock.facts(store)["clock.latency_half_width"].endswith("not measured yet")
-    assert clock.figure(store).values == []
+def test_without_rows_the_facts_say_so(store):
+    found = clock.facts(store)
+    assert found["clock.least"] == found["clock.test_half_width"] == "not measured"
+    assert found["clock.latency_half_width"].endswith("not measured yet")
 
 
 def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):

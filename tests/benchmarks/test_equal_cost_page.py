@@ -123,14 +123,3 @@ def test_four_seeds_are_a_preview(tmp_path):
     text = equal_cost.modules(made)
     assert "Preview, not a result: 4 of 7 paired seeds" in text and stats.TOO_FEW in text
     assert facts.facts(made)["equal.params"].startswith("Preview, not a result")
-
-
-def test_without_rows_the_page_says_so(tmp_path):
-    empty = Store(tmp_path)
-    for made in (
-        equal_cost.modules(empty),
-        equal_cost.widths(empty),
-        accuracy.at_equal_cost(empty),
-    ):
-        assert display.MISSING in made
-    assert not equal_cost_figure.figure(empty).values

@@ -117,15 +117,3 @@ def test_paths_are_shown_with_what_was_never_reached(tmp_path):
     heights = [v for v in paths.values if v["what"] == "height 5"]
     assert all(v["x"] ** 2 + 50 * v["y"] ** 2 == pytest.approx(25, abs=0.2) for v in heights)
     assert [v["distance"] for v in escape.values] == [1, 0.1]
-
-
-def test_without_rows_everything_says_not_measured(tmp_path):
-    empty = Store(tmp_path)
-    pages = (
-        (notes_gradients, ("told_apart", "everything")),
-        (notes_trajectories, ("ravine", "saddle")),
-        (notes_optimisers, ("optimisers", "rates")),
-    )
-    for module, names in pages:
-        assert all("not measured" in getattr(module, name)(empty) for name in names)
-        assert not any(figure.values for figure in module.figures(empty))

@@ -69,7 +69,6 @@ def test_too_little_is_refused(shape):
 
 def test_the_page_has_the_intervals_of_the_bits(tmp_path):
     store = Store(tmp_path)
-    assert "not measured" in site.seeds_and_images(store)
     assert site.facts(store) == {"images.wider": "not measured"}
     rng = np.random.default_rng(0)
     bits = {}

@@ -373,11 +373,5 @@ def test_a_longer_training_of_few_seeds_is_a_preview(store):
     assert said.startswith(f"{few}: coord: not enough seeds")
 
 
-def test_without_rows_everything_says_not_measured(tmp_path):
-    empty = Store(tmp_path)
-    assert "not measured" in longer.longer(empty)
-    assert "not measured" in page.tasks(empty) and "not measured" in named.named(empty)
-    assert not any(figure.values for figure in page.figures(empty))
-    said = facts.facts(empty)
-    assert said["mechanism.summary"] == "Not measured."
-    assert all("not measured" in text for text in named.one_by_one(empty).values())
+def test_without_rows_the_summary_says_so(tmp_path):
+    assert facts.facts(Store(tmp_path))["mechanism.summary"] == "Not measured."

@@ -117,14 +117,3 @@ def test_a_budget_is_judged_against_one_layer(budgets):
 def test_pieces_are_counted_apart_from_what_is_trained(budgets):
     text = notes_depth.pieces(budgets)
     assert ">256<" in row_of(text, "4") and "not measured" in row_of(text, "8")
-
-
-def test_without_rows_everything_says_not_measured(tmp_path):
-    empty = Store(tmp_path)
-    for make in (
-        *(notes_alexnet.path, notes_alexnet.grid, notes_alexnet.data),
-        *(notes_depth.budgets, notes_depth.pieces),
-    ):
-        assert "not measured" in make(empty)
-    drawn = [*notes_alexnet.figures(empty), notes_depth.figure(empty)]
-    assert not any(figure.values for figure in drawn)

@@ -19,7 +19,6 @@ def test_the_plan_names_what_no_seeds_can_show():
 
 def test_budgets_are_those_of_the_command(tmp_path):
     store = Store(tmp_path)
-    assert "Pairs of seeds: not measured" in site.budgets(store)
     trial.accuracy(store)
     trial.accuracy(store, "preview", 3)
     text = site.budgets(store)
@@ -31,7 +30,6 @@ def test_budgets_are_those_of_the_command(tmp_path):
 
 def test_simulated_tables_are_shown_noise_by_noise(tmp_path):
     store = Store(tmp_path)
-    assert "Simulated tables: not measured" in site.simulated(store)
     for cell in Simulation().cells(Selection("cpu")):
         values = {"tables": 4000, "arms": 8, "pairs": int(cell.recipe.split()[0]), "planted": 1.5}
         values |= {"covered": 95.04, "covered_bca": 91.23, "false_tables": 4.0}

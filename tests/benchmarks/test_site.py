@@ -230,6 +230,17 @@ def test_facts_without_results_are_not_measured(empty):
     assert found["rows.total"] == "0"
 
 
+NEEDS_NO_ROWS = {"complete", "suites", "seeds-planned", "failures", "paper-danet"}
+NEEDS_NO_ROWS |= {"coverage-reasons", "coverage-left-out", "reruns-trials", "reruns-pairs"}
+NEEDS_NO_ROWS |= {"cite", "cite-bibtex", "cite-papers"}
+
+
+def test_fragments_without_results_say_so(empty):
+    for name, text in site.fragments(empty).items():
+        known = name in NEEDS_NO_ROWS or name.startswith("claim-")
+        assert known or "ot measured" in text, name
+
+
 def test_a_module_has_a_shape_and_a_colour_of_its_own():
     assert len(set(charts.SHAPES)) == len(MODULES)
     for colours in charts.COLOURS.values():

@@ -17,11 +17,6 @@ def counted(seconds_meta, seconds_fvcore, differences=""):
     return {"rows": 8, **times, "seconds_fvcore_alone": 1.0, "ratio": ratio, **equal}
 
 
-def test_without_rows_the_page_says_so(tmp_path):
-    for made in (suite.overhead, suite.counting, suite.differences):
-        assert "not measured" in made(Store(tmp_path))
-
-
 def test_a_run_is_shown_and_a_store_that_nobody_timed_is_not_hidden(tmp_path):
     store = Store(tmp_path)
     parts = {"plan_s": 1.0, "run_s": 2.0, "fold_s": 0.5}

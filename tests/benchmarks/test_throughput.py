@@ -325,7 +325,6 @@ def test_the_page_shows_both_comparisons_and_the_commands(
     cells, one_training, monkeypatch, tmp_path
 ):
     store = Store(tmp_path / "results")
-    assert "Training speed: not measured" in site.throughput(store)
     monkeypatch.setattr(throughput, "Process", Planted)
     Turns(monkeypatch, SPEEDS)
     inside = beside_bare(of(cells, BARE, LOOP, layout="nchw", threads=1))
