@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks import display, latency, stats, tables
 from benchmarks.fresh import KEEPING
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
@@ -27,8 +27,6 @@ def rows_of(store: Store) -> pd.DataFrame:
 def allocation(store: Store) -> str:
     """A line a network: its time by the C library's defaults and with freed memory kept."""
     rows = rows_of(store)
-    if rows.empty:
-        return absent("What memory allocation costs")
     heads = (
         Head("Network", number=False),
         Head("Module", number=False),

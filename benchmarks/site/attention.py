@@ -126,8 +126,6 @@ def speed_means(store: Store) -> str:
 def position(store: Store) -> str:
     """Position attention against the map written out in full."""
     rows = gates.of_one_machine(store, "position")
-    if rows.empty:
-        return absent("Memory and time of position attention")
     heads = (
         Head("Input, mode", number=False),
         Head("Extra memory over full map's"),

@@ -50,8 +50,6 @@ def _count(row: Any) -> Entry:
 def effects(store: Store) -> str:
     """How far the functions of paper and code are apart, over the seeds."""
     measured = tables.ok(store.table("effects"))
-    if measured.empty:
-        return absent("The effect of the form")
     heads = (
         Head("Module", number=False),
         Head("Change of the output", "times what the module adds, mean"),
@@ -77,8 +75,6 @@ def attention_map(store: Store) -> str:
     """How the memory of position attention's map grows with the crop."""
     measured = rows(store)
     mine = measured[measured["table"] == MAP]
-    if mine.empty:
-        return absent("The map of position attention")
     heads = (
         Head("Crop", number=False),
         Head("Positions", "output stride 8"),

@@ -54,8 +54,6 @@ def ordered(rows: pd.DataFrame) -> pd.DataFrame:
 def right(store: Store) -> str:
     """A line a machine and way of timing: how often it was right, by difference and load."""
     rows = store.table("clock")
-    if rows.empty:
-        return absent("How often each way of timing is right")
     heads = [Head("Way of timing", number=False), Head("Machine", number=False)]
     asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
     heads += [Head(QUESTIONS[planted][0], load) for planted, load in asked]

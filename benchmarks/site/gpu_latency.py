@@ -13,7 +13,7 @@ from benchmarks import display, stats, tables
 from benchmarks.latency import ON_GPU
 from benchmarks.site.accuracy import listed
 from benchmarks.site.gpu_accuracy import DEVICES
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.latency import lines, places_of, time, without_none
 from benchmarks.site.origin import record
 from benchmarks.store import Store
@@ -34,8 +34,6 @@ class Timed:
 def latency(store: Store) -> str:
     """Ratios to none of every backbone that a GPU timed, beside those of one thread."""
     found = [one for both in _timed(store) for one in both.values()]
-    if not found:
-        return absent("A GPU beside a processor")
     heads = [Head("Module", number=False)]
     for one in found:
         words = f"{tables.setting_words(one.setting)}; noise floor {tables.noise_floor(one.frame)}"
@@ -49,8 +47,6 @@ def places(store: Store) -> str:
     """Microseconds that a module adds at each place where it sits, on a GPU."""
     found = [both["cuda"] for both in _timed(store)]
     title = "Time that a module adds at each of its places"
-    if not found:
-        return absent(title)
     heads = [Head("Module", number=False)]
     for one in found:
         fed = f"batch of {one.setting['batch_size']} at {one.setting['image_size']} px"

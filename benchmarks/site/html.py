@@ -93,7 +93,10 @@ def table(
 
     The first entry of a row names the row. ``origin`` is HTML, everything else is escaped. A table
     of ``prose`` has no columns on a phone: the entries of a row lie below each other, with titles.
+    Without rows there is no table, and a paragraph says so.
     """
+    if not rows:
+        return absent(caption)
     named = f"{escape(caption)}<span>{escape(note)}</span>" if note else escape(caption)
     if any(OFF_SCALE in entry.word for row in rows for entry in row):
         origin += _WHY_OFF_SCALE

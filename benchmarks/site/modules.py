@@ -70,8 +70,6 @@ def module(store: Store, family: str) -> str:
     members = FAMILIES[family]
     costs = tables.with_arm(store.table("cost"))
     costs = costs[costs["module"].isin(members)]
-    if costs.empty:
-        return absent("Latency and cost")
     heads = (
         Head("Module and backbone", number=False),
         Head("Latency", "times none [95 %]"),

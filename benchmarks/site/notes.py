@@ -107,8 +107,6 @@ def tensor(store: Store, name: str) -> str:
 def softmax(store: Store) -> str:
     """The properties of softmax, over the seeds."""
     rows = tables.one_machine(tables.ok(store.table("softmax")))
-    if rows.empty:
-        return absent("Properties of softmax")
     heads = (Head("What", number=False), Head("Largest"), Head("Smallest"), Head("Seeds"))
     body = [
         (Entry(f"{name}: {mine['what'].iloc[0]}"), *ends(mine))

@@ -75,8 +75,6 @@ def grid(store: Store) -> str:
     """Activation and initial values, with two convolutions and with five."""
     rows = rows_of(store, "alexnet")
     arms = [arm for arm in alexnet.GRID if len(of_arm(rows, arm))]
-    if not arms:
-        return absent("Depth, activation and initial values")
     heads = (
         Head("Network", number=False),
         Head("Test accuracy", "%, mean [95 %]"),
@@ -143,8 +141,6 @@ def data(store: Store) -> str:
                 paired.percent(without, "train_accuracy"),
             )
         )
-    if not body:
-        return absent("Dropout and the number of images")
     note = f"{alexnet.STEPS} steps of {alexnet.BATCH} images, {alexnet.LONG} with the fewest images"
     places = origin(store, rows, "alexnet")
     return table("Dropout and the number of images", note, heads, body, places)

@@ -70,8 +70,6 @@ def by_shuffle(store: Store, recipe: str) -> str:
 def kernels(store: Store) -> str:
     """The kernel size of ECA by two rules, a line a number of channels."""
     rows = _rows(store, KERNELS)
-    if rows.empty:
-        return absent("Kernel sizes of ECA")
     heads, columns, rules = [Head("Channels")], [], []
     for recipe in KERNELS:
         mine = rows[rows["recipe"] == recipe]
@@ -90,8 +88,6 @@ def kernels(store: Store) -> str:
 def listed(store: Store, kind: str) -> str:
     """A line a property, module and what it is asked of."""
     rows = _rows(store, LISTED[kind])
-    if rows.empty:
-        return absent(CAPTIONS[kind])
     what = (Head("Module", number=False), Head("What", number=False))
     drawn = bool(rows["seed"].notna().any())
     values = (Head("Largest"), Head("Smallest"), Head("Seeds")) if drawn else (Head("Value"),)

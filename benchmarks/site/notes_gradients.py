@@ -99,8 +99,6 @@ def told_apart(store: Store) -> str:
                 Entry(reading(ratio, differences(deep, shallow, "train"))),
             )
         )
-    if not body:
-        return absent("Vanishing, exploding, degradation")
     note = f"{rows['seed'].nunique()} seeds; the gradient is that before training"
     places = origin(store, rows, "gradients")
     return table("Vanishing, exploding, degradation", note, heads, body, places)

@@ -98,8 +98,6 @@ def pair(store: Store) -> str:
 def activations(store: Store) -> str:
     """Accuracy and properties by activation and depth."""
     rows = rows_of(store, "activations")
-    if rows.empty:
-        return absent("Depth with and without an activation")
     heads = (
         Head("Activation and depth", number=False),
         Head("Training accuracy", "mean [95 %]"),
@@ -146,8 +144,6 @@ def _degree(found: Any) -> str:
 def calibration(store: Store) -> str:
     """Accuracy beside confidence for each head and number of epochs."""
     rows = rows_of(store, "calibration")
-    if rows.empty:
-        return absent("Confidence and accuracy over training")
     heads = (
         Head("Head and epochs", number=False),
         Head("Accuracy", "%, mean [95 %]"),

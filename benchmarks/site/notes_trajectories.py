@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks import display, tables, trajectories
 from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, axis, lines, nominal, panels
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import rows_of
 from benchmarks.store import Store
@@ -41,8 +41,6 @@ def ravine(store: Store) -> str:
     """Steps, swings and losses in the ravine, by rule and rate."""
     rows = rows_of(store, "trajectories")
     rows = rows[rows["backbone"] == "ravine"]
-    if rows.empty:
-        return absent("In the ravine")
     heads = (
         Head("Rule and rate", number=False),
         Head("Steps to a millionth of the loss"),
@@ -66,8 +64,6 @@ def saddle(store: Store) -> str:
     """Steps that each rule takes to leave a saddle."""
     rows = rows_of(store, "trajectories")
     rows = rows[rows["backbone"] == "saddle"]
-    if rows.empty:
-        return absent("Past a saddle")
     heads = (Head("Rule and rate", number=False), *(Head(f"Start {w}") for w in STARTS.values()))
     body = []
     for row in _in_order(rows[rows["data"] == "near"]):

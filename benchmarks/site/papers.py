@@ -275,8 +275,6 @@ def _printed(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def differing(store: Store) -> str:
     """Every printed size that is not reproduced to the last digit, with what is known."""
     measured = rows(store)
-    if measured.empty:
-        return absent("Papers")
     heads = (
         Head("Line", number=False),
         Head("Table", number=False),

@@ -40,9 +40,6 @@ def overhead(store: Store) -> str:
     parts = []
     for recipe, title, (what, whole, each), steps in kinds:
         mine = rows[rows["recipe"] == recipe].sort_values("count")
-        if mine.empty:
-            parts.append(absent(title))
-            continue
         heads = (what, *(Head(name, "s") for name, _ in steps), whole, each)
         columns = [column for _, column in steps]
         body = [_overhead(row, columns) for row in tables.records(mine)]
@@ -63,8 +60,6 @@ def _overhead(row: Any, columns: list[str]) -> tuple[Entry, ...]:
 def counting(store: Store) -> str:
     """Seconds of the same rows on the meta device and by fvcore, and whether they agree."""
     rows = tables.one_machine(store.table("counting"))
-    if rows.empty:
-        return absent("Counting against fvcore")
     heads = (
         Head("Table", number=False),
         Head("Part", number=False),
