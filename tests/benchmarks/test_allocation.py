@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import trial
 
 from benchmarks import allocation, latency, stats
 from benchmarks.allocation import MODULES, PROCESSES, ROUNDS, WITH_MODULES, Allocation, Sample
 from benchmarks.cells import Cell, Selection
 from benchmarks.site import allocation as page
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 
 RATIOS = np.array([0.99, 1.0, 1.0, 1.01])
 """Of the pairs of processes of a made-up row, over its ratio."""
@@ -131,8 +132,7 @@ def add(store, backbone, times):
         values["kept_faults"] = 0
         if default == kept:
             values["default_faults"] = 0
-        made = row(cell, values, "f" * 12, seconds=1.0)
-        store.append("allocation", made)
+        trial.append(store, cell, values)
     store.fold()
 
 

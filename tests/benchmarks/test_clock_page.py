@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import trial
 
 from benchmarks.cells import Cell, Selection
 from benchmarks.clock import LAYERS, ClockBenchmark, Found, read, summary
@@ -40,7 +41,7 @@ def test_without_rows_the_facts_say_so(store):
 def test_the_width_of_the_latencies_stands_beside_that_of_the_test(store):
     ends = {"ratio": 1.1, "ratio_low": 1.1 / 1.02, "ratio_high": 1.1 * 1.02, "clock": "thread"}
     cell = Cell("latency", "resnet18", "se", image_size=224, batch_size=1, threads=1)
-    store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
+    trial.append(store, cell, ends)
     assert clock.facts(store)["clock.latency_half_width"] == "intervals of ±2.00 %"
 
 
@@ -98,7 +99,7 @@ def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):
         for module, times in (("none", 1.0), ("se", 1.25)):
             cell = Cell("memory", "resnet18", module, recipe=mode, image_size=224, batch_size=8)
             values = {"mode": mode, "model_mib": 44.6, "step_mib": mib * times}
-            store.append("memory", row(cell, values, "f" * 12, seconds=1.0))
+            trial.append(store, cell, values)
     text = memory.memory(store)
     assert text.count("1.250") == 2 and ">62.5<" in text and ">250.0<" in text
     assert "cpu, batch 8, 224 px" in text
@@ -107,7 +108,7 @@ def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):
 def test_memory_of_a_gpu_has_tables_of_its_own(store):
     for device, mib in (("cpu", 50.0), ("cuda", 70.0)):
         cell = Cell("memory", "resnet18", recipe="training", device=device, batch_size=8)
-        store.append("memory", row(cell, {"step_mib": mib}, "f" * 12, seconds=1.0))
+        trial.append(store, cell, {"step_mib": mib})
     text = memory.memory(store)
     first, second = text.split("### resnet18 on a GPU")
     assert ">50.0<" in first and ">70.0<" not in first

@@ -4,12 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
+import trial
 
 from benchmarks import compare, pairing
 from benchmarks.cells import Cell
 from benchmarks.site import gpu_accuracy, gpu_latency, memory
 from benchmarks.stats import NOISY
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 
 TRAINED = Cell("accuracy", "resnet10_small_os8", data="fashion-mnist", recipe="full", seed=0)
 TRAINED = replace(TRAINED, precision="bf16", layout="nhwc", batch_size=128)
@@ -30,7 +31,7 @@ def trained(store, device, differences, spread=SPREAD, **outcome):
             small = 0.0 if arm == "none" else 0.02 * (-1) ** seed
             values = {"top1": 92 + difference + noise + small, "params": 9}
             values = {} if outcome else values
-            store.append("accuracy", row(cell, values, "f" * 12, seconds=1.0, **outcome))
+            trial.append(store, cell, values, **outcome)
 
 
 def timed(store, backbone, ms, ratios, pixels=224, clocks=(1980, 1980), **how):
@@ -46,7 +47,7 @@ def timed(store, backbone, ms, ratios, pixels=224, clocks=(1980, 1980), **how):
             seen = {"sm_clock_low_mhz": clocks[0], "sm_clock_high_mhz": clocks[1]}
             seen |= {"discarded": discarded}
         values = {"latency_ms": ms * ratio, **ends, **floor, **seen, "verdict": verdict}
-        store.append("latency", row(cell, values, "f" * 12, seconds=1.0))
+        trial.append(store, cell, values)
 
 
 def counted(store, backbone, macs, inserted, pixels=224, moved=800):
@@ -54,7 +55,7 @@ def counted(store, backbone, macs, inserted, pixels=224, moved=800):
     for arm, places in inserted.items():
         cell = Cell("cost", backbone, arm, device="meta", image_size=pixels)
         values = {"macs": macs, "inserted": places, "elementwise_bytes_added": moved * bool(places)}
-        store.append("cost", row(cell, values, "f" * 12, seconds=1.0))
+        trial.append(store, cell, values)
 
 
 def line(text, arm):
@@ -244,9 +245,9 @@ def test_a_session_too_noisy_ranks_no_device(store):
 def test_a_gpu_has_no_resident_set(store):
     cell = Cell("memory", "resnet18", recipe="inference", device="cuda", batch_size=64)
     cell = replace(cell, image_size=224)
-    store.append("memory", row(cell, {"mode": "inference", "step_mib": 5.0}, "f" * 12, seconds=1.0))
+    trial.append(store, cell, {"mode": "inference", "step_mib": 5.0})
     text = memory.memory(store)
     assert "on a GPU" in text and "Resident set" not in text
     cpu = replace(cell, device="cpu", threads=1)
-    store.append("memory", row(cpu, {"mode": "inference", "step_mib": 5.0}, "f" * 12, seconds=1.0))
+    trial.append(store, cpu, {"mode": "inference", "step_mib": 5.0})
     assert memory.memory(store).count("Resident set") == 2

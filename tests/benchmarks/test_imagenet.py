@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+import trial
 from PIL import Image
 from torch import nn
 
@@ -17,7 +18,7 @@ from benchmarks.folders import How, Views
 from benchmarks.imagenet import VARIABLE, ImageNet
 from benchmarks.recipes import RECIPES
 from benchmarks.site.accuracy import accuracy as page
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 
 BENCH = ImageNet()
 CELL = Cell("imagenet", "resnet10_small", data="imagenet", recipe="few", seed=0, image_size=32)
@@ -222,7 +223,7 @@ def test_the_page_says_what_is_not_measured_until_it_is(tmp_path):
     for module, top1 in (("none", 70.0), ("se", 71.0)):
         cell = replace(CELL, module=module, recipe="imagenet", batch_size=256)
         values = {"top1": top1, "params": 1, "train_images": 6, "test_images": 4}
-        store.append("imagenet", row(cell, values, "f" * 12, seconds=1.0))
+        trial.append(store, cell, values)
     text = page(store)
     assert "ImageNet: not measured" not in text and "71.00" in text
     assert "Preview, not a result" in text and "imagenet.csv" in text

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 
 import pytest
+import trial
 
 from benchmarks import ladder, rates
 from benchmarks.accuracy import PLANS, run_seed
@@ -11,7 +12,7 @@ from benchmarks.nets import MOBILE
 from benchmarks.rates import NEEDED, SEEDS, Rates
 from benchmarks.recipes import LADDER, PEAKS, RECIPES
 from benchmarks.site import rates as page
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
 
 CELLS = list(Rates().cells(Selection("cpu")))
@@ -60,7 +61,7 @@ def planted(tmp_path, better):
         if cell.backbone == MOBILE:
             lr = RECIPES[cell.recipe].lr
             top1 = 90 + {0.1: -1, 0.2: 0, 0.4: better}[lr] + (0.1 if cell.seed else -0.1)
-            store.append("rates", row(cell, {"top1": top1, "lr": lr}, "f" * 12, seconds=1.0))
+            trial.append(store, cell, {"top1": top1, "lr": lr})
     store.fold()
     return store
 
@@ -82,7 +83,7 @@ def test_nothing_is_said_before_all_runs_are_there(tmp_path):
     store = Store(tmp_path / "results")
     assert "not measured" in page.rates(store)
     first = CELLS[0]
-    store.append("rates", row(first, {"top1": 90.0, "lr": 0.1}, "f" * 12, seconds=1.0))
+    trial.append(store, first, {"top1": 90.0, "lr": 0.1})
     store.fold()
     assert page.facts(store)["rates.mobile"] == "not measured"
     assert "one run" in page.rates(store)

@@ -7,7 +7,7 @@ from benchmarks import budget
 from benchmarks.cells import Selection
 from benchmarks.simulation import Simulation
 from benchmarks.site import seeds as site
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 
 
 def test_the_plan_names_what_no_seeds_can_show():
@@ -34,7 +34,7 @@ def test_simulated_tables_are_shown_noise_by_noise(tmp_path):
         values = {"tables": 4000, "arms": 8, "pairs": int(cell.recipe.split()[0]), "planted": 1.5}
         values |= {"covered": 95.04, "covered_bca": 91.23, "false_tables": 4.0}
         values |= {"false_uncorrected": 25.0, "found": 80.0, "reversed": 0.0}
-        store.append("simulation", row(cell, values, "f" * 12, seconds=1.0))
+        trial.append(store, cell, values)
     text = site.simulated(store)
     assert text.index("normal") < text.index("heavy") < text.index("skewed")
     assert text.count(">91.2<") == 12 and "4,000 tables of 8 arms" in text

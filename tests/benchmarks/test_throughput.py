@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import trial
 
 from benchmarks import latency, loops, throughput, timm_script, whole_machine
 from benchmarks.cells import Selection
 from benchmarks.loops import LoopFailed, Process, Setup
 from benchmarks.provenance import versions
 from benchmarks.site import throughput as site
-from benchmarks.store import Store, row
+from benchmarks.store import Store
 from benchmarks.throughput import BARE, LOOP, Throughput, beside_bare
 from benchmarks.timm_script import ScriptFailed
 from benchmarks.whole_machine import (
@@ -331,7 +332,7 @@ def test_the_page_shows_both_comparisons_and_the_commands(
     outside = fill_machine(one_training)
     for cell, values in (inside | outside).items():
         assert isinstance(values, dict)
-        store.append("throughput", row(cell, values, "f" * 12, seconds=1.0))
+        trial.append(store, cell, values)
     text = site.throughput(store)
     assert "0.800" in text and "1.500" in text
     assert "its second copy" in text
