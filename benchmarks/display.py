@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 MISSING = "not measured"
+NOT_YET = "Not measured."
 REFERENCE = "reference"
 SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 MINUS = "\N{MINUS SIGN}"

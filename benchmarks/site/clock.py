@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
 from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin, record
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
@@ -23,6 +23,7 @@ NAMES = {
 TICKS = (0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0)
 COPY, SMALL, LARGE = bench.LAYERS
 ENDS = ("ratio_q025", "ratio_q25", "ratio_median", "ratio_q75", "ratio_q975")
+SPREAD = ("ratio_median", "ratio_q025", "ratio_q975")
 
 
 QUESTIONS = {
@@ -146,7 +147,7 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
                 value(display.rounded, getattr(row, name), row.status)
                 for name in ("within", "slower", "same", "faster", "cannot_tell")
             ),
-            _spread(row),
+            estimate(display.ratio, *(getattr(row, name) for name in SPREAD), "", row.status),
             value(display.tenth, row.measurement_s, row.status),
         )
         for row in tables.records(rows)
@@ -154,14 +155,6 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
     repetitions = rows["repetitions"].dropna()
     note = f"{repetitions.min():.0f} measurements each" if len(repetitions) else ""
     return table(f"Ways of timing, {load}", note, heads, body, origin(store, rows, "clock"))
-
-
-def _spread(row: Any) -> Entry:
-    entry = value(display.ratio, row.ratio_median, row.status)
-    if entry.sort is None:
-        return entry
-    ends = f"[{display.ratio(row.ratio_q025)}, {display.ratio(row.ratio_q975)}]"
-    return Entry(entry.text, entry.sort, ends)
 
 
 def figure(store: Store) -> Figure:
@@ -213,8 +206,8 @@ def figure(store: Store) -> Figure:
         "The axis is logarithmic."
     )
     alt = "; ".join(
-        f"{v['panel']}, {v['method']}, {v['load']}: {display.ratio(v['ratio_median'])} "
-        f"[{display.ratio(v['ratio_q025'])}, {display.ratio(v['ratio_q975'])}]"
+        f"{v['panel']}, {v['method']}, {v['load']}: "
+        f"{display.interval(display.ratio, *(v[name] for name in SPREAD))}"
         for v in values
     )
     return Figure("clock", caption, f"Measured ratios: {alt}", values, layers, size)

@@ -164,7 +164,7 @@ def _counts(store: Store) -> dict[str, str]:
                 begin[name] = begin[name] or _preview(frame, rows)
     found = {}
     for name, verdicts in words.items():
-        text = verdict_counts(verdicts, what[name]) if verdicts else f"{display.MISSING}."
+        text = verdict_counts(verdicts, what[name]) if verdicts else display.NOT_YET
         found[f"controls.tasks.{name}"] = after(begin[name], text, ". ")
     for verdict, pairs in apart.items():
         if pairs:
@@ -176,7 +176,7 @@ def facts(store: Store) -> dict[str, str]:
     """The lines of the first comparison, in words and together; and those of the tasks, counted."""
     found = {f"controls.{gate}": display.MISSING for gate in FACTORS}
     found |= {f"controls.rescaled.{gate}": display.MISSING for gate in FACTORS}
-    found["controls.summary"] = summary(store) or f"{display.MISSING.capitalize()}."
+    found["controls.summary"] = summary(store) or display.NOT_YET
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
         for family, pairs in FAMILIES.items():

@@ -120,7 +120,7 @@ def _accuracy(store: Store) -> dict[str, str]:
     keys = ("what", *MODULES[1:])
     found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
     found["accuracy.summary"] = verdict_counts([])
-    found["accuracy.resolution"] = f"{display.MISSING.capitalize()}."
+    found["accuracy.resolution"] = display.NOT_YET
     found["accuracy.shown"] = "the figure and the words are of the first"
     ranked = compare.main_first(store)
     if not ranked:
@@ -225,7 +225,7 @@ def _equal_cost(store: Store) -> dict[str, str]:
     """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
     *most, last = (f"{width:g}" for width in WIDTHS.values())
     found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
-    found |= {f"equal.{kind}": f"{display.MISSING.capitalize()}." for kind in equal_cost.COSTS}
+    found |= {f"equal.{kind}": display.NOT_YET for kind in equal_cost.COSTS}
     for which in equal_cost.comparisons(store)[:1]:
         table = equal_cost.table(store, which)
         for kind, mine in table.dropna(subset="verdict").groupby("cost"):

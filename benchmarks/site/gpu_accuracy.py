@@ -74,7 +74,7 @@ def accuracy(store: Store) -> str:
 def facts(store: Store) -> dict[str, str]:
     """What the two devices say alike, in words, and how alike runs of one seed are."""
     found = {f"gpu.{key}": display.MISSING for key in ("agree", "shift", "seeds")}
-    found["gpu.same"] = f"{display.MISSING.capitalize()}."
+    found["gpu.same"] = display.NOT_YET
     both = twins(store)
     if not both:
         return found
@@ -87,7 +87,8 @@ def facts(store: Store) -> dict[str, str]:
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
     if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
         made = stats.student_interval(shifts.tolist())
-        found["gpu.shift"] = f"{_points(made.value, made.low, made.high)} points"
+        ends = display.interval(display.points, made.value, made.low, made.high)
+        found["gpu.shift"] = f"{ends} points"
     return found | _same(wide) | _seeds(wide)
 
 
@@ -153,12 +154,8 @@ def _seeds(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
         return {}
     made = stats.student_interval(pseudo)
     reach = (made.high - made.low) / 2
-    ends = _points(r, max(r - reach, -1), min(r + reach, 1))
+    ends = display.interval(display.points, r, max(r - reach, -1), min(r + reach, 1))
     return {"gpu.seeds": f"{ends} over {display.many(n, 'seed')} of {wide['cpu'].shape[1]} arms"}
-
-
-def _points(number: float, low: float, high: float) -> str:
-    return f"{display.points(number)} [{display.points(low)}, {display.points(high)}]"
 
 
 def _top1(store: Store, both: dict[str, Comparison]) -> dict[str, pd.DataFrame]:

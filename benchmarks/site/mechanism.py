@@ -114,12 +114,11 @@ def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
 def facts(store: Store) -> dict[str, str]:
     """How all tasks are trained, and which arms have hardly begun to learn one by then."""
     how, scenes = RECIPES[RECIPE], SIZES[RECIPE][0]
-    missing = f"{display.MISSING.capitalize()}."
     return {
         "mechanism.backbone": BACKBONE,
         "mechanism.recipe": recipe(),
         "mechanism.steps": str(scenes // how.batch_size * how.epochs),
-        "mechanism.unlearned": _unlearned(store) or missing,
+        "mechanism.unlearned": _unlearned(store) or display.NOT_YET,
     }
 
 

@@ -31,9 +31,8 @@ WEAK = "the mean of the other modules (a weak opponent where gates are held back
 def facts(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them, together."""
     made, freed = as_published(store), with_gates_rescaled(store)
-    missing = f"{display.MISSING.capitalize()}."
     whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
-    found: dict[str, str] = dict.fromkeys(whole, missing)
+    found: dict[str, str] = dict.fromkeys(whole, display.NOT_YET)
     alone, among = against_none(made), against_modules(made)
     freed_alone, freed_among = against_none(freed), against_modules(freed)
     if alone:
@@ -90,7 +89,7 @@ def _answer(
     forms = dict(zip(("As published", rescaled), zip(families, starts, strict=True), strict=True))
     there = {name: form for name, form in forms.items() if any(line in f for f in form[0])}
     if not there:
-        return f"{display.MISSING.capitalize()}."
+        return display.NOT_YET
     parts = [
         after(start, f"{name}: {_against(line, family)}", ". ")
         for name, (family, start) in there.items()

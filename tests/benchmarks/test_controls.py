@@ -227,7 +227,7 @@ def test_tasks_have_a_family_each(tmp_path):
     """On *mark* the start at 1/4 is all of coordinate attention's loss; the other tasks lack it."""
     made = Store(tmp_path)
     assert "not measured" in page.constants_on_tasks(made)
-    assert facts.facts(made)["controls.tasks.gates"] == "not measured."
+    assert facts.facts(made)["controls.tasks.gates"] == "Not measured."
     off = {"none": 0.0, "se": 1.0, "coord": -3.0}
     for cell in Mechanism().cells(Selection("cpu")):
         if cell.recipe == RECIPE and cell.module in off and cell.data in ("mark", "pair"):

@@ -113,7 +113,7 @@ def test_the_facts_count_the_verdicts(tmp_path):
     simulated.train(made)
     found = facts.facts(made)
     assert found["equal.params"].startswith("Of 3 modules, 1 is higher, 1 is lower, 1 shows no")
-    assert found["equal.latency_ms"] == f"{display.MISSING.capitalize()}."
+    assert found["equal.latency_ms"] == display.NOT_YET
     assert found["equal.widths"] == "0.75, 1.125, 1.25 and 1.5"
 
 
