@@ -14,7 +14,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, preview
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after
@@ -202,7 +202,7 @@ def accuracy(store: Store) -> str:
                 Entry(row.arm),
                 *judged(row),
                 top1(row),
-                value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+                deviation(row.top1_sd, row.seeds),
                 correlation(row),
                 seeds(row),
                 value(display.whole, row.params),

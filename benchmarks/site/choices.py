@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.papers import MAP, rows
 from benchmarks.store import Store
@@ -59,7 +59,7 @@ def effects(store: Store) -> str:
     body = []
     for module, mine in measured.groupby("module", sort=False):
         numbers = [_spread(mine[name]) for name in ("change", "cosine")]
-        body.append((Entry(str(module)), *numbers, Entry(str(len(mine)), len(mine))))
+        body.append((Entry(str(module)), *numbers, runs(len(mine))))
     note = "form='code' against form='paper', equal random weights, nothing trained"
     places = origin(store, measured, "effects")
     return table("The function, code against paper", note, heads, body, places)

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, tables
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -109,6 +109,6 @@ def _width(arm: str, rows: pd.DataFrame, spent: pd.DataFrame) -> list[Entry]:
         Entry(f"{channels(arm):g}", channels(arm)),
         *(value(form[kind], spent[kind].get(arm)) for kind in WORDS),
         value(display.percent, top1.mean()),
-        value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
-        Entry(str(len(top1)), len(top1), word=f"without a value: {lost}" if lost else ""),
+        deviation(top1.std(), len(top1)),
+        runs(len(top1), lost),
     ]

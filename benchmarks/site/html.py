@@ -80,6 +80,16 @@ def estimate(
     return Entry(entry.text, number, ends, str(word) if display.given(word) else "")
 
 
+def runs(n: int, lost: int = 0) -> Entry:
+    """How many runs a line is of, and below it how many more have no value."""
+    return Entry(str(n), n, word=f"{LOST}: {lost}" if lost else "")
+
+
+def deviation(sd: Any, n: int) -> Entry:
+    """The deviation of ``n`` runs in percent; a single run has none."""
+    return Entry("one run") if n == 1 else value(display.percent, sd)
+
+
 def table(
     caption: str,
     note: str,

@@ -7,7 +7,7 @@ import pandas as pd
 from benchmarks import display, pairing, stats, tables
 from benchmarks.ladder import SEEDS
 from benchmarks.recipes import LADDER, Step
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, estimate, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -36,15 +36,14 @@ def _ladder(store: Store, backbone: str) -> str:
     body, before = [], None
     for step, mine in zip(LADDER, steps, strict=True):
         done = tables.ok(mine)
-        lost = f"without a value: {len(mine) - len(done)}" if len(done) < len(mine) else ""
         top1 = done["top1"].astype(float).tolist()
         body.append(
             (
                 Entry(step.what),
                 value(display.percent, done["top1"].mean()),
                 Entry(display.REFERENCE) if before is None else _gain(top1, before),
-                value(display.percent, done["top1"].std()),
-                Entry(str(len(done)), len(done), word=lost),
+                deviation(done["top1"].std(), len(done)),
+                runs(len(done), len(mine) - len(done)),
                 value(display.whole, step.recipe.epochs),
                 value(display.whole, done["seconds"].min()),
             )
@@ -61,8 +60,8 @@ def _ladder(store: Store, backbone: str) -> str:
 
 def facts(store: Store) -> dict[str, str]:
     """Which steps so many seeds can tell from the one before, in the net of the main table."""
-    runs = [_step(store, step, BACKBONE) for step in LADDER]
-    top1 = [tables.ok(mine)["top1"].astype(float).tolist() for mine in runs]
+    steps = [_step(store, step, BACKBONE) for step in LADDER]
+    top1 = [tables.ok(mine)["top1"].astype(float).tolist() for mine in steps]
     if any(len(values) < SEEDS for values in top1):
         return {"ladder.shown": display.MISSING}
     pairs = zip(LADDER[1:], top1[1:], top1[:-1], strict=True)

@@ -16,7 +16,7 @@ from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.charts import EVEN_PADDING, Figure, intervals, panels
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
@@ -65,7 +65,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
             Entry("yes" if row.arm in TASKS[task].named else "no"),
             *judged(row),
             top1(row),
-            value(display.percent, row.top1_sd) if row.seeds != 1 else Entry("one run"),
+            deviation(row.top1_sd, row.seeds),
             training_loss(rows, row.arm),
             seeds(row),
             value(display.whole, row.params),

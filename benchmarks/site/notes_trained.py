@@ -10,7 +10,7 @@ from benchmarks import activations as depth
 from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.notes import number
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import mean, rows_of, three
@@ -88,7 +88,7 @@ def pair(store: Store) -> str:
                 value(three, mine["accuracy"].min()),
                 value(three, mine["accuracy"].max()),
                 mean(mine, "fresh_accuracy", most=1),
-                Entry(str(len(mine)), len(mine)),
+                runs(len(mine)),
             )
         )
     note = "drawn in the notebook's order"
@@ -161,8 +161,8 @@ def calibration(store: Store) -> str:
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == recipe)]
             if len(mine):
                 entries = [mean(mine, column, display.percent) for column in columns]
-                seeds = Entry(str(len(tables.ok(mine))), len(mine))
-                body.append((Entry(f"{head}, {recipe}"), *entries, seeds))
+                done = len(tables.ok(mine))
+                body.append((Entry(f"{head}, {recipe}"), *entries, runs(done, len(mine) - done)))
     note = f"LeNet on {heads_of.TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"
     places = origin(store, rows, "calibration")
     return table("Confidence and accuracy over training", note, heads, body, places)

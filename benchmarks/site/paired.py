@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import compare, display, pairing, stats, tables
-from benchmarks.site.html import OFF_SCALE, Entry, estimate, value
+from benchmarks.site.html import OFF_SCALE, Entry, estimate, runs, value
 from benchmarks.store import Store
 
 ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
@@ -170,7 +170,7 @@ def percent(rows: pd.DataFrame, column: str = "accuracy") -> Entry:
 def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
     """The rate of an arm and how many seeds were trained."""
     seeds = len(tables.ok(rows))
-    return value(lambda lr: f"{lr:g}", rows["lr"].max()), Entry(str(seeds), seeds)
+    return value(lambda lr: f"{lr:g}", rows["lr"].max()), runs(seeds)
 
 
 def power(number: float) -> str:

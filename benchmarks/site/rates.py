@@ -8,7 +8,7 @@ from benchmarks import display, pairing, tables
 from benchmarks.nets import MOBILE
 from benchmarks.rates import BACKBONES, NEEDED, SEEDS, cell
 from benchmarks.recipes import PEAKS
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -46,10 +46,8 @@ def rates(store: Store) -> str:
                     Entry(f"{peak:g}", peak),
                     value(display.percent, means[recipe]),
                     Entry(display.REFERENCE, 0.0) if recipe == OWN else gap,
-                    value(display.percent, top1.std()) if len(top1) != 1 else Entry("one run"),
-                    Entry(
-                        str(len(top1)), len(top1), word=f"without a value: {lost}" if lost else ""
-                    ),
+                    deviation(top1.std(), len(top1)),
+                    runs(len(top1), lost),
                 )
             )
     note = (
@@ -66,10 +64,10 @@ def facts(store: Store) -> dict[str, str]:
 
 
 def _said(store: Store, backbone: str) -> str:
-    runs = {recipe: _runs(store, backbone, recipe) for recipe in PEAKS.values()}
-    if any(len(rows) < SEEDS for rows in runs.values()):
+    tried = {recipe: _runs(store, backbone, recipe) for recipe in PEAKS.values()}
+    if any(len(rows) < SEEDS for rows in tried.values()):
         return display.MISSING
-    means = {peak: _top1(runs[recipe]).mean() for peak, recipe in PEAKS.items()}
+    means = {peak: _top1(tried[recipe]).mean() for peak, recipe in PEAKS.items()}
     own = next(peak for peak, recipe in PEAKS.items() if recipe == OWN)
     if not display.given(means[own]):
         return f"no run with {own:g} ended with a value"

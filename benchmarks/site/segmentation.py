@@ -21,7 +21,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -130,7 +130,7 @@ def heads(store: Store) -> str:
             loss = value(lambda loss: f"{loss:.3f}", done["train_loss"].mean())
             weights = (weight(done["gammas"], name) for name in ("position", "channel", "mean"))
             size = value(display.whole, done["params"].max() if len(done) else None)
-            seeds = Entry(str(len(done)), len(done))
+            seeds = runs(len(done), len(mine) - len(done))
             body.append((Entry(name_of(arm)), *numbers, loss, *weights, size, seeds))
         places = origin(store, rows, "segmentation")
         parts.append(table(which.title, about(rows, which), titles, body, places))
