@@ -60,7 +60,7 @@ def speed(store: Store) -> Figure:
             },
         },
     ]
-    size = panels("panel", 2, layers, 250, {"step": 26}, padding=EVEN_PADDING)
+    size = panels("panel", 2, 250, {"step": 26}, padding=EVEN_PADDING)
     fed = f", input {by_words(data)}" if data else ""
     caption = (
         f"Time of a module by itself over that of the bare passes over memory{fed}, one thread. "
@@ -102,7 +102,7 @@ def breakdown(store: Store) -> Figure:
         }
     ]
     apart = {"scale": {"x": "independent"}}
-    size = panels("mode", 2, layers, 235, {"step": 24}, padding=EVEN_PADDING, resolve=apart)
+    size = panels("mode", 2, 235, {"step": 24}, padding=EVEN_PADDING, resolve=apart)
     caption = (
         f"Where the time goes, by kind of operator, input {by_words(profile.SHAPES[0])}, nchw, "
         "one thread. The two panels have axes of their own."
@@ -144,7 +144,7 @@ def counts(store: Store) -> Figure:
         }
     ]
     titles = [f"{words} added, %" for words in gates.COUNTS.values()]
-    size = panels("count", 2, layers, 240, 240, titles, padding=EVEN_PADDING)
+    size = panels("count", 2, 240, 240, titles, padding=EVEN_PADDING)
     caption = (
         "The time of a network with a module against what the module adds, both relative to the "
         "bare backbone: one mark a module and backbone, one thread. Left multiply-adds, right "

@@ -97,13 +97,15 @@ class Figure:
 
     def spec(self, scheme: str) -> dict[str, Any]:
         """The Vega-Lite specification in a colour scheme, ``light`` or ``dark``."""
+        size, layer = self.size, {"layer": self.layers}
+        drawn = {"spec": {**size["spec"], **layer}} if "facet" in size else layer
         text = json.dumps(
             {
                 "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
                 "data": {"values": self.values},
                 "background": None,
-                **self.size,
-                **({"layer": self.layers} if "facet" not in self.size else {}),
+                **size,
+                **drawn,
                 "config": _config(scheme),
             }
         )
@@ -170,7 +172,6 @@ def module_legend(values: list[dict[str, Any]]) -> dict[str, Any]:
 def panels(
     field: str,
     columns: int,
-    layers: list[dict[str, Any]],
     width: int,
     height: Any,
     sort: list[str] | None = None,
@@ -180,7 +181,7 @@ def panels(
     facet: dict[str, Any] = {"field": field, "type": "nominal", "title": None}
     if sort is not None:
         facet["sort"] = sort
-    spec = {"width": width, "height": height, "layer": layers}
+    spec = {"width": width, "height": height}
     return {"facet": facet, "columns": columns, "spec": spec, **more}
 
 

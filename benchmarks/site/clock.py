@@ -199,7 +199,7 @@ def figure(store: Store) -> Figure:
             },
         },
     ]
-    size = panels("panel", 1, layers, 460, {"step": 20}, padding=EVEN_PADDING)
+    size = panels("panel", 1, 460, {"step": 20}, padding=EVEN_PADDING)
     caption = (
         "What the ways of timing said about networks whose truth is known (the dashed line): thin "
         "lines hold 95 % of the measurements, thick ones half of them, the point is the median. "

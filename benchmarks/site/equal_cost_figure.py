@@ -43,8 +43,8 @@ def figure(store: Store) -> Figure:
         )
     fronts = [f"Pareto front by {word}: {', '.join(front(values, word))}" for word in words]
     alt = "; ".join([*(_said(v) for v in values if v["module"] != "none"), *fronts])
-    size = panels("cost", 2, _layers(values), 250, 300, words)
-    return Figure("equal-cost", caption, alt, values, [], size)
+    size = panels("cost", 2, 250, 300, words)
+    return Figure("equal-cost", caption, alt, values, _layers(values), size)
 
 
 def _begun(store: Store, which: Comparison, values: list[dict[str, Any]]) -> str:

@@ -87,7 +87,7 @@ def latency(store: Store) -> Figure:
             values.append({**words, "verdict": word, **display.cleaned(numbers)})
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("ratio", "latency, times the bare backbone", 1.0, sort)
-    size = panels("panel", 2, layers, 250, {"step": 22})
+    size = panels("panel", 2, 250, {"step": 22})
     caption = (
         "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
         f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."

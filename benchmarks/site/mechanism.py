@@ -201,7 +201,7 @@ def differences(store: Store) -> Figure:
     layers = intervals("difference", "difference in accuracy, points", 0.0, sort)
     shown = list(dict.fromkeys(v["panel"] for v in values))
     apart = {"scale": {"x": "independent"}}
-    size = panels("panel", 2, layers, 250, {"step": 22}, shown, resolve=apart)
+    size = panels("panel", 2, 250, {"step": 22}, shown, resolve=apart)
     start = "Preview, not a result. " if unfinished else ""
     caption = (
         f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "

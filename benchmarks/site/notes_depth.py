@@ -109,7 +109,7 @@ def figure(store: Store) -> Figure:
     line = {"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding}
     layers = [line, *paired.marks(shaped(encoding), "y")]
     titles = [b for b in depth.BUDGETS if any(v["budget"] == b for v in values)]
-    size = panels("budget", 2, layers, 230, 200, titles, padding=EVEN_PADDING)
+    size = panels("budget", 2, 230, 200, titles, padding=EVEN_PADDING)
     caption = (
         "Test accuracy by depth: what all networks of a panel have in common with the network of "
         "one hidden layer is written above it. Mean and 95 % interval over the seeds."
@@ -118,4 +118,4 @@ def figure(store: Store) -> Figure:
         f"{v['budget']}, {v['depth']} hidden, {v['kind']}: {display.percent(v['mean'])} %"
         for v in values
     )
-    return Figure("depth", caption, alt, values, [], size)
+    return Figure("depth", caption, alt, values, layers, size)

@@ -48,12 +48,12 @@ def boundaries(store: Store) -> Figure:
         values += [{"panel": panel, **one} for one in _areas(row["grid"])]
         values += [{"panel": panel, **one} for one in _points(row["points"])]
     titles = list(dict.fromkeys(v["panel"] for v in values))
-    size = panels("panel", 2, _map(), 240, 240, titles, padding=EVEN_PADDING)
+    size = panels("panel", 2, 240, 240, titles, padding=EVEN_PADDING)
     caption = (
         "The class that each network answers, by place, with some of the training points. Without "
         "an activation the borders are straight lines, whatever the optimiser. One seed."
     )
-    return Figure("spiral-boundaries", caption, "; ".join(said), values, [], size)
+    return Figure("spiral-boundaries", caption, "; ".join(said), values, _map(), size)
 
 
 def _map() -> list[dict[str, Any]]:
@@ -180,7 +180,7 @@ def calibration(store: Store) -> Figure:
         "color": nominal("what", kinds.values()),
     }
     layers = lines(encoding, 70)
-    size = panels("head", 2, layers, 230, 220, list(heads_of.HEADS), padding=EVEN_PADDING)
+    size = panels("head", 2, 230, 220, list(heads_of.HEADS), padding=EVEN_PADDING)
     caption = (
         "Share of test images that are right, and mean of the largest output, over training. A "
         "calibrated network would have both on one line."

@@ -189,7 +189,7 @@ def cases(store: Store) -> Figure:
         },
     ]
     titles = [f"{depth} hidden layers" for depth in bench.DEPTHS]
-    size = panels("panel", 3, layers_, 180, 240, titles, padding=EVEN_PADDING)
+    size = panels("panel", 3, 180, 240, titles, padding=EVEN_PADDING)
     caption = (
         "Every network: what the gradient does on its way back before training, and the training "
         "accuracy after it, means over the seeds. Left of the first dashed line gradients vanish, "

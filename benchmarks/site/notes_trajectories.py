@@ -134,7 +134,7 @@ def paths(store: Store) -> Figure:
             "encoding": encoding,
         },
     ]
-    size = panels("panel", 2, layers, 260, 170, titles, padding=EVEN_PADDING)
+    size = panels("panel", 2, 260, 170, titles, padding=EVEN_PADDING)
     caption = (
         f"The first {trajectories.STEPS} steps through a ravine from the left, with lines of equal "
         "height; the minimum is in the middle of the smallest one. The height of a panel is "
