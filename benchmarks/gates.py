@@ -71,7 +71,7 @@ def behind(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     frame = counts_and_time(store)
     used = {*zip(frame["backbone"], frame["arm"], strict=True)}
     used |= {(backbone, "none") for backbone in frame["backbone"]}
-    settings = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
+    settings = tables.latency_settings(store, device="cpu", threads=1)
     found = [tables.latency_table(store, s).assign(backbone=s["backbone"]) for s in settings]
     timed = pd.concat(found).assign(device="cpu")
     counted = tables.with_arm(tables.ok(store.table("cost")))
@@ -88,10 +88,8 @@ def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
     counted = {(row.backbone, row.arm): row for row in tables.records(costs)}
     found: list[dict[str, Any]] = []
     why: dict[tuple[str, str], str] = {}
-    for setting in tables.latency_settings(store, device="cpu"):
+    for setting in tables.latency_settings(store, device="cpu", threads=1):
         backbone = setting["backbone"]
-        if setting["threads"] != 1:
-            continue
         table = tables.latency_table(store, setting).dropna(subset="status")
         for row in tables.records(table[table["arm"] != "none"]):
             pair = (backbone, row.arm)

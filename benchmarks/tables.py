@@ -39,6 +39,11 @@ def records(rows: pd.DataFrame) -> list[Any]:
     return list(rows.itertuples())
 
 
+def by_arm(rows: pd.DataFrame) -> dict[str, Any]:
+    """The records of rows that have each arm once, by arm."""
+    return {row.arm: row for row in records(rows)}
+
+
 def ok(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that were measured."""
     return rows[rows["status"] == "ok"]
@@ -109,7 +114,7 @@ def cost_table(store: Store, backbone: str) -> pd.DataFrame:
     """One row an arm of a backbone: parameters, multiply-adds, element-wise work, fvcore."""
     rows = cost_rows(store)
     rows = rows[rows["backbone"] == backbone]
-    return _by_arm(rows, ["image_size", *(c.name for c in benchmarks()["cost"].columns)])
+    return _every_arm(rows, ["image_size", *(c.name for c in benchmarks()["cost"].columns)])
 
 
 def pixels(table: pd.DataFrame) -> str:
@@ -135,7 +140,10 @@ def reference(rows: pd.DataFrame, backbone: str) -> str:
 
 
 def latency_settings(
-    store: Store, machine: str | None = None, device: str | None = None
+    store: Store,
+    machine: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
 ) -> list[dict[str, Any]]:
     """The settings with a module that have rows on one machine; equal settings may share a table.
 
@@ -145,6 +153,8 @@ def latency_settings(
     rows = rows[rows["module"] != "none"]
     rows = one_machine(rows if device is None else rows[rows["device"] == device], machine)
     found = rows[[*SETTING, "machine"]].drop_duplicates()
+    if threads is not None:
+        found = found[found["threads"].eq(threads).fillna(False)]
     return [dict(zip(found.columns, values, strict=True)) for values in found.itertuples(False)]
 
 
@@ -163,7 +173,7 @@ def latency_table(store: Store, setting: dict[str, Any]) -> pd.DataFrame:
     rows = with_arm(store.table("latency"))
     for name, value in setting.items():
         rows = rows[(rows[name] == value).fillna(False) if pd.notna(value) else rows[name].isna()]
-    return _by_arm(rows, [c.name for c in benchmarks()["latency"].columns])
+    return _every_arm(rows, [c.name for c in benchmarks()["latency"].columns])
 
 
 def noise_floor(table: pd.DataFrame) -> str:
@@ -223,7 +233,7 @@ def failures(store: Store) -> pd.DataFrame:
     return rows.sort_values("measured_at", kind="stable", ignore_index=True)[kept]
 
 
-def _by_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _every_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     order = in_order([*MODULES, *rows["arm"]])
     latest = rows.sort_values("measured_at", kind="stable").drop_duplicates("arm", keep="last")
     kept = ["benchmark", "backbone", "module", *columns, "status", "reason", "measured_at"]

@@ -195,7 +195,7 @@ def sources(store: Store, name: str) -> str:
 def _table(store: Store, which: Comparison, name: str) -> str:
     chosen = FAMILIES[name]
     rows = ablated.rows(store, which, chosen)
-    to_default = {row.arm: row for row in tables.records(ablated.against_default(rows, chosen))}
+    to_default = tables.by_arm(ablated.against_default(rows, chosen))
     metric = line_top1(PRINTED[name]["none"]).metric
     alone = ablated.options(rows).empty  # the main table has the verdict on the default
     tests = (

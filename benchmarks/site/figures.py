@@ -69,9 +69,7 @@ def latency(store: Store) -> Figure:
     """Latency ratios with intervals on one thread of a processor, a panel a backbone."""
     values: list[dict[str, Any]] = []
     absent: dict[tuple[str, str], list[str]] = {}
-    for setting in tables.latency_settings(store, device="cpu"):
-        if setting["threads"] != 1:
-            continue
+    for setting in tables.latency_settings(store, device="cpu", threads=1):
         backbone = setting["backbone"]
         panel = f"{backbone}, batch {setting['batch_size']}, {setting['image_size']} px"
         for row in tables.latency_table(store, setting).to_dict("records"):

@@ -41,7 +41,7 @@ def accuracy(store: Store) -> str:
     if not both:
         return absent("The same trainings on a GPU")
     judged = {d: compare.accuracy_table(store, which) for d, which in both.items()}
-    by_arm = {d: {row.arm: row for row in tables.records(frame)} for d, frame in judged.items()}
+    by_arm = {device: tables.by_arm(frame) for device, frame in judged.items()}
     wide = _top1(store, both)
     heads = [Head("Module", number=False)]
     heads += [Head(f"Difference, {name}", "top-1, points [95 %]") for name in DEVICES.values()]

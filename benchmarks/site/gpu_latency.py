@@ -52,7 +52,7 @@ def places(store: Store) -> str:
         fed = f"batch of {one.setting['batch_size']} at {one.setting['image_size']} px"
         about = f"{one.backbone}, {fed}"
         heads += [Head("µs a place", about), Head("Places", one.backbone)]
-    columns = [{row.arm: row for row in tables.records(_a_place(store, one))} for one in found]
+    columns = [tables.by_arm(_a_place(store, one)) for one in found]
     body = []
     for arm in tables.in_order(arm for column in columns for arm in column):
         rows = [column.get(arm) for column in columns]
@@ -187,7 +187,7 @@ def _timed(store: Store) -> list[dict[str, Timed]]:
     By device; a processor may be missing.
     """
     gpu = tables.latency_settings(store, device="cuda")
-    cpu = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
+    cpu = tables.latency_settings(store, device="cpu", threads=1)
     order = {how: i for i, how in enumerate(ON_GPU)}
     gpu.sort(key=lambda s: order.get((s["layout"], s["precision"]), len(order)))
     found = []

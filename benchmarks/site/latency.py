@@ -99,7 +99,7 @@ def lines(
 ) -> list[tuple[Entry, ...]]:
     """A line an arm: by each form, its entry in each frame."""
     arms = tables.in_order(arm for frame in frames for arm in frame["arm"])
-    columns = [{row.arm: row for row in tables.records(frame)} for frame in frames]
+    columns = [tables.by_arm(frame) for frame in frames]
     return [
         (Entry(arm), *(form(column.get(arm)) for form in forms for column in columns))
         for arm in arms

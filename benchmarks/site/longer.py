@@ -37,7 +37,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     short = short[short["recipe"] == RECIPE]
     arms = tables.in_order([*MODULES, *short["arm"], *rows["arm"]])
     before, frame = (compare.judged(part, expected=arms) for part in (short, rows))
-    first = {row.arm: row for row in tables.records(before)}
+    first = tables.by_arm(before)
     heads = (
         Head("Module", number=False),
         Head("Made for it", number=False),

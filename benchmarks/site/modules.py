@@ -99,7 +99,7 @@ Timed = list[tuple[dict[str, Any], pd.DataFrame]]
 
 def _timed(store: Store) -> Timed:
     """The settings of one thread of a processor with what was timed in each."""
-    settings = [s for s in tables.latency_settings(store, device="cpu") if s["threads"] == 1]
+    settings = tables.latency_settings(store, device="cpu", threads=1)
     return [(s, tables.latency_table(store, s).dropna(subset="status")) for s in settings]
 
 
