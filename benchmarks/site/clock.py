@@ -147,7 +147,10 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
                 value(display.rounded, getattr(row, name), row.status)
                 for name in ("within", "slower", "same", "faster", "cannot_tell")
             ),
-            estimate(display.ratio, *(getattr(row, name) for name in SPREAD), "", row.status),
+            estimate(
+                *(display.ratio, row.ratio_median, row.ratio_q025, row.ratio_q975, ""),
+                status=row.status,
+            ),
             value(display.tenth, row.measurement_s, row.status),
         )
         for row in tables.records(rows)
