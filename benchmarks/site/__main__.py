@@ -59,7 +59,6 @@ from benchmarks.site import (
     seeds,
     segmentation,
     suite,
-    suites,
     throughput,
 )
 from benchmarks.site.charts import SCHEMES, Figure
@@ -110,7 +109,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "reruns-pairs": reruns.pairs,
     "failures": failures.failures,
     "complete": complete.complete,
-    "suites": suites.suites,
+    "suites": complete.suites,
     "columns": columns.columns,
     "cite": citing.in_words,
     "cite-bibtex": citing.bibtex,

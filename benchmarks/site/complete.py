@@ -1,9 +1,9 @@
-"""How much of what the suite `cpu` trains is there: runs with a row, of those that are planned."""
+"""The suites, and how much of what `cpu` trains is there: runs with a row, of those planned."""
 
 from __future__ import annotations
 
 from benchmarks import display
-from benchmarks.cells import Cell, Selection, benchmarks
+from benchmarks.cells import SUITES, Cell, Selection, benchmarks
 from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.origin import all_rows
 from benchmarks.store import Store
@@ -20,6 +20,13 @@ TRAINED = {
     "rates": "Peaks of the learning rate",
 }
 """The benchmarks that compare trained arms, as people call them."""
+
+
+def suites(store: Store) -> str:
+    """The suites by name; the same for every store."""
+    heads = [Head(title, number=False) for title in ("Suite", "What it measures", "Device")]
+    body = [[Entry(s.name), Entry(s.description), Entry(s.device)] for s in SUITES.values()]
+    return table("Suites", "", heads, body, "Options add to a suite or narrow it, see below.")
 
 
 def complete(store: Store) -> str:
