@@ -35,6 +35,9 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 15.0
 """How long a stopped command may take to end before another signal ends it as it is."""
 
+NARROWING = ("suite", "only", "module", "backbone", "device")
+"""Options that select what is measured."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
@@ -141,7 +144,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         if not options.power:
             raise ValueError("--effect was given without --power, which it is for: add --power")
     if options.power:
-        _require_no_selection(options)
+        why = "it looks at every comparison that the tables hold"
+        _require_none_of(NARROWING, options, "plan --power", why)
         store = Store(options.results)
         _look_for_folder(store)
         print(budget.text(store, options.effect), end="")
@@ -174,13 +178,13 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _require_no_selection(options: argparse.Namespace) -> None:
-    narrowing = ("suite", "only", "module", "backbone", "device")
-    given = [f"--{name}" for name in narrowing if getattr(options, name)]
+def _require_none_of(
+    names: Sequence[str], options: argparse.Namespace, what: str, why: str
+) -> None:
+    given = [f"--{name}" for name in names if getattr(options, name)]
     if given:
         raise ValueError(
-            f"plan --power was asked for with {' and '.join(given)}, but it looks at every "
-            "comparison that the tables hold; leave these options out"
+            f"{what} was asked for with {' and '.join(given)}, but {why}; leave these options out"
         )
 
 
@@ -245,7 +249,8 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
             "--rows was asked for with --stale, which takes one row of each arm; leave one out"
         )
     if options.key:
-        _require_keys_alone(options)
+        why = "a key names its row by itself"
+        _require_none_of((*NARROWING, "rows", "stale"), options, "--key", why)
     want = _selection(options)
     _check_names(want)
     store = Store(options.results)
@@ -278,16 +283,6 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         left = len(runner.plan(want, store, only=options.only).stale)
         console.print(f"{left} trained rows are stale (run --stale measures them again)")
     return 1 if differ else 0
-
-
-def _require_keys_alone(options: argparse.Namespace) -> None:
-    others = ("suite", "only", "module", "backbone", "device", "rows", "stale")
-    given = [f"--{name}" for name in others if getattr(options, name)]
-    if given:
-        raise ValueError(
-            f"--key was asked for with {' and '.join(given)}, but a key names its row by itself; "
-            "leave these options out"
-        )
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
