@@ -19,7 +19,7 @@ from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 
-ADJUSTED = paired.ADJUSTED.replace("lines of the table", "modules that its device trained")
+ADJUSTED = paired.adjusted("all modules that its device trained")
 
 
 def twins(store: Store) -> dict[str, Comparison]:

@@ -26,8 +26,7 @@ FAMILIES = {
 }
 """The modules that each page of a paper shows."""
 
-
-ADJUSTED = paired.ADJUSTED.replace("lines of the table", "modules of the comparison")
+ADJUSTED = paired.adjusted("all modules of the comparison")
 
 OVERVIEW = "resnet50"
 """The backbone of the table that has all modules."""

@@ -30,7 +30,7 @@ Made = Mapping[str, pd.DataFrame]
 
 NOTHING = Entry(display.MISSING)
 
-ADJUSTED = "an interval is of one line alone, a verdict is adjusted for the same on all tasks"
+ADJUSTED = paired.adjusted("the same on all tasks")
 OF_CONSTANT = "that of a constant for the constants and gates of its task"
 
 NAMED = {f"{arm}, {task}": (task, arm) for task, about in TASKS.items() for arm in about.named}

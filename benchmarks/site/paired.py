@@ -12,8 +12,13 @@ from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.site.html import OFF_SCALE, Entry, estimate, runs, value
 from benchmarks.store import Store
 
-ADJUSTED = "an interval is of one line alone, a verdict is adjusted for all lines of the table"
-"""Why a table may say that there is no measurable difference beside an interval without zero."""
+
+def adjusted(lines: str) -> str:
+    """Why there may be no measurable difference beside an interval without zero."""
+    return f"an interval is of one line alone, a verdict is adjusted for {lines}"
+
+
+ADJUSTED = adjusted("all lines of the table")
 
 LESS = "a less b: the accuracy of a minus that of b"
 """What the names of lines say that compare two arms."""
@@ -25,7 +30,7 @@ ADJUSTED_MARKS = (
 )
 """Beneath a figure with intervals."""
 
-ADJUSTED_BY_COLUMN = ADJUSTED.replace("the table", "its column")
+ADJUSTED_BY_COLUMN = adjusted("all lines of its column")
 """The same of a table whose columns are families of their own."""
 
 
