@@ -94,7 +94,7 @@ def grid(store: Store) -> str:
                 paired.percent(mine),
                 value(display.percent, tables.ok(mine)["accuracy"].min()),
                 _reached(tables.ok(mine)["reached"]),
-                value(paired.power, mine["gradient"].mean()),
+                value(paired.power_of_ten, mine["gradient"].mean()),
                 *paired.rate_and_seeds(mine),
             )
         )

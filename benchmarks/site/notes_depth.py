@@ -80,7 +80,7 @@ def _line(name: str, rows: pd.DataFrame, against: Entry) -> tuple[Entry, ...]:
         paired.percent(rows),
         against,
         paired.percent(rows, "train_accuracy"),
-        value(paired.power, rows["gradient"].mean()),
+        value(paired.power_of_ten, rows["gradient"].mean()),
         value(display.whole, rows["width"].max()),
         value(display.whole, rows["params"].max()),
         value(display.whole, rows["steps"].mean()),

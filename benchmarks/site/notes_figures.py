@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from benchmarks import activations as depth
-from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
+from benchmarks.activations import ACTIVATIONS as STACKED
+from benchmarks.calibration import EPOCHS, HEADS
 from benchmarks.site.charts import (
     EVEN_PADDING,
     SHAPES,
@@ -145,7 +145,7 @@ def activations(store: Store) -> Figure:
         mean = display.clean(mine["accuracy"].mean())
         layers_ = int(str(recipe).split()[0])
         values.append({"activation": ACTIVATIONS[str(name)], "depth": layers_, "accuracy": mean})
-    names = [ACTIVATIONS[name] for name in depth.ACTIVATIONS]
+    names = [ACTIVATIONS[name] for name in STACKED]
     encoding = {
         "x": axis("depth", "hidden layers", "ordinal", axis={"labelAngle": 0}),
         "y": axis("accuracy", "training accuracy, mean over the seeds", scale={"domain": [0, 1]}),
@@ -168,8 +168,8 @@ def calibration(store: Store) -> Figure:
     rows = tables.ok(rows_of(store, "calibration"))
     kinds = {"accuracy": "accuracy", "confidence": "confidence"}
     values = []
-    for head in heads_of.HEADS:
-        for epochs in heads_of.EPOCHS:
+    for head in HEADS:
+        for epochs in EPOCHS:
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == f"{epochs} epochs")]
             for column, words in kinds.items() if len(mine) else ():
                 mean = display.clean(mine[column].mean())
@@ -180,7 +180,7 @@ def calibration(store: Store) -> Figure:
         "color": nominal("what", kinds.values()),
     }
     layers = lines(encoding, 70)
-    size = panels("head", 2, 230, 220, list(heads_of.HEADS), padding=EVEN_PADDING)
+    size = panels("head", 2, 230, 220, list(HEADS), padding=EVEN_PADDING)
     caption = (
         "Share of test images that are right, and mean of the largest output, over training. A "
         "calibrated network would have both on one line."

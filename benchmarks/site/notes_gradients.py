@@ -21,7 +21,7 @@ from benchmarks.site.charts import (
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.notes_trained import ACTIVATIONS
 from benchmarks.site.origin import origin
-from benchmarks.site.paired import change, differences, percent, power, rows_of
+from benchmarks.site.paired import change, differences, percent, power_of_ten, rows_of
 from benchmarks.store import Store
 
 INITS = {"default": "PyTorch default", "xavier": "Xavier", "he": "He"}
@@ -92,7 +92,7 @@ def told_apart(store: Store) -> str:
         body.append(
             (
                 Entry(network(variant)),
-                value(power, ratio),
+                value(power_of_ten, ratio),
                 percent(shallow, "train"),
                 percent(deep, "train"),
                 change(deep, shallow, "train"),
@@ -137,8 +137,8 @@ def _link(store: Store, link: str, rows: pd.DataFrame) -> str:
 
 def _columns(rows: pd.DataFrame) -> tuple[Entry, ...]:
     return (
-        value(power, rows["error_ratio"].mean()),
-        value(power, rows["weight_ratio"].mean()),
+        value(power_of_ten, rows["error_ratio"].mean()),
+        value(power_of_ten, rows["weight_ratio"].mean()),
         value(lambda lr: f"{lr:g}", rows["lr"].max()),
         percent(rows, "train"),
         percent(rows, "test"),
@@ -199,7 +199,7 @@ def cases(store: Store) -> Figure:
         "numbers are not drawn."
     )
     alt = "; ".join(
-        f"{v['network']}, {v['panel']}: {power(v['ratio'])}, {display.percent(v['train'])} %"
+        f"{v['network']}, {v['panel']}: {power_of_ten(v['ratio'])}, {display.percent(v['train'])} %"
         for v in values
     )
     return Figure("gradients", caption, alt, values, layers_, size)
@@ -217,7 +217,7 @@ def layers(store: Store) -> Figure:
             continue
         series = pd.DataFrame([text.split() for text in mine["errors"]]).astype(float)
         means = (series.sub(series[depth], axis=0)).mean()
-        said.append(f"{network(variant)}: {power(means[0])} before the first hidden layer")
+        said.append(f"{network(variant)}: {power_of_ten(means[0])} before the first hidden layer")
         for layer in range(0, depth + 1, 2):
             ratio = display.clean(means[layer])
             values.append({"network": network(variant), "layer": layer, "ratio": ratio})

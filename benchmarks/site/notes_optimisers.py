@@ -93,10 +93,10 @@ def rates(store: Store) -> str:
 
 def figures(store: Store) -> list[Figure]:
     """Accuracy by rate, and losses over training."""
-    return [widths(store), speeds(store)]
+    return [by_rate(store), losses(store)]
 
 
-def widths(store: Store) -> Figure:
+def by_rate(store: Store) -> Figure:
     """Held-out accuracy by rate, a line a rule."""
     rows = tables.ok(rows_of(store, "optimisers"))
     values = []
@@ -131,7 +131,7 @@ def _lines(encoding: dict[str, Any]) -> list[dict[str, Any]]:
     return [line, points]
 
 
-def speeds(store: Store) -> Figure:
+def losses(store: Store) -> Figure:
     """Training loss by epoch, each rule at its best rate."""
     rows = rows_of(store, "optimisers")
     values = []

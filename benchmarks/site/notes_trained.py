@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import activations as depth
-from benchmarks import calibration as heads_of
 from benchmarks import display, tables
 from benchmarks import spiral as bench
+from benchmarks.activations import DEPTHS, HIGHEST
+from benchmarks.calibration import EPOCHS, HEADS, TRAINED_ON
 from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.notes import number
 from benchmarks.site.origin import origin
@@ -107,8 +107,8 @@ def activations(store: Store) -> str:
         Head("Bend far outside", "largest"),
     )
     body = []
-    for name in depth.ACTIVATIONS:
-        for layers in depth.DEPTHS:
+    for name, words in ACTIVATIONS.items():
+        for layers in DEPTHS:
             recipe = display.many(layers, "hidden layer")
             mine = rows[(rows["variant"] == name) & (rows["recipe"] == recipe)]
             if mine.empty:
@@ -116,7 +116,7 @@ def activations(store: Store) -> str:
             done = tables.ok(mine)
             body.append(
                 (
-                    Entry(f"{ACTIVATIONS[name]}, {recipe}"),
+                    Entry(f"{words}, {recipe}"),
                     mean(mine, "accuracy", most=1),
                     mean(mine, "fresh_accuracy", most=1),
                     value(number, done["off_affine"].max()),
@@ -138,7 +138,7 @@ def _bend(found: pd.Series) -> Entry:
 
 
 def _degree(found: Any) -> str:
-    return f"above {depth.HIGHEST}" if int(found) > depth.HIGHEST else str(int(found))
+    return f"above {HIGHEST}" if int(found) > HIGHEST else str(int(found))
 
 
 def calibration(store: Store) -> str:
@@ -155,14 +155,14 @@ def calibration(store: Store) -> str:
     )
     columns = ("accuracy", "confidence", "ece", "temperature", "ece_cooled")
     body = []
-    for head in heads_of.HEADS:
-        for epochs in heads_of.EPOCHS:
+    for head in HEADS:
+        for epochs in EPOCHS:
             recipe = f"{epochs} epochs"
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == recipe)]
             if len(mine):
                 entries = [mean(mine, column, display.percent) for column in columns]
                 done = len(tables.ok(mine))
                 body.append((Entry(f"{head}, {recipe}"), *entries, runs(done, len(mine) - done)))
-    note = f"LeNet on {heads_of.TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"
+    note = f"LeNet on {TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"
     places = origin(store, rows, "calibration")
     return table("Confidence and accuracy over training", note, heads, body, places)

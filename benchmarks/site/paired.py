@@ -178,7 +178,7 @@ def rate_and_seeds(rows: pd.DataFrame) -> tuple[Entry, Entry]:
     return value(lambda lr: f"{lr:g}", rows["lr"].max()), runs(seeds)
 
 
-def power(number: float) -> str:
+def power_of_ten(number: float) -> str:
     """A power of ten with its sign: ``+0.3``."""
     text = f"{display.clean(number):+.1f}"
     return "0.0" if float(text) == 0 else display.signed(text)

@@ -24,7 +24,7 @@ PAIRS = {
     "alexnet-dropout": (notes_alexnet.dropout_figure, notes_alexnet.data),
     "depth": (notes_depth.figure, notes_depth.budgets),
     "gradients": (notes_gradients.cases, notes_gradients.everything),
-    "optimisers-rates": (notes_optimisers.widths, notes_optimisers.rates),
+    "optimisers-rates": (notes_optimisers.by_rate, notes_optimisers.rates),
     "calibration": (notes_figures.calibration, notes_trained.calibration),
     "spiral-accuracy": (notes_figures.spiral, notes_trained.spiral),
     "activations": (notes_figures.activations, notes_trained.activations),
