@@ -116,6 +116,7 @@ def test_attention_is_compared_with_the_mean_of_the_map_in_a_family_of_its_own(s
 def test_heads_and_classes_are_means_over_the_seeds(store):
     text = segmentation.heads(store)
     assert ">31.12<" in row_of(text, "FCN") or ">31.13<" in row_of(text, "FCN")
+    assert "without a value: 10" in row_of(text, "eca")
     pam = row_of(text, "PAM")
     assert ">0.500<" in pam and "[\N{MINUS SIGN}0.500, +0.500]" in pam
     assert ">none<" in row_of(text, "FCN")

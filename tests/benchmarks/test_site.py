@@ -113,6 +113,11 @@ def test_tables_are_accessible(fragments):
         assert all(b["tabindex"] == "0" and b["aria-label"] for b in boxes), name
 
 
+def test_a_table_without_rows_is_a_sentence():
+    made = table("a & b", "note", (Head("Module", number=False),), [], "origin")
+    assert made == '<p class="absent">a &amp; b: not measured.</p>\n'
+
+
 def test_text_from_rows_is_escaped():
     heads = (Head("Module", number=False), Head("Value"))
     made = table("a & b", "", heads, [(Entry("<script>"), value(str, 1, "<b>"))], "")
