@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import breakdown as profile
-from benchmarks import display, gates, tables
+from benchmarks import display, gates, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.site.attention import TIMM, by_words
 from benchmarks.site.charts import (
     EVEN_PADDING,
+    MARKS,
     Figure,
     axis,
     dashed,
@@ -40,15 +41,27 @@ def speed(store: Store) -> Figure:
                 times = display.clean(getattr(row, column) / row.floor_ms)
                 panel = f"{row.recipe}, {row.layout}"
                 values.append({"arm": row.arm, "form": form, "panel": panel, "times": times})
+    drawn = list(values)
+    noisy = rows[rows["verdict"] == stats.NOISY]
+    for row in tables.records(noisy) if drawn else ():
+        panel = f"{row.recipe}, {row.layout}"
+        values.append({"arm": row.arm, "panel": panel, "noisy": "too noisy to rank"})
     forms = list(FORMS.values())
     scale = {"domain": forms, "range": ["circle", "square", "diamond"]}
     legend = {"title": None, "orient": "top"}
+    arm = axis("arm", None, "nominal", sort=list(MODULES))
     layers = [
         dashed("x", datum=1.0),
         {
+            "mark": {"type": "text", "align": "left", "dx": 8, "fontStyle": "italic"},
+            "transform": [{"filter": "isValid(datum.noisy)"}],
+            "encoding": {"y": arm, "x": {"datum": 1.0}, "text": {"field": "noisy"}},
+        },
+        {
             "mark": {"type": "point", "filled": True, "size": 90},
+            "transform": [{"filter": "isValid(datum.times)"}],
             "encoding": {
-                "y": axis("arm", None, "nominal", sort=list(MODULES)),
+                "y": arm,
                 "x": axis(
                     "times",
                     "time, times the bare passes",
@@ -66,12 +79,11 @@ def speed(store: Store) -> Figure:
         f"Time of a module by itself over that of the bare passes over memory{fed}, one thread. "
         "The axis is logarithmic."
     )
-    noisy = len(rows) - len(gates.quiet(rows))
-    left_out = f"Not drawn: {noisy} settings of {len(rows)}, too noisy to rank."
-    gap = left_out if noisy else Figure.gap
-    if noisy:
+    left_out = f"Not drawn: {len(noisy)} settings of {len(rows)}, too noisy to rank."
+    gap = left_out if len(noisy) else Figure.gap
+    if len(noisy):
         caption += f" {left_out}"
-    words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in values)
+    words = (f"{v['panel']}, {v['arm']}, {v['form']}: {v['times']:.1f}" for v in drawn)
     alt = f"Times: {'; '.join(words)}"
     return Figure("attention-speed", caption, alt, values, layers, size, gap)
 
@@ -125,7 +137,7 @@ def counts(store: Store) -> Figure:
         for row in frame.to_dict("records")
         for column, words in gates.COUNTS.items()
     ]
-    legend = module_legend(values)
+    legend = {**MARKS, **module_legend(values)}
     layers = [
         {
             "mark": {"type": "point", "filled": True, "size": 70},

@@ -65,6 +65,9 @@ ABOVE = {"title": None, "orient": "top", "columnPadding": 40}
 LONG_NAMES = {**ABOVE, "columns": 3, "labelLimit": 260}
 """The same of more names than have room in one line."""
 
+MARKS = {**ABOVE, "columns": 5, "columnPadding": 14}
+"""The same of modules, in lines that a phone shows."""
+
 WIDTH = 300
 """A chart with a column of verdicts, px: no wider than a phone."""
 

@@ -10,7 +10,15 @@ import pandas as pd
 from benchmarks import compare, display, equal_cost, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
-from benchmarks.site.charts import CANNOT_TELL, Figure, axis, module_legend, module_scale, panels
+from benchmarks.site.charts import (
+    CANNOT_TELL,
+    MARKS,
+    Figure,
+    axis,
+    module_legend,
+    module_scale,
+    panels,
+)
 from benchmarks.site.equal_cost import WORDS, by_arm, channels, preview
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -43,7 +51,8 @@ def figure(store: Store) -> Figure:
         )
     fronts = [f"Pareto front by {word}: {', '.join(front(values, word))}" for word in words]
     alt = "; ".join([*(_said(v) for v in values if v["module"] != "none"), *fronts])
-    size = panels("cost", 2, 250, 300, words)
+    apart = {"axis": {"x": "independent"}}  # an odd panel leaves no axis without a panel
+    size = panels("cost", 2, 250, 300, words, resolve=apart)
     return Figure("equal-cost", caption, alt, values, _layers(values), size)
 
 
@@ -128,7 +137,7 @@ def _times(spent: pd.Series, arm: str) -> float:
 
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
-    legend = module_legend(values)
+    legend = {**MARKS, **module_legend(values)}
     scale = {"type": "log", "nice": False, "padding": 10}
     x = axis("times", "times none", scale=scale, axis={"values": list(TICKS), "format": "~g"})
     # A reader's font may be wider than the one that was measured.

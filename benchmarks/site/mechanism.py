@@ -165,7 +165,7 @@ def scenes(store: Store) -> Figure:
             "field": "task",
             "type": "nominal",
             "sort": sort,
-            "axis": {"title": None, "ticks": False, "domain": False},
+            "axis": {"title": None, "ticks": False, "domain": False, "labelPadding": 10},
         },
     }
     image = {"type": "image", "width": SIDE, "height": SIDE, "smooth": False}
@@ -179,6 +179,7 @@ def scenes(store: Store) -> Figure:
         },
     ]
     size = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}, "padding": EVEN_PADDING}
+    size["view"] = {"stroke": None}
     caption = (
         "Test scenes of each task and their labels. The channels of a noisy image are drawn beside "
         "and below each other."

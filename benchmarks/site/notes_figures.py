@@ -110,7 +110,7 @@ def spiral(store: Store) -> Figure:
                 numbers = {"mean": mine.mean(), "low": mine.min(), "high": mine.max()}
                 numbers = {k: display.clean(v) for k, v in numbers.items()}
                 values.append({"rule": rule(recipe), "activation": words, **numbers})
-    x = axis("mean", "training accuracy", scale={"zero": False})
+    x = axis("mean", "training accuracy", scale={"zero": False}, axis={"labelFlush": False})
     rules = [rule(name) for name in bench.OPTIMISERS]
     place = {
         "y": axis("rule", None, "nominal", sort=rules),
