@@ -57,13 +57,13 @@ def shapes() -> Figure:
             },
         }
     ]
-    size = panels("panel", 2, layers, 230, 220, list(panels_), padding=EVEN_PADDING)
+    size = panels("panel", 2, 230, 220, list(panels_), padding=EVEN_PADDING)
     caption = (
         "Activations and their slopes, from the formulas. The slopes of tanh and of the logistic "
         "function vanish to both sides, that of ReLU is zero or one."
     )
     alt = "Far from zero tanh and the logistic function are flat; ReLU and the square grow."
-    return Figure("activation-shapes", caption, alt, values, [], size)
+    return Figure("activation-shapes", caption, alt, values, layers, size)
 
 
 def temperatures() -> Figure:
@@ -92,9 +92,9 @@ def temperatures() -> Figure:
         }
     ]
     titles = [f"T = {t:g}" for t in TEMPERATURES]
-    size = panels("panel", 3, layers, 150, 170, titles, padding=EVEN_PADDING)
+    size = panels("panel", 3, 150, 170, titles, padding=EVEN_PADDING)
     caption = (
         "Softmax of the same four logits at three temperatures, from the formula. The order stays, "
         "the distances shrink as the temperature rises."
     )
-    return Figure("softmax-temperature", caption, "; ".join(said), values, [], size)
+    return Figure("softmax-temperature", caption, "; ".join(said), values, layers, size)
