@@ -18,6 +18,9 @@ COUNTS = {"macs_share": "multiply-adds", "bytes_share": "bytes moved"}
 
 MOVED = ("elementwise_bytes", "matmul_bytes")
 
+COUNTED = ("cost", "widths", "nets")
+"""The tables of costs; none has a backbone of another."""
+
 
 def of_one_machine(store: Store, name: str) -> pd.DataFrame:
     """The rows of a benchmark of modules by themselves, larger maps first, papers' order."""
@@ -74,7 +77,7 @@ def behind(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     settings = tables.latency_settings(store, device="cpu", threads=1)
     found = [tables.latency_table(store, s).assign(backbone=s["backbone"]) for s in settings]
     timed = pd.concat(found).assign(device="cpu")
-    counted = tables.with_arm(tables.ok(store.table("cost")))
+    counted = _costs(store)
     here, there = (
         rows[[pair in used for pair in zip(rows["backbone"], rows["arm"], strict=True)]]
         for rows in (timed, counted)
@@ -84,7 +87,7 @@ def behind(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
     """The frame of `counts_and_time`, and why another pair of backbone and arm is not in it."""
-    costs = tables.with_arm(tables.ok(store.table("cost")))
+    costs = _costs(store)
     counted = {(row.backbone, row.arm): row for row in tables.records(costs)}
     found: list[dict[str, Any]] = []
     why: dict[tuple[str, str], str] = {}
@@ -117,6 +120,11 @@ def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
     numbers = ["macs_share", "bytes_share", "ratio", "ratio_low", "ratio_high"]
     frame = pd.DataFrame(found, columns=["backbone", "arm", *numbers, "verdict"])
     return frame.astype(dict.fromkeys(numbers, "float64")), why
+
+
+def _costs(store: Store) -> pd.DataFrame:
+    every = pd.concat([store.table(name) for name in COUNTED], ignore_index=True)
+    return tables.with_arm(tables.ok(every))
 
 
 def _counts(row: Any) -> list[float]:

@@ -240,7 +240,9 @@ def counts(store: Store) -> str:
         for row in tables.records(frame)
     ]
     timed, counted = gates.behind(store)
-    places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
+    places = (
+        f"{origin(store, counted, *gates.COUNTED)}<br>Latency: {origin(store, timed, 'latency')}"
+    )
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
     return table("Counts beside times", note, heads, body, places)
 
@@ -269,7 +271,9 @@ def count_ranks(store: Store) -> str:
         for row in tables.records(gates.by_backbone(frame))
     ]
     timed, counted = gates.behind(store)
-    places = f"{origin(store, counted, 'cost')}<br>Latency: {origin(store, timed, 'latency')}"
+    places = (
+        f"{origin(store, counted, *gates.COUNTED)}<br>Latency: {origin(store, timed, 'latency')}"
+    )
     note = "relative to the bare backbone; one thread; a rank correlation of one is the same order"
     return table("Which count orders the times", note, heads, body, places)
 

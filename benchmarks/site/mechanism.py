@@ -178,8 +178,8 @@ def scenes(store: Store) -> Figure:
             "encoding": {**encoding, "text": {"field": "label"}},
         },
     ]
-    size = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}, "padding": EVEN_PADDING}
-    size["view"] = {"stroke": None}
+    steps = {"width": {"step": SIDE + 24}, "height": {"step": SIDE + 26}}
+    size: dict[str, Any] = {**steps, "padding": EVEN_PADDING, "view": {"stroke": None}}
     caption = (
         "Test scenes of each task and their labels. The channels of a noisy image are drawn beside "
         "and below each other."

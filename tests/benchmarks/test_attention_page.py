@@ -245,6 +245,7 @@ def test_whole_networks_have_a_column_a_setting(tmp_path):
 
 KNOWN = {"counts.pairs", "counts.backbones", "speed.processes"}
 KNOWN |= {f"passes.{mode}.{what}" for mode in PASSES for what in ("read", "written")}
+KNOWN |= {f"networks.{name}" for name in ("builds", "most", "floor")}
 
 
 def test_without_rows_the_facts_say_not_measured(tmp_path):
