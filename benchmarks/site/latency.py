@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
+from benchmarks.fresh import KEEPING
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -40,7 +41,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
     body = lines(frames, time, _milliseconds)
     first = settings[0]
-    note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px"
+    note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px{kept(frames)}"
     places = places_of(store, frames, first["device"])
     where = "" if first["device"] == "cpu" else " on a GPU"
     return table(f"Latency of {backbone}{where}", note, heads, body, places)
@@ -58,7 +59,7 @@ def threads(store: Store) -> str:
         words = f"{setting['backbone']}, {_short(setting)}"
         heads.append(Head(words, f"noise floor {tables.noise_floor(frame)}"))
     body = lines(without_none(frames), time)
-    note = "times the bare backbone [95 %]; one image at inference"
+    note = f"times the bare backbone [95 %]; one image at inference{kept(frames)}"
     places = places_of(store, frames, "cpu")
     return table("Times by backbone and threads", note, heads, body, places)
 
@@ -75,7 +76,7 @@ def added(store: Store) -> str:
     bare = [frame.set_index("arm")["latency_ms"].get("none") for frame in frames]
     pairs = zip(bare, without_none(frames), strict=True)
     body = lines([frame.assign(bare_ms=one) for one, frame in pairs], _added)
-    note = "(ratio - 1) times the bare backbone's milliseconds, taken as exact"
+    note = f"(ratio - 1) times the bare backbone's milliseconds, taken as exact{kept(frames)}"
     places = places_of(store, frames, "cpu")
     return table("Time that a module adds", note, heads, body, places)
 
@@ -110,6 +111,13 @@ def places_of(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
     """Where the rows of latency tables come from, and the load of the machine."""
     rows = pd.concat(frames, ignore_index=True).assign(device=device)
     return f"{_load(rows)}{origin(store, rows, 'latency')}"
+
+
+def kept(frames: Iterable[pd.DataFrame]) -> str:
+    """``, memory kept`` where all processes kept the memory that they freed, else nothing."""
+    settings = [text for frame in frames for text in frame["malloc"].dropna()]
+    held = settings and all(name in text for text in settings for name in KEEPING)
+    return ", memory kept" if held else ""
 
 
 def _load(rows: pd.DataFrame) -> str:
