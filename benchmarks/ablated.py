@@ -31,10 +31,8 @@ def comparisons(store: Store) -> list[Comparison]:
 
 def every_row(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
     """The rows of a family's arms, its default and the bare backbone, those of older code too."""
-    shared = pairing.every_row(store, which)
-    own = pairing.every_row(store, which, "ablation")
-    both = shared[shared["arm"].isin(["none", family.module])], own[own["arm"].isin(family.names)]
-    return pd.concat(both, ignore_index=True)
+    arms = ("none", family.module, *family.names)
+    return pairing.of(pairing.beside(store, "accuracy", "ablation", arms, family.names), which)
 
 
 def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
@@ -44,12 +42,6 @@ def rows(store: Store, which: Comparison, family: Family) -> pd.DataFrame:
     """
     found = every_row(store, which, family)
     return pairing.chosen(store, found, which, reference=family.module)
-
-
-def left_out(store: Store, which: Comparison, family: Family) -> int:
-    """How many rows of a family are of older code."""
-    found = every_row(store, which, family)
-    return len(found) - len(pairing.current(found, family.module))
 
 
 def options(rows: pd.DataFrame) -> pd.DataFrame:

@@ -75,9 +75,7 @@ def comparisons(store: Store) -> list[Comparison]:
 
 def every_row(store: Store, which: Comparison) -> pd.DataFrame:
     """The rows of controls and of what they are compared with, those of older code too."""
-    found = [pairing.every_row(store, which, name) for name in ("accuracy", "controls")]
-    both = pd.concat(found, ignore_index=True)
-    return both[both["arm"].isin(ARMS)]
+    return pairing.of(pairing.beside(store, "accuracy", "controls", ARMS, NAMES), which)
 
 
 def rows(store: Store, which: Comparison) -> pd.DataFrame:

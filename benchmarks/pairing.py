@@ -7,7 +7,7 @@ what the pairs show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -126,11 +126,28 @@ def named_rows(store: Store, name: str) -> pd.DataFrame:
 
 def every_row(store: Store, which: Comparison, name: str = "accuracy") -> pd.DataFrame:
     """The rows of a comparison, those of older code and of every machine included."""
-    rows = named_rows(store, name)
+    return of(named_rows(store, name), which)
+
+
+def of(rows: pd.DataFrame, which: Comparison) -> pd.DataFrame:
+    """Those of some rows that are of a comparison."""
     for field in FIELDS:
         value = getattr(which, field)
         rows = rows[rows[field].isna() if value is None else (rows[field] == value).fillna(False)]
     return rows
+
+
+def beside(
+    store: Store, shared: str, name: str, arms: Collection[str], own: Collection[str]
+) -> pd.DataFrame:
+    """Rows of ``arms``: those that are a table's ``own`` from it alone, others from ``shared``.
+
+    A reader may have trained one of its own arms for the shared table too.
+    """
+    parts = [named_rows(store, table) for table in (shared, name)]
+    wanted = [set(arms) - set(own), set(arms) & set(own)]
+    kept = [rows[rows["arm"].isin(arm)] for rows, arm in zip(parts, wanted, strict=True)]
+    return pd.concat(kept, ignore_index=True)
 
 
 def current(rows: pd.DataFrame, reference: str = "none") -> pd.DataFrame:
@@ -150,10 +167,9 @@ def current(rows: pd.DataFrame, reference: str = "none") -> pd.DataFrame:
     return rows[kept.astype(bool)]
 
 
-def left_out(store: Store, which: Comparison, name: str = "accuracy") -> int:
-    """How many rows of a comparison are of older code."""
-    rows = every_row(store, which, name)
-    return len(rows) - len(current(rows))
+def left_out(rows: pd.DataFrame, reference: str = "none") -> int:
+    """How many of the rows of a comparison are of older code."""
+    return len(rows) - len(current(rows, reference))
 
 
 def accuracy_rows(

@@ -126,7 +126,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     if table["verdict"].eq(stats.TOO_FEW).any():
         needed = stats.seeds_needed(int(table["pairs"].notna().sum()))
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
-    old = pairing.left_out(store, which)
+    old = pairing.left_out(pairing.every_row(store, which))
     if old:
         console.print(f"{display.many(old, 'row')} of older code left out.")
     console.print()

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks import pairing
 from benchmarks.ablation import SUITE
 from benchmarks.cells import Cell, Selection
-from benchmarks.controls import ARMS, HALF, QUARTER, RESCALED
+from benchmarks.controls import ARMS, HALF, NAMES, QUARTER, RESCALED
 from benchmarks.mechanism import RECIPE, Mechanism
 from benchmarks.store import Store
 
@@ -36,9 +36,6 @@ def rows(store: Store, task: str, arms: Collection[str] = ARMS) -> pd.DataFrame:
 
     Or those of other ``arms`` of the task, controls among them.
     """
-    found = []
-    for name in ("mechanism", "task_controls"):
-        mine = pairing.named_rows(store, name)
-        found.append(mine[(mine["data"] == task) & (mine["recipe"] == RECIPE)])
-    both = pd.concat(found, ignore_index=True)
-    return pairing.one_a_seed(store, pairing.current(both[both["arm"].isin(list(arms))]), task)
+    found = pairing.beside(store, "mechanism", "task_controls", arms, NAMES)
+    found = found[(found["data"] == task) & (found["recipe"] == RECIPE)]
+    return pairing.one_a_seed(store, pairing.current(found), task)

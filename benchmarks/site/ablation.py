@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import ablated, compare, display, power, tables
+from benchmarks import ablated, compare, display, pairing, power, tables
 from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
@@ -235,7 +235,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
             )
         )
     title = f"{chosen.title}, {which.title}"
-    old = ablated.left_out(store, which, chosen)
+    old = pairing.left_out(ablated.every_row(store, which, chosen), chosen.module)
     note = about(rows, which, chosen, old)
     return table(title, note, heads, body, origin(store, rows, "accuracy", "ablation"))
 

@@ -28,7 +28,7 @@ def about(store: Store, which: Comparison, name: str = "accuracy") -> str:
     """
     rows = pairing.accuracy_rows(store, which, name=name)
     words = how(rows, which)
-    words += older(pairing.left_out(store, which, name))
+    words += older(pairing.left_out(pairing.every_row(store, which, name)))
     words += paired.across_none(rows)
     if name == "accuracy" and pairing.retired(which):
         words.append("an earlier recipe, which no suite trains any more")

@@ -57,7 +57,7 @@ def _tables(store: Store, family: str) -> str:
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         start = compare.preview_words(frame, which, frame["arm"].tolist())
         every = _of(controls.every_row(store, which), family)
-        apart = older(len(every) - len(pairing.current(every)))
+        apart = older(pairing.left_out(every))
         apart += paired.across(rows, FAMILIES[family].values())
         note = after(start, ", ".join([*how(rows, which), *apart]))
         places = origin(store, rows, "accuracy", "controls")

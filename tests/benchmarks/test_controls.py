@@ -177,6 +177,25 @@ def test_the_page_tells_a_start_from_a_gate(store):
     assert frame["p_holm"].min() == pytest.approx(6 * 2 / 2**SEEDS)
 
 
+def test_the_same_arm_that_a_reader_has_trained_stays_out(store, tmp_path):
+    """`accuracy` and `mechanism` train what a reader asks for: a control too."""
+    asked = Selection("cpu", modules=(HALF,))
+    before = page.constants(store), page.summary(store)
+    for cell in Accuracy().cells(asked):
+        if cell.variant:
+            trial.append(store, cell, values(cell, 9.0))
+    assert (page.constants(store), page.summary(store)) == before
+    tasks = Store(tmp_path / "tasks")
+    for cell in (*Mechanism().cells(Selection("cpu")), *TaskControls().cells(Selection("cpu"))):
+        if cell.data == "mark" and (cell.module, cell.variant) in (("none", ""), HALF):
+            trial.append(tasks, cell, values(cell, 0.0))
+    before = page.constants_on_tasks(tasks)
+    for cell in Mechanism().cells(asked):
+        if cell.variant:
+            trial.append(tasks, cell, values(cell, 9.0))
+    assert page.constants_on_tasks(tasks) == before
+
+
 def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
     few = Store(tmp_path / "few")
     for cell in Accuracy().cells(Selection("cpu")):
