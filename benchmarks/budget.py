@@ -70,11 +70,7 @@ class Family:
     @property
     def differences(self) -> dict[str, list[float]]:
         """Points for every seed that both arms of a line finished, line by line."""
-        found = {
-            name: compare.paired_differences(self.rows, self.value, other).get(one, [])
-            for name, (one, other) in self.pairs.items()
-        }
-        return {name: values for name, values in found.items() if values}
+        return compare.differences(self.rows, self.pairs, self.value)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Below the seeds that a verdict takes a comparison is a preview, and says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,10 @@ from benchmarks.store import Store
 
 FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 """Pairs below which no interval is shown: no outcome of so few can be told from chance."""
+
+SAID = ("pairs", "difference", "low", "high", "bca_low", "bca_high", "p_holm", "ahead")
+SAID += ("could_show",)
+"""The numbers of `said`."""
 
 
 def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
@@ -97,37 +101,80 @@ def judged(
     An arm of ``expected`` that has no rows has a line all the same. ``reference`` is the arm that
     the others are less.
     """
-    differences = paired_differences(rows, reference=reference)
-    verdicts = verdicts_of(differences)
     alike = correlations(rows, reference)
-    table = []
+    other = rows[rows["arm"] == reference]
+    lines = []
     for name in tables.in_order([*expected, *rows["arm"]]):
         mine = rows[rows["arm"] == name]
-        done, failed = tables.ok(mine), tables.failed(mine)
-        words = ", ".join(sorted(set(failed["status"]))) or display.MISSING
-        entry: dict[str, Any] = {
-            "arm": name,
-            "seeds": len(done),
-            "failed": len(failed),
-            "no_value": words,
-            "gap": "no seed in common" if len(done) else words,
-            "top1": done["top1"].mean() if len(done) else None,
-            "top1_sd": done["top1"].std() if len(done) > 1 else None,
-            "params": done["params"].iloc[0] if len(done) else None,
-            "correlation": alike.get(name),
+        done = tables.ok(mine)
+        top1 = done["top1"].astype("float64")
+        means = {
+            "top1": top1.mean(),
+            "top1_sd": top1.std(),
+            "correlation": alike.get(name, math.nan),
         }
-        if name in verdicts:
-            entry |= said(verdicts[name], differences[name], len(verdicts))
-        table.append(entry)
-    plain = ("arm", "seeds", "failed", "verdict", "gap", "no_value")
-    numbers = ("top1", "top1_sd", "pairs", "difference", "low", "high", "bca_low", "bca_high")
-    numbers += ("p_holm", "ahead", "could_show", "params", "correlation")
-    frame = pd.DataFrame(table, columns=[*plain, *numbers])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+        params = float(done["params"].iloc[0]) if len(done) else math.nan
+        lines.append({"arm": name, **runs(mine, other), **means, "params": params})
+    return family(lines, paired_differences(rows, reference=reference))
+
+
+def judge(
+    rows: pd.DataFrame,
+    pairs: Mapping[str, tuple[str, str]],
+    title: Callable[[str, str], str],
+    measure: str = "top1",
+) -> pd.DataFrame:
+    """One line a pair of arms, as `judged`, with the pair's ``key``.
+
+    ``pairs`` has an arm and what it is less, by key; they are one family for Holm's correction.
+    """
+    by_arm = {arm: rows[rows["arm"] == arm] for pair in pairs.values() for arm in pair}
+    lines = [
+        {"key": key, "arm": title(one, other), "module": one.split()[0]}
+        | runs(by_arm[one], by_arm[other])
+        for key, (one, other) in pairs.items()
+    ]
+    return family(lines, differences(rows, pairs, measure), "key")
+
+
+def differences(
+    rows: pd.DataFrame, pairs: Mapping[str, tuple[str, str]], measure: str = "top1"
+) -> dict[str, list[float]]:
+    """Points for every seed that both arms of a pair finished, by key, of pairs with such seeds."""
+    found = {
+        key: paired_differences(rows, measure, other).get(one, [])
+        for key, (one, other) in pairs.items()
+    }
+    return {key: values for key, values in found.items() if values}
+
+
+def runs(mine: pd.DataFrame, other: pd.DataFrame | None = None) -> dict[str, Any]:
+    """How many runs of an arm have a value, how many have none, and words for what is not there.
+
+    ``no_value`` is for a mean, ``gap`` for a difference to the runs of ``other``.
+    """
+    done, failed = tables.ok(mine), tables.failed(mine)
+    words = ", ".join(sorted(set(failed["status"]))) or display.MISSING
+    gap = words if other is None or done.empty or other.empty else "no seed in common"
+    return {"seeds": len(done), "failed": len(failed), "no_value": words, "gap": gap}
+
+
+def family(
+    lines: Sequence[Mapping[str, Any]], differences: Mapping[str, Sequence[float]], key: str = "arm"
+) -> pd.DataFrame:
+    """The lines of a table with `said` of those that have differences, by their ``key``.
+
+    They are one family for Holm's correction.
+    """
+    verdicts = verdicts_of(differences)
+    words = {n: said(one, differences[n], len(verdicts)) for n, one in verdicts.items()}
+    found = [{**line, **words.get(line[key], {})} for line in lines]
+    frame = pd.DataFrame(found, columns=[*lines[0], "verdict", *SAID])
+    return frame.astype(dict.fromkeys(SAID, "float64"))
 
 
 def said(paired: stats.Paired, differences: Sequence[float], family: int) -> dict[str, Any]:
-    """What the pairs of one arm say, as the columns of `judged`; ``family`` arms are corrected for.
+    """What the pairs of one arm say, as columns of `family`; ``family`` arms are corrected for.
 
     There is no interval below `FEWEST_FOR_INTERVAL` pairs.
     """

@@ -112,16 +112,8 @@ def table(store: Store, which: Comparison) -> pd.DataFrame:
     wide = tables.ok(trained).pivot(index="seed", columns="arm", values="top1").astype("float64")
     arms = tables.in_order(name for name in [*MODULES, *wide] if name not in CURVE)
     runs = _runs(trained)
-    found = [
-        line | runs.get(line["arm"], {"seeds": 0, "failed": 0})
-        for kind in COSTS
-        for line in _of_kind(kind, spent[kind], wide, arms)
-    ]
-    words = ("cost", "arm", "verdict", "gap", "seeds", "failed")
-    numbers = ("times", "curve", "pairs", "difference", "low", "high", "bca_low", "bca_high")
-    numbers += ("p_holm", "ahead", "could_show")
-    frame = pd.DataFrame(found, columns=[*words, *numbers])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    frames = [compare.family(*_of_kind(kind, spent[kind], wide, arms, runs)) for kind in COSTS]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _runs(trained: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -136,14 +128,19 @@ def _runs(trained: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _of_kind(
-    kind: str, spent: pd.Series, wide: pd.DataFrame, arms: Sequence[str]
-) -> list[dict[str, Any]]:
-    """The rows of `table` of one kind of cost; ``wide`` holds accuracies by seed and arm."""
+    kind: str,
+    spent: pd.Series,
+    wide: pd.DataFrame,
+    arms: Sequence[str],
+    runs: dict[str, dict[str, int]],
+) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
+    """Lines and differences of one kind of cost; ``wide`` holds accuracies by seed and arm."""
     spent = spent.dropna()
     bare = [name for name in CURVE if name in spent and name in wide]
     lines, pairs = [], {}
     for arm in arms:
         line: dict[str, Any] = {"cost": kind, "arm": arm, "gap": display.MISSING}
+        line |= {"times": np.nan, "curve": np.nan, **runs.get(arm, {"seeds": 0, "failed": 0})}
         lines.append(line)
         if arm not in spent or arm not in wide or len(bare) < 2 or "none" not in bare:
             continue
@@ -160,9 +157,4 @@ def _of_kind(
             continue
         line["curve"] = curve.mean()
         pairs[arm] = (both[arm] - curve).tolist()
-    judged = compare.verdicts_of(pairs)
-    for line in lines:
-        if line["arm"] in judged:
-            arm = line["arm"]
-            line |= compare.said(judged[arm], pairs[arm], len(judged))
-    return lines
+    return lines, pairs

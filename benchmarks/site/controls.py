@@ -33,7 +33,7 @@ FAMILIES: dict[str, Pairs] = {"constants": PAIRS, "rescaled": RESCALED_PAIRS}
 
 def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:
     """One line a pair: Holm's family is all of them."""
-    return paired.judge(rows, pairs, controls.title)
+    return compare.judge(rows, pairs, controls.title)
 
 
 def constants(store: Store) -> str:

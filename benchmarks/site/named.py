@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, controls, display, pairing, stats, tables, task_controls
+from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.cells import MODULES
 from benchmarks.controls import FACTORS, RESCALED
 from benchmarks.mechanism import TASKS
 from benchmarks.site import controls as site_controls
 from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
@@ -63,24 +63,35 @@ def rescaled_name(arm: str) -> str:
     return controls.name_of(tables.arm(*RESCALED[arm])) if arm in RESCALED else arm
 
 
-def against_none(made: Made) -> dict[str, stats.Paired]:
-    """Each module on the tasks that are made for it, less none: one family, by title."""
-    gaps = {}
-    for title, (task, arm) in NAMED.items():
-        found = compare.paired_differences(made[task], "top1").get(arm)
-        if found:
-            gaps[title] = found
-    return stats.paired(gaps) if gaps else {}
+def against_none(made: Made) -> pd.DataFrame:
+    """Each module on the tasks that are made for it, less none: one family, by title.
+
+    A line of every module and task, whether the task is made for it or not.
+    """
+    found = {
+        title: compare.paired_differences(made[task]).get(arm, [])
+        for title, (task, arm) in NAMED.items()
+    }
+    return _family(made, found)
 
 
-def against_modules(made: Made) -> dict[str, stats.Paired]:
+def against_modules(made: Made) -> pd.DataFrame:
     """The same less the mean of the modules that the task isn't made for."""
-    gaps = {}
-    for title, (task, arm) in NAMED.items():
-        found = against_others(made[task], arm, TASKS[task].named)
-        if found:
-            gaps[title] = found
-    return stats.paired(gaps) if gaps else {}
+    found = {
+        title: against_others(made[task], arm, TASKS[task].named)
+        for title, (task, arm) in NAMED.items()
+    }
+    return _family(made, found)
+
+
+def _family(made: Made, differences: Mapping[str, list[float]]) -> pd.DataFrame:
+    lines = [
+        {"arm": f"{arm}, {task}", **compare.runs(rows[rows["arm"] == arm])}
+        for task, rows in made.items()
+        for arm in MODULES
+    ]
+    there = {title: found for title, found in differences.items() if found}
+    return compare.family(lines, there).set_index("arm", drop=False)
 
 
 def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:
@@ -104,21 +115,8 @@ def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] 
 
 def preview(made: Made) -> str:
     """What the comparison of all modules with their tasks has to begin with."""
-    rows = pd.concat(list(made.values()))
-    lines = [
-        {
-            "arm": f"{arm}, {task}",
-            "seeds": len(tables.ok(mine)),
-            "failed": len(tables.failed(mine)),
-        }
-        for task, found in made.items()
-        for arm in MODULES
-        for mine in [found[found["arm"] == arm]]
-    ]
-    pairs = {line: float(found.n) for line, found in against_none(made).items()}
-    frame = pd.DataFrame(lines)
-    frame["pairs"] = frame["arm"].map(pairs)
-    return preview_of(frame, rows, frame["arm"].tolist())
+    frame = against_none(made)
+    return preview_of(frame, pd.concat(list(made.values())), frame["arm"].tolist())
 
 
 def named(store: Store) -> str:
@@ -149,7 +147,7 @@ def one_by_one(store: Store) -> dict[str, str]:
     )
     found = {}
     for line, (task, arm) in NAMED.items():
-        (alone, among), (alone_freed, among_freed) = ([f.get(line) for f in pair] for pair in both)
+        (alone, among), (alone_freed, among_freed) = ([f.loc[line] for f in pair] for pair in both)
         lines = [
             (f"{arm} less none", alone),
             (f"{arm} less the mean of other modules", among),
@@ -157,13 +155,12 @@ def one_by_one(store: Store) -> dict[str, str]:
         ]
         if arm in FACTORS:
             lines.insert(2, (f"{rescaled_name(arm)} less none", alone_freed))
-        body = [(Entry(name), _paired(one), _seeds(one)) for name, one in lines]
+        body = [_compared(name, one) for name, one in lines]
         words, parts = [*starts], [made[task], freed[task]]
         if arm in FACTORS:
             constant, start, rows = site_controls.constant_on(store, task, arm)
             parts.append(rows)
-            pairs = value(display.whole, constant.pairs)
-            body.insert(2, (Entry(constant.arm), paired.difference(constant), pairs))
+            body.insert(2, _compared(constant.arm, constant))
             words.append(start)
         title = f"{arm} on the task {task}: {TASKS[task].question}"
         if all(part.empty for part in parts):
@@ -178,8 +175,8 @@ def one_by_one(store: Store) -> dict[str, str]:
     return found
 
 
-def _seeds(found: stats.Paired | None) -> Entry:
-    return NOTHING if found is None else value(display.whole, found.n)
+def _compared(name: str, row: Any) -> tuple[Entry, Entry, Entry]:
+    return Entry(name), paired.difference(row), value(display.whole, row.pairs)
 
 
 def _table(store: Store, title: str, made: Made, names: Mapping[str, str]) -> str:
@@ -199,9 +196,9 @@ def _table(store: Store, title: str, made: Made, names: Mapping[str, str]) -> st
     )
     body = []
     for line, (task, arm) in NAMED.items():
-        pairs = among[line].n if line in among else 0
-        compared = _paired(alone.get(line)), _paired(among.get(line))
-        lost = _lost(made[task]) if line in among else ""
+        pairs = int(among["pairs"].fillna(0)[line])
+        compared = (paired.difference(family.loc[line]) for family in (alone, among))
+        lost = _lost(made[task]) if pairs else ""
         own = tables.ok(made[task][made[task]["arm"] == arm])["top1"].astype(float)
         best = best_other(made[task], TASKS[task].named)
         body.append(
@@ -227,12 +224,3 @@ def _lost(rows: pd.DataFrame) -> str:
     failed = tables.failed(rows[rows["arm"].isin(MODULES)])["arm"].value_counts()
     words = [f"{arm} {failed[arm]}" for arm in MODULES if arm in failed]
     return f"without a value: {', '.join(words)}" if words else ""
-
-
-def _paired(found: stats.Paired | None) -> Entry:
-    if found is None:
-        return NOTHING
-    ends: tuple[Any, Any] = (found.low, found.high)
-    if found.n < compare.FEWEST_FOR_INTERVAL:
-        ends = (None, None)
-    return estimate(display.points, found.mean, *ends, found.verdict)

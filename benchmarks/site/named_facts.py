@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
@@ -33,23 +33,26 @@ def facts(store: Store) -> dict[str, str]:
     made, freed = as_published(store), with_gates_rescaled(store)
     whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
     found: dict[str, str] = dict.fromkeys(whole, display.NOT_YET)
-    alone, among = against_none(made), against_modules(made)
-    freed_alone, freed_among = against_none(freed), against_modules(freed)
-    if alone:
+    alone, among, freed_alone, freed_among = (
+        family(rows).dropna(subset="verdict")
+        for rows in (made, freed)
+        for family in (against_none, against_modules)
+    )
+    if len(alone):
         start = preview(made)
         what = "pairs of a task and a module that it is made for, compared with none"
-        words = [verdict_counts([one.verdict for one in alone.values()], what)]
-        if among:
-            verdicts = [one.verdict for one in among.values()]
-            words.append(verdict_counts(verdicts, f"pairs, compared with {WEAK}"))
+        words = [verdict_counts(alone["verdict"].tolist(), what)]
+        if len(among):
+            against = f"pairs, compared with {WEAK}"
+            words.append(verdict_counts(among["verdict"].tolist(), against))
         words += [*_beyond(made), *_ahead_of_best(made, str)]
         found["mechanism.summary"] = after(start, " ".join(words), ". ")
-        published = _which(alone, ahead(alone, among), str)
+        published = _which(alone.index, ahead(alone, among), str)
         found["mechanism.ahead"] = after(start, f"As published: {published}.", ". ")
-    if freed_among:
+    if len(freed_among):
         start = preview(freed)
         words = [
-            verdict_counts([one.verdict for one in family.values()], f"pairs, compared with {what}")
+            verdict_counts(family["verdict"].tolist(), f"pairs, compared with {what}")
             for family, what in (
                 (freed_alone, "none"),
                 (freed_among, "the mean of the other modules"),
@@ -58,22 +61,22 @@ def facts(store: Store) -> dict[str, str]:
         first = ahead(freed_alone, freed_among)
         both = [_on_task(line) for line in first]
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
-        which = f"With every gate rescaled: {_which(freed_among, first, rescaled_name)}."
+        which = f"With every gate rescaled: {_which(freed_among.index, first, rescaled_name)}."
         found["mechanism.ahead"] += f" {after(start, which, '. ')}"
         words += _ahead_of_best(freed, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
         turned = [line for line in first if line not in ahead(alone, among)]
         found["mechanism.both"] = after(start, _turned(store, turned), ". ")
     families = (alone, among), (freed_alone, freed_among)
-    starts = preview(made), preview(freed) if freed_alone else ""
+    starts = preview(made), preview(freed) if len(freed_alone) else ""
     return found | {
         f"mechanism.{task}.{arm}": _answer(store, line, families, starts)
         for line, (task, arm) in NAMED.items()
     }
 
 
-Families = tuple[Mapping[str, stats.Paired], Mapping[str, stats.Paired]]
-"""The comparisons with none and with the mean of the other modules, by title."""
+Families = tuple[pd.DataFrame, pd.DataFrame]
+"""What is judged of `against_none` and `against_modules`."""
 
 
 def _answer(
@@ -87,14 +90,14 @@ def _answer(
     arm = NAMED[line][1]
     rescaled = f"As {rescaled_name(arm)}" if arm in RESCALED else "With every gate rescaled"
     forms = dict(zip(("As published", rescaled), zip(families, starts, strict=True), strict=True))
-    there = {name: form for name, form in forms.items() if any(line in f for f in form[0])}
+    there = {name: form for name, form in forms.items() if any(line in f.index for f in form[0])}
     if not there:
         return display.NOT_YET
     parts = [
         after(start, f"{name}: {_against(line, family)}", ". ")
         for name, (family, start) in there.items()
     ]
-    whole = {name: form for name, form in there.items() if all(line in f for f in form[0])}
+    whole = {name: form for name, form in there.items() if all(line in f.index for f in form[0])}
     decide = [name for name in whole if arm in RESCALED or name == list(whole)[-1]]
     shown = [name for name in decide if line in ahead(*whole[name][0])]
     if shown:
@@ -108,17 +111,15 @@ def _answer(
 def _against(line: str, family: Families) -> str:
     """The comparisons of a line with none and with the mean of the others, as clauses."""
     to = ("none", "the mean of the other modules")
-    return ", ".join(
-        f"{_short(found[line]) if line in found else display.MISSING} compared with {what}"
-        for found, what in zip(family, to, strict=True)
-    )
+    words = (_short(f.loc[line]) if line in f.index else display.MISSING for f in family)
+    return ", ".join(f"{word} compared with {what}" for word, what in zip(words, to, strict=True))
 
 
-def _short(one: stats.Paired) -> str:
+def _short(row: Any) -> str:
     """A comparison with its mean and verdict and no more: ``lower by 3.27 points``."""
-    if one.verdict in ("higher", "lower"):
-        return f"{one.verdict} by {display.percent(abs(one.mean))} points"
-    return f"{one.verdict} ({display.points(one.mean)} points)"
+    if row.verdict in ("higher", "lower"):
+        return f"{row.verdict} by {display.percent(abs(row.difference))} points"
+    return f"{row.verdict} ({display.points(row.difference)} points)"
 
 
 def _but(store: Store, line: str) -> str:
@@ -143,12 +144,10 @@ def _tasks(names: list[str]) -> str:
     return " and ".join(f"*{name}*" for name in names)
 
 
-def ahead(*families: Mapping[str, stats.Paired]) -> list[str]:
+def ahead(*families: pd.DataFrame) -> list[str]:
     """The lines that are higher in every family: than none, than the mean of the others."""
     return [
-        line
-        for line in NAMED
-        if all(line in found and found[line].verdict == "higher" for found in families)
+        line for line in NAMED if all(found["verdict"].get(line) == "higher" for found in families)
     ]
 
 

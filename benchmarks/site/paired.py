@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, pairing, stats, tables
+from benchmarks import display, pairing, stats, tables
 from benchmarks.site.html import OFF_SCALE, Entry, estimate, runs, value
 from benchmarks.store import Store
 
@@ -70,7 +70,7 @@ def three(share: float) -> str:
 
 
 def difference(row: Any, reference: str = "none") -> Entry:
-    """The paired difference of a row of `compare.judged`, or the word in its place."""
+    """The paired difference of a row of `compare.family`, or the word in its place."""
     if row.arm == reference:
         return Entry(display.REFERENCE, 0.0)
     if not display.given(row.difference):
@@ -100,46 +100,8 @@ def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[flo
     return (both[0] - both[1]).dropna().tolist()
 
 
-def judge(
-    rows: pd.DataFrame,
-    pairs: Mapping[str, tuple[str, str]],
-    title: Callable[[str, str], str],
-    measure: str = "top1",
-) -> pd.DataFrame:
-    """One line a pair of arms, as `compare.judged`, with the pair's ``key``.
-
-    ``pairs`` has an arm and what it is less, by key; they are one family for Holm's correction.
-    """
-    by_arm = {arm: rows[rows["arm"] == arm] for pair in pairs.values() for arm in pair}
-    found = {
-        key: differences(by_arm[one], by_arm[other], measure) for key, (one, other) in pairs.items()
-    }
-    verdicts = stats.paired({key: values for key, values in found.items() if values})
-    lines = []
-    for key, (one, other) in pairs.items():
-        mine, done = by_arm[one], tables.ok(by_arm[one])
-        words = ", ".join(sorted(set(tables.failed(mine)["status"]))) or display.MISSING
-        line: dict[str, Any] = {
-            "key": key,
-            "arm": title(one, other),
-            "module": one.split()[0],
-            "seeds": len(done),
-            "failed": len(mine) - len(done),
-            "no_value": words,
-            "gap": "no seed in common" if len(done) and len(by_arm[other]) else words,
-        }
-        if key in verdicts:
-            line |= compare.said(verdicts[key], found[key], len(verdicts))
-        lines.append(line)
-    plain = ("key", "arm", "module", "seeds", "failed", "no_value", "gap", "verdict")
-    numbers = ("pairs", "difference", "low", "high", "bca_low", "bca_high")
-    numbers += ("p_holm", "ahead", "could_show")
-    frame = pd.DataFrame(lines, columns=[*plain, *numbers])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
-
-
 def drawn(frame: pd.DataFrame, digits: int = 9, **more: Any) -> list[dict[str, Any]]:
-    """The values of a chart of differences: one a line of `judge` or `compare.judged` that has one.
+    """The values of a chart of differences: one a line of `compare.family` that has one.
 
     Numbers are rounded to ``digits``, as `display.clean` does; ``more`` is in every value.
     """

@@ -31,12 +31,12 @@ MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
     """One line a pair of heads: Holm's family is all of them."""
-    return paired.judge(rows, pairs_of(rows), title, measure)
+    return compare.judge(rows, pairs_of(rows), title, measure)
 
 
 def judge_controls(rows: pd.DataFrame) -> pd.DataFrame:
     """The same in mIoU of the pairs with heads that add the mean of the map: another family."""
-    return paired.judge(rows, CONTROLS, title, "miou")
+    return compare.judge(rows, CONTROLS, title, "miou")
 
 
 def preview(judged: pd.DataFrame, which: Comparison) -> str:

@@ -218,6 +218,18 @@ def test_an_arm_that_failed_in_every_run_is_not_called_unmeasured(tmp_path):
     assert table["gap"]["pam"] == "no seed in common" and table["gap"]["cam"] == "not measured"
 
 
+def test_without_the_bare_backbone_no_arm_lacks_a_seed_in_common(tmp_path):
+    store = Store(tmp_path)
+    trained(store, "se", 0, 90.0)
+    rows = pairing.accuracy_rows(store, FULL)
+    by_arm, by_pair = (
+        compare.judged(rows),
+        compare.judge(rows, {"se": ("se", "none")}, "{}{}".format),
+    )
+    for frame in (by_arm, by_pair):
+        assert frame.set_index("arm" if frame is by_arm else "key")["gap"]["se"] == "not measured"
+
+
 def test_what_a_suite_still_trains_comes_before_what_it_once_trained():
     (data, backbone, recipe) = ("fashion-mnist", BACKBONE, PLANS["cpu"][0].recipe)
     now = Comparison(data, backbone, recipe)

@@ -143,7 +143,7 @@ def test_a_run_without_a_value_stands_beneath_the_table(store):
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
     """Three comparisons: Holm multiplies the smallest p by three."""
     made = named.as_published(store)
-    (alone,) = (found for title, found in named.against_none(made).items() if "coord" in title)
+    alone = named.against_none(made).loc["coord, position"]
     by_itself = stats.paired({"coord": [3.0] * SEEDS})["coord"]
     assert alone.p_holm == pytest.approx(3 * by_itself.p_holm)
     assert named.preview(made) == BEGUN, "tasks and modules of the plan were not begun"
