@@ -6,7 +6,7 @@ Below the seeds that a verdict takes a comparison is a preview, and says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -187,7 +187,7 @@ def said(paired: stats.Paired, differences: Sequence[float], family: int) -> dic
     return found
 
 
-def preview_words(table: pd.DataFrame, which: Comparison, plan: Sequence[str] = MODULES) -> str:
+def preview_words(table: pd.DataFrame, which: Comparison, plan: Iterable[str] = MODULES) -> str:
     """What a comparison that is no result has to begin with; "" for a result.
 
     ``table`` is its `accuracy_table`, or has ``pairs`` alone; ``plan`` are the lines that the suite
@@ -206,20 +206,20 @@ def preview_words(table: pd.DataFrame, which: Comparison, plan: Sequence[str] = 
     return "Preview, not a result: so few epochs" if which.preview else ""
 
 
-def _runs(table: pd.DataFrame, plan: Sequence[str]) -> pd.Series:
+def _runs(table: pd.DataFrame, plan: Iterable[str]) -> pd.Series:
     """`begun` of a table that has runs."""
     if "seeds" not in table:
         return pd.Series(dtype=int)
     return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]), plan)
 
 
-def begun(runs: pd.Series, plan: Sequence[str]) -> pd.Series:
+def begun(runs: pd.Series, plan: Iterable[str]) -> pd.Series:
     """The numbers of runs, one an arm, by which a table is complete or a preview.
 
     ``runs`` is indexed by arm. Where at least two arms of ``plan`` have runs they are those of the
     plan, an arm without any included; else those of every arm that has some, a reader's own.
     """
-    ours = runs[runs.index.isin(plan)]
+    ours = runs[runs.index.isin(list(plan))]
     return ours if (ours > 0).sum() > 1 else runs[runs > 0]
 
 

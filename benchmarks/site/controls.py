@@ -10,10 +10,10 @@ import pandas as pd
 from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.controls import FACTORS, PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
+from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import how, judged, judged_heads, older
 from benchmarks.site.html import Entry, Head, absent, table
-from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
@@ -36,6 +36,12 @@ def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:
     return compare.judge(rows, pairs, controls.title)
 
 
+def _begun(rows: pd.DataFrame, which: Comparison, family: str) -> tuple[pd.DataFrame, str]:
+    """`judge` of a family, and what a table of it has to begin with."""
+    frame = judge(rows, FAMILIES[family])
+    return frame, compare.preview_words(frame, which, frame["arm"])
+
+
 def constants(store: Store) -> str:
     """What a factor of a gate's size does, and what the gate does beyond it, by comparison."""
     return _tables(store, "constants")
@@ -53,9 +59,8 @@ def _tables(store: Store, family: str) -> str:
         rows = _of(controls.rows(store, which), family)
         if not _measured(rows, "controls"):
             continue
-        frame = judge(rows, FAMILIES[family])
+        frame, start = _begun(rows, which, family)
         body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
-        start = compare.preview_words(frame, which, frame["arm"].tolist())
         every = _of(controls.every_row(store, which), family)
         apart = older(pairing.left_out(every))
         apart += paired.across(rows, FAMILIES[family].values())
@@ -117,7 +122,7 @@ def _preview(frame: pd.DataFrame, rows: pd.DataFrame) -> str:
         return ""
     keys = CONSTANTS if CONSTANTS[0] in frame.index else RESCALED_PAIRS
     ours = frame[frame.index.isin(list(keys))]
-    return preview_of(ours, rows, ours["arm"].tolist())
+    return compare.preview_words(ours, pairing.among(rows)[0], ours["arm"])
 
 
 def constant_on(store: Store, task: str, gate: str) -> tuple[Any, str, pd.DataFrame]:
@@ -179,9 +184,8 @@ def facts(store: Store) -> dict[str, str]:
     found["controls.summary"] = summary(store) or display.NOT_YET
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
-        for family, pairs in FAMILIES.items():
-            frame = judge(_of(rows, family), pairs)
-            start = compare.preview_words(frame, which, frame["arm"].tolist())
+        for family in FAMILIES:
+            frame, start = _begun(rows, which, family)
             for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
                 key = row.key if family == "constants" else f"rescaled.{row.key}"
                 found[f"controls.{key}"] = of_arm(start, comparison(row))
@@ -192,19 +196,18 @@ def summary(store: Store) -> str:
     """In the first comparison constants against none, gates against them, rescaled gates; or ""."""
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
-        frame = judge(rows).set_index("key")
-        start = compare.preview_words(frame, which, frame["arm"].tolist())
+        frame, start = _begun(rows, which, "constants")
+        frame = frame.set_index("key")
         half, quarter = (tables.records(frame.loc[[key]])[0] for key in CONSTANTS)
         words = [f"{start}."] if start else []
         words.append(f"A constant 1/2 in place of a gate: {comparison(half)}.")
         words.append(f"A constant 1/4: {comparison(quarter)}.")
         gates = frame.drop(list(CONSTANTS))["verdict"].dropna().tolist()
         words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
-        freed = judge(_of(rows, "rescaled"), RESCALED_PAIRS)
+        freed, start = _begun(rows, which, "rescaled")
         verdicts = freed["verdict"].dropna().tolist()
         if verdicts:
             what = "gates rescaled so that they start as none does, compared with none"
-            start = compare.preview_words(freed, which, freed["arm"].tolist())
             words.append(after(start, verdict_counts(verdicts, what), ": "))
         return " ".join(words)
     return ""

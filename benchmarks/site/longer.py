@@ -11,7 +11,7 @@ from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table
-from benchmarks.site.mechanism import guessing, preview_of, training_loss
+from benchmarks.site.mechanism import guessing, training_loss
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after, comparison
@@ -59,7 +59,7 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
         )
         for row in tables.records(frame)
     ]
-    start = preview_of(frame, rows)
+    start = compare.preview_words(frame, pairing.among(rows)[0])
     words = [start] if start else []
     if len(done := tables.ok(rows)):
         words.append(guessing(done))
@@ -86,6 +86,6 @@ def _sentence(store: Store, task: str) -> str:
     compared = frame[frame["pairs"].notna() & frame["arm"].isin(TASKS[task].named)]
     if compared.empty:
         return display.MISSING
-    start = preview_of(frame, rows)
+    start = compare.preview_words(frame, pairing.among(rows)[0])
     said = "; ".join(f"{row.arm}: {comparison(row)}" for row in tables.records(compared))
     return after(start, said, ": ")

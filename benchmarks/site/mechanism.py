@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,6 @@ import pandas as pd
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, RECIPE, SIZES, TASKS, drawings
-from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
@@ -75,18 +73,9 @@ def _task(store: Store, task: str, rows: pd.DataFrame) -> str:
     return table(title, _about(rows, frame), heads, body, origin(store, rows, "mechanism"))
 
 
-def preview_of(frame: pd.DataFrame, rows: pd.DataFrame, plan: Sequence[str] = MODULES) -> str:
-    """What a table of ``rows`` with the column ``pairs`` has to begin with; "" for a result.
-
-    ``plan`` are the lines that the suite trains.
-    """
-    recipe = str(rows["recipe"].iloc[0]) if len(rows) else RECIPE
-    return compare.preview_words(frame, Comparison("", BACKBONE, recipe), plan)
-
-
 def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
     """How a task was trained, what guessing gives, how to read it; a preview begins with that."""
-    start = preview_of(frame, rows)
+    start = compare.preview_words(frame, pairing.among(rows)[0])
     words = [start] if start else []
     done = tables.ok(rows)
     if len(done):
@@ -196,7 +185,7 @@ def differences(store: Store) -> Figure:
         rows = pairing.task_rows(store, task)
         frame = compare.judged(rows)
         found = paired.drawn(frame, panel=f"{task}: made for {' and '.join(about.named)}")
-        unfinished |= bool(found and preview_of(frame, rows))
+        unfinished |= bool(found and compare.preview_words(frame, pairing.among(rows)[0]))
         values += found
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in accuracy, points", 0.0, sort)

@@ -20,7 +20,6 @@ from benchmarks.site import controls as site_controls
 from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, table, value
-from benchmarks.site.mechanism import preview_of
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -114,9 +113,9 @@ def best_other(rows: pd.DataFrame, named: tuple[str, ...]) -> tuple[str, float] 
 
 
 def preview(made: Made) -> str:
-    """What the comparison of all modules with their tasks has to begin with."""
-    frame = against_none(made)
-    return preview_of(frame, pd.concat(list(made.values())), frame["arm"].tolist())
+    """What the comparison of all modules with their tasks has to begin with; "" without rows."""
+    frame, found = against_none(made), pairing.among(pd.concat(list(made.values())))
+    return compare.preview_words(frame, found[0], frame["arm"]) if found else ""
 
 
 def named(store: Store) -> str:
@@ -139,7 +138,7 @@ def one_by_one(store: Store) -> dict[str, str]:
     """
     made, freed = as_published(store), with_gates_rescaled(store)
     both = [(against_none(rows), against_modules(rows)) for rows in (made, freed)]
-    starts = [preview(rows) for rows in (made, freed) if any(map(len, rows.values()))]
+    starts = [preview(rows) for rows in (made, freed)]
     heads = (
         Head("Compared", number=False),
         Head("Difference", "accuracy, points [95 %]"),

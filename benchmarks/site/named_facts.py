@@ -68,7 +68,7 @@ def facts(store: Store) -> dict[str, str]:
         turned = [line for line in first if line not in ahead(alone, among)]
         found["mechanism.both"] = after(start, _turned(store, turned), ". ")
     families = (alone, among), (freed_alone, freed_among)
-    starts = preview(made), preview(freed) if len(freed_alone) else ""
+    starts = preview(made), preview(freed)
     return found | {
         f"mechanism.{task}.{arm}": _answer(store, line, families, starts)
         for line, (task, arm) in NAMED.items()
