@@ -8,8 +8,8 @@ observed one, which ten pairs give to within a factor of about 0.7 to 1.8.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -28,6 +28,7 @@ from benchmarks import (
 )
 from benchmarks.ablation import FAMILIES
 from benchmarks.cells import MODULES
+from benchmarks.compare import Pairs
 from benchmarks.store import Store
 
 WANTED = 0.2
@@ -42,17 +43,17 @@ WANTED_COARSE = 1.0
 class Family:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
-    ``value`` is the column that is compared, in percent; ``name_of`` says how an arm is called;
+    ``value`` is the column that is compared, in percent; ``names`` says how an arm is called;
     ``wanted`` are the points that matter unless the reader names others; ``plan`` are the arms
     that the suite trains, whether they have rows or not.
     """
 
     title: str
     rows: pd.DataFrame
-    pairs: Mapping[str, tuple[str, str]]
+    pairs: Pairs
     plan: tuple[str, ...]
     value: str = "top1"
-    name_of: Callable[[str], str] = str
+    names: Mapping[str, str] = field(default_factory=dict)
     wanted: float = WANTED
 
     @property
@@ -139,23 +140,22 @@ def _comparisons(store: Store) -> Iterator[Family]:
 
 def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Family]:
     families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
-    for name, family in families.items():
-        arms = _arms(family.values())
-        pairs = {controls.title(*pair): pair for pair in family.values()}
-        mine = rows[rows["arm"].isin(arms)]
-        yield Family(name, mine, pairs, arms, name_of=controls.name_of, wanted=wanted)
+    for name, pairs in families.items():
+        yield _of_pairs(name, rows, pairs, pairs, names=controls.NAMES, wanted=wanted)
 
 
 def _heads(title: str, rows: pd.DataFrame) -> Iterator[Family]:
-    families = {
-        f"Segmentation, {title}, mIoU": (heads.pairs_of(rows), heads.PAIRS),
-        f"Segmentation, the mean of the map, {title}, mIoU": (heads.CONTROLS, heads.CONTROLS),
-    }
-    for name, (lines, planned) in families.items():
-        arms = _arms(lines.values())
-        pairs = {heads.title(*pair): pair for pair in lines.values()}
-        mine, plan = rows[rows["arm"].isin(arms)], _arms(planned.values())
-        yield Family(name, mine, pairs, plan, "miou", heads.name_of, WANTED_COARSE)
+    how: dict[str, Any] = {"value": "miou", "names": heads.NAMES, "wanted": WANTED_COARSE}
+    name, means = f"Segmentation, {title}, mIoU", heads.CONTROLS
+    yield _of_pairs(name, rows, heads.pairs_of(rows), heads.PAIRS, **how)
+    name = f"Segmentation, the mean of the map, {title}, mIoU"
+    yield _of_pairs(name, rows, means, means, **how)
+
+
+def _of_pairs(title: str, rows: pd.DataFrame, lines: Pairs, planned: Pairs, **how: Any) -> Family:
+    pairs = {compare.less(*pair, how["names"]): pair for pair in lines.values()}
+    mine = rows[rows["arm"].isin(_arms(lines.values()))]
+    return Family(title, mine, pairs, _arms(planned.values()), **how)
 
 
 def _arms(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ def lines(family: Family, wanted: float | None = None) -> list[Line]:
         of_reference[other] = max(needed, of_reference.get(other, 0))
     nothing = {"deviation": math.nan, "smallest": math.nan}
     for arm, needed in of_reference.items():
-        result.append(line(family.name_of(arm), arm, int(runs[arm]), needed, **nothing))
+        result.append(line(family.names.get(arm, arm), arm, int(runs[arm]), needed, **nothing))
     return result
 
 

@@ -6,7 +6,7 @@ Below the seeds that a verdict takes a comparison is a preview, and says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,9 @@ from benchmarks.store import Store
 
 FEWEST_FOR_INTERVAL = stats.seeds_needed(1)
 """Pairs below which no interval is shown: no outcome of so few can be told from chance."""
+
+Pairs = Mapping[str, tuple[str, str]]
+"""An arm and what it is less, by the name of their line."""
 
 SAID = ("pairs", "difference", "low", "high", "bca_low", "bca_high", "p_holm", "ahead")
 SAID += ("could_show",)
@@ -120,26 +123,30 @@ def judged(
 
 def judge(
     rows: pd.DataFrame,
-    pairs: Mapping[str, tuple[str, str]],
-    title: Callable[[str, str], str],
+    pairs: Pairs,
+    names: Mapping[str, str],
     measure: str = "top1",
 ) -> pd.DataFrame:
     """One line a pair of arms, as `judged`, with the pair's ``key``.
 
-    ``pairs`` has an arm and what it is less, by key; they are one family for Holm's correction.
+    All are one family for Holm's correction. ``names`` are those that people read in place of an
+    arm's own.
     """
     by_arm = {arm: rows[rows["arm"] == arm] for pair in pairs.values() for arm in pair}
     lines = [
-        {"key": key, "arm": title(one, other), "module": one.split()[0]}
+        {"key": key, "arm": less(one, other, names), "module": one.split()[0]}
         | runs(by_arm[one], by_arm[other])
         for key, (one, other) in pairs.items()
     ]
     return family(lines, differences(rows, pairs, measure), "key")
 
 
-def differences(
-    rows: pd.DataFrame, pairs: Mapping[str, tuple[str, str]], measure: str = "top1"
-) -> dict[str, list[float]]:
+def less(one: str, other: str, names: Mapping[str, str]) -> str:
+    """What a line with the difference of two arms is called."""
+    return f"{names.get(one, one)} less {names.get(other, other)}"
+
+
+def differences(rows: pd.DataFrame, pairs: Pairs, measure: str = "top1") -> dict[str, list[float]]:
     """Points for every seed that both arms of a pair finished, by key, of pairs with such seeds."""
     found = {
         key: paired_differences(rows, measure, other).get(one, [])

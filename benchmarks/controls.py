@@ -84,13 +84,3 @@ def rows(store: Store, which: Comparison) -> pd.DataFrame:
     A seed's rows are of one machine where they can be, see `pairing.accuracy_rows`.
     """
     return pairing.chosen(store, every_row(store, which), which)
-
-
-def name_of(arm: str) -> str:
-    """An arm as people read it."""
-    return NAMES.get(arm, arm)
-
-
-def title(one: str, other: str) -> str:
-    """What a line with their difference is called."""
-    return f"{name_of(one)} less {name_of(other)}"

@@ -49,17 +49,7 @@ def rows_of(store: Store, which: Comparison) -> pd.DataFrame:
     return pairing.accuracy_rows(store, which, name="segmentation")
 
 
-def name_of(arm: str) -> str:
-    """A head as people read it; any other module keeps its name."""
-    return NAMES.get(arm, arm)
-
-
 def pairs_of(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """`PAIRS`, and any other module in the slot against the head without attention."""
     others = [arm for arm in tables.in_order(rows["arm"]) if arm not in NAMES]
     return PAIRS | {arm: (arm, "none") for arm in others}
-
-
-def title(one: str, other: str) -> str:
-    """What a line with their difference is called."""
-    return f"{name_of(one)} less {name_of(other)}"

@@ -262,6 +262,16 @@ def judged_heads(value: str, other: str = "none") -> tuple[Head, ...]:
     )
 
 
+def of_pairs(
+    title: str, note: str, frame: pd.DataFrame, words: tuple[str, str], places: str
+) -> str:
+    """A table of `compare.judge`; ``words`` say what is compared in which measure, in percent."""
+    what, measure = words
+    heads = (Head(what, number=False), *judged_heads(measure, other=""))
+    body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
+    return table(title, f"{note}; {paired.ADJUSTED}", heads, body, places)
+
+
 def judged(row: Any) -> list[Entry]:
     """Difference, the bootstrap's ends, p, share of seeds ahead, what the seeds could have shown.
 

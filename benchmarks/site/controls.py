@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from benchmarks import compare, controls, display, pairing, tables, task_controls
-from benchmarks.controls import FACTORS, PAIRS, RESCALED_PAIRS
+from benchmarks.compare import Pairs
+from benchmarks.controls import FACTORS, NAMES, PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import how, judged, judged_heads, older
+from benchmarks.site.accuracy import how, of_pairs, older
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.store import Store
-
-Pairs = Mapping[str, tuple[str, str]]
 
 CONSTANTS = ("half", "quarter")
 """The pairs of a constant and the bare backbone."""
@@ -33,7 +31,7 @@ FAMILIES: dict[str, Pairs] = {"constants": PAIRS, "rescaled": RESCALED_PAIRS}
 
 def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:
     """One line a pair: Holm's family is all of them."""
-    return compare.judge(rows, pairs, controls.title)
+    return compare.judge(rows, pairs, NAMES)
 
 
 def _begun(rows: pd.DataFrame, which: Comparison, family: str) -> tuple[pd.DataFrame, str]:
@@ -53,21 +51,19 @@ def rescaled(store: Store) -> str:
 
 
 def _tables(store: Store, family: str) -> str:
-    heads = (Head("Arms", number=False), *judged_heads("top-1", other=""))
     parts = []
     for which in controls.comparisons(store):
         rows = _of(controls.rows(store, which), family)
         if not _measured(rows, "controls"):
             continue
         frame, start = _begun(rows, which, family)
-        body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
         every = _of(controls.every_row(store, which), family)
         apart = older(pairing.left_out(every))
         apart += paired.across(rows, FAMILIES[family].values())
-        note = after(start, ", ".join([*how(rows, which), *apart]))
+        note = after(start, f"{', '.join([*how(rows, which), *apart])}; {paired.LESS}")
         places = origin(store, rows, "accuracy", "controls")
         title = f"{TITLES[family]}: {which.title}"
-        parts.append(table(title, f"{note}; {paired.LESS}; {paired.ADJUSTED}", heads, body, places))
+        parts.append(of_pairs(title, note, frame, ("Arms", "top-1"), places))
     return "\n".join(parts) or absent(TITLES[family])
 
 
@@ -100,7 +96,7 @@ def _on_tasks(store: Store, family: str) -> str:
     heads += [Head(task.capitalize(), "accuracy, points [95 %]") for task in TASKS]
     body = [
         (
-            Entry(controls.title(*pair)),
+            Entry(compare.less(*pair, NAMES)),
             *(difference(tables.records(f.loc[[key]])[0]) for f in frames.values()),
         )
         for key, pair in FAMILIES[family].items()
@@ -165,7 +161,7 @@ def _counts(store: Store) -> dict[str, str]:
                 name = "rescaled" if family == "rescaled" else name
                 words[name].append(verdict)
                 if name == "rescaled" and verdict in apart:
-                    apart[verdict].append(f"{controls.name_of(pairs[str(key)][0])} on *{task}*")
+                    apart[verdict].append(f"{NAMES[pairs[str(key)][0]]} on *{task}*")
                 begin[name] = begin[name] or _preview(frame, rows)
     found = {}
     for name, verdicts in words.items():

@@ -204,20 +204,17 @@ def _segmentation(store: Store) -> dict[str, str]:
     if not ranked:
         return found
     rows = heads.rows_of(store, ranked[0])
-    table = segmentation.judge(rows)
-    preview = segmentation.preview(table, ranked[0])
     found["segmentation.what"] = ranked[0].title
     done = tables.ok(rows[rows["arm"] == heads.BRANCHES])
     if len(done):
         epochs = display.many(int(done["epochs"].iloc[0]), "epoch")
         level = display.percent(done["miou"].mean())
         found["segmentation.short"] = f"trained for {epochs} (which reaches {level} %)"
-    for row in tables.records(table[table["key"].isin(heads.PAIRS)]):
-        found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
-    controls = segmentation.judge_controls(rows)
-    preview = segmentation.preview_controls(controls, ranked[0])
-    for row in tables.records(controls):
-        found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
+    for pairs in (heads.pairs_of(rows), heads.CONTROLS):
+        table = segmentation.judge(rows, pairs)
+        preview = segmentation.preview(table, ranked[0])
+        for row in tables.records(table[table["key"].isin(keys)]):
+            found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
     return found
 
 

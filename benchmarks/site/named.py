@@ -59,7 +59,7 @@ def with_gates_rescaled(store: Store) -> dict[str, pd.DataFrame]:
 
 def rescaled_name(arm: str) -> str:
     """A module as it stands among rescaled gates: ``coord × 4``, ``sk``."""
-    return controls.name_of(tables.arm(*RESCALED[arm])) if arm in RESCALED else arm
+    return controls.NAMES[tables.arm(*RESCALED[arm])] if arm in RESCALED else arm
 
 
 def against_none(made: Made) -> pd.DataFrame:

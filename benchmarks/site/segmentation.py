@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from benchmarks import compare, display, scenery, tables
-from benchmarks.heads import (
-    CONTROLS,
-    NAMES,
-    PAIRS,
-    comparisons,
-    name_of,
-    pairs_of,
-    rows_of,
-    title,
-)
+from benchmarks.compare import Pairs
+from benchmarks.heads import CONTROLS, NAMES, PAIRS, comparisons, pairs_of, rows_of
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import judged, judged_heads
+from benchmarks.site.accuracy import of_pairs
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.origin import origin
@@ -29,35 +19,22 @@ from benchmarks.store import Store
 MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
 
 
-def judge(rows: pd.DataFrame, measure: str = "miou") -> pd.DataFrame:
+def judge(rows: pd.DataFrame, pairs: Pairs, measure: str = "miou") -> pd.DataFrame:
     """One line a pair of heads: Holm's family is all of them."""
-    return compare.judge(rows, pairs_of(rows), title, measure)
-
-
-def judge_controls(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same in mIoU of the pairs with heads that add the mean of the map: another family."""
-    return compare.judge(rows, CONTROLS, title, "miou")
+    return compare.judge(rows, pairs, NAMES, measure)
 
 
 def preview(judged: pd.DataFrame, which: Comparison) -> str:
     """What a table of `judge` has to begin with; a reader's own modules have no part in it."""
-    ours = judged[judged["key"].isin(list(PAIRS))]
-    return compare.preview_words(ours, which, ours["arm"].tolist())
+    ours = judged[judged["key"].isin([*PAIRS, *CONTROLS])]
+    return compare.preview_words(ours, which, ours["arm"])
 
 
-def preview_controls(judged: pd.DataFrame, which: Comparison) -> str:
-    """What a table of `judge_controls` has to begin with."""
-    return compare.preview_words(judged, which, judged["arm"].tolist())
+def about(rows: pd.DataFrame, which: Comparison, pairs: Pairs) -> str:
+    """How the heads of a comparison were trained, and which ``pairs`` are of two machines.
 
-
-def about(rows: pd.DataFrame, which: Comparison) -> str:
-    """How the heads of a comparison were trained; a preview begins with the word."""
-    words = how(rows, which, pairs_of(rows).values())
-    return after(preview(judge(rows), which), words)
-
-
-def how(rows: pd.DataFrame, which: Comparison, pairs: Iterable[tuple[str, str]]) -> str:
-    """How the heads of a comparison were trained, and which ``pairs`` are of two machines."""
+    A preview begins with the word.
+    """
     words = [f"recipe {which.recipe}", which.device]
     done = tables.ok(rows)
     if len(done):
@@ -65,7 +42,8 @@ def how(rows: pd.DataFrame, which: Comparison, pairs: Iterable[tuple[str, str]])
         words.insert(1, display.many(int(first["epochs"]), "epoch"))
         words += [f"{display.whole(first['train_images'])} training images"]
         words += [f"{display.whole(first['test_images'])} test images, the same for every seed"]
-    return ", ".join([*words, *paired.across(rows, pairs)])
+    words += paired.across(rows, pairs.values())
+    return after(preview(judge(rows, pairs), which), ", ".join(words))
 
 
 def segmentation(store: Store) -> str:
@@ -73,15 +51,10 @@ def segmentation(store: Store) -> str:
     parts = []
     for which in comparisons(store):
         rows = rows_of(store, which)
-        compared = rows[rows["arm"].isin(sum(pairs_of(rows).values(), ()))]
         parts.append(f"\n### {which.title}\n")
         for measure, words in MEASURES.items():
-            body = [(Entry(row.arm), *judged(row)) for row in tables.records(judge(rows, measure))]
-            heads = (Head("Heads", number=False), *judged_heads(words, other=""))
             caption = f"{words[0].upper()}{words[1:]}" if measure != "miou" else words
-            places = origin(store, compared, "segmentation")
-            note = f"{about(rows, which)}; {paired.ADJUSTED}"
-            parts.append(table(caption, note, heads, body, places))
+            parts.append(_table(store, caption, rows, which, pairs_of(rows), measure))
     missing = [] if store.table("segmentation")["data"].eq("voc2012").any() else ["VOC 2012"]
     if not parts:
         missing.insert(0, "Scenes of clothes")
@@ -93,17 +66,23 @@ def controls(store: Store) -> str:
     parts = []
     for which in comparisons(store):
         rows = rows_of(store, which)
-        if not rows["arm"].isin([CONTROLS["mean"][0], CONTROLS["branches_mean"][0]]).any():
-            continue
-        frame = judge_controls(rows)
-        body = [(Entry(row.arm), *judged(row)) for row in tables.records(frame)]
-        heads = (Head("Heads", number=False), *judged_heads("mIoU", other=""))
-        said = how(rows, which, CONTROLS.values())
-        note = after(preview_controls(frame, which), f"{said}; {paired.ADJUSTED}")
-        compared = rows[rows["arm"].isin(sum(CONTROLS.values(), ()))]
-        places = origin(store, compared, "segmentation")
-        parts.append(table(f"The mean of the map: {which.title}", note, heads, body, places))
+        if rows["arm"].isin([CONTROLS["mean"][0], CONTROLS["branches_mean"][0]]).any():
+            title = f"The mean of the map: {which.title}"
+            parts.append(_table(store, title, rows, which, CONTROLS))
     return "\n".join(parts) or absent("The mean of the map in place of attention")
+
+
+def _table(
+    store: Store,
+    title: str,
+    rows: pd.DataFrame,
+    which: Comparison,
+    pairs: Pairs,
+    measure: str = "miou",
+) -> str:
+    frame, words = judge(rows, pairs, measure), ("Heads", MEASURES[measure])
+    places = origin(store, rows[rows["arm"].isin(sum(pairs.values(), ()))], "segmentation")
+    return of_pairs(title, about(rows, which, pairs), frame, words, places)
 
 
 def heads(store: Store) -> str:
@@ -131,9 +110,10 @@ def heads(store: Store) -> str:
             weights = (weight(done["gammas"], name) for name in ("position", "channel", "mean"))
             size = value(display.whole, done["params"].max() if len(done) else None)
             seeds = runs(len(done), len(mine) - len(done))
-            body.append((Entry(name_of(arm)), *numbers, loss, *weights, size, seeds))
+            body.append((Entry(NAMES.get(arm, arm)), *numbers, loss, *weights, size, seeds))
         places = origin(store, rows, "segmentation")
-        parts.append(table(which.title, about(rows, which), titles, body, places))
+        note = about(rows, which, pairs_of(rows))
+        parts.append(table(which.title, note, titles, body, places))
     return "\n".join(parts) or absent("Heads")
 
 
@@ -171,11 +151,13 @@ def classes(store: Store) -> str:
             (Entry(name), *(value(display.percent, means[arm][i]) for arm in arms))
             for i, name in enumerate(names)
         ]
-        titles = (Head("Class", number=False), *(Head(name_of(arm), "IoU, %") for arm in arms))
-        places = origin(store, rows, "segmentation")
-        parts.append(
-            table(f"IoU by class: {which.title}", about(rows, which), titles, body, places)
+        titles = (
+            Head("Class", number=False),
+            *(Head(NAMES.get(arm, arm), "IoU, %") for arm in arms),
         )
+        places = origin(store, rows, "segmentation")
+        note = about(rows, which, pairs_of(rows))
+        parts.append(table(f"IoU by class: {which.title}", note, titles, body, places))
     return "\n".join(parts) or absent("Classes")
 
 
@@ -185,7 +167,7 @@ def figure(store: Store) -> Figure:
     found = comparisons(store)
     if found:
         rows = rows_of(store, found[0])
-        frame = judge(rows)
+        frame = judge(rows, pairs_of(rows))
         unfinished = preview(frame, found[0])
         start = f"{unfinished}. " if unfinished else ""
         caption = (

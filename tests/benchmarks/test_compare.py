@@ -224,7 +224,7 @@ def test_without_the_bare_backbone_no_arm_lacks_a_seed_in_common(tmp_path):
     rows = pairing.accuracy_rows(store, FULL)
     by_arm, by_pair = (
         compare.judged(rows),
-        compare.judge(rows, {"se": ("se", "none")}, "{}{}".format),
+        compare.judge(rows, {"se": ("se", "none")}, {}),
     )
     for frame in (by_arm, by_pair):
         assert frame.set_index("arm" if frame is by_arm else "key")["gap"]["se"] == "not measured"

@@ -79,7 +79,8 @@ def test_a_readers_own_module_of_one_seed_makes_no_preview(store):
 def test_the_comparisons_are_one_family(store):
     """The smallest p of ten pairs is 2 / 1024; Holm multiplies that of five comparisons by 5."""
     (which,) = heads.comparisons(store)
-    table = segmentation.judge(heads.rows_of(store, which)).set_index("key")
+    rows = heads.rows_of(store, which)
+    table = segmentation.judge(rows, heads.pairs_of(rows)).set_index("key")
     assert table["p_holm"]["pam"] == pytest.approx(5 * 2 / 1024)
     assert table["p_holm"]["attention"] == pytest.approx(5 * 2 / 1024)
     assert list(table.index) == [*heads.PAIRS, "eca"]
@@ -101,7 +102,7 @@ def test_attention_is_compared_with_the_mean_of_the_map_in_a_family_of_its_own(s
     assert ">+0.50<" in row_of(text, "two branches, mean less two branches")
     assert ">higher<" in row_of(text, "DANet less two branches, mean")
     (which,) = heads.comparisons(store)
-    table = segmentation.judge_controls(heads.rows_of(store, which)).set_index("key")
+    table = segmentation.judge(heads.rows_of(store, which), heads.CONTROLS).set_index("key")
     assert table["p_holm"]["mean"] == pytest.approx(4 * 2 / 1024)
     after = segmentation.segmentation(store)
     assert [part.split("</tbody>")[0] for part in (before, after)] == 2 * [
