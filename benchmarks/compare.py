@@ -245,28 +245,6 @@ def _range(numbers: pd.Series) -> str:
     return str(most) if least == most else f"{least} to {most}"
 
 
-def leaderboard(store: Store, which: Comparison) -> pd.DataFrame:
-    """``accuracy_table`` with what the arm adds in parameters, multiply-adds and time.
-
-    ``cost_backbone`` and ``latency_backbone`` name where the last two were measured: the
-    comparison's own backbone if it has rows, else the first of `tables.references` that has.
-    """
-    table = accuracy_table(store, which)
-    bare = table.loc[table["arm"] == "none", "params"]
-    table["params_added"] = table["params"] - (bare.iloc[0] if len(bare) else pd.NA)
-    backbone = tables.reference(tables.cost_rows(store), which.backbone)
-    cost = tables.cost_table(store, backbone).rename(columns={"status": "cost_status"})
-    table["cost_backbone"], table["cost_size"] = backbone, tables.pixels(cost)
-    table = table.merge(cost[["arm", "macs", "macs_added", "cost_status"]], "left", "arm")
-    setting = latency_setting(store, which)
-    table["latency_backbone"] = setting["backbone"] if setting else which.backbone
-    wanted = setting or {"backbone": which.backbone, "device": which.device}
-    times = tables.latency_table(store, wanted)
-    times = times.rename(columns={"verdict": "latency_verdict", "status": "latency_status"})
-    kept = ["arm", "ratio", "ratio_low", "ratio_high", "latency_verdict", "latency_status"]
-    return table.merge(times[kept], "left", "arm")
-
-
 def latency_setting(store: Store, which: Comparison) -> dict[str, Any] | None:
     """The setting of a comparison's times: fewest threads, or on a GPU as it was trained.
 

@@ -14,7 +14,8 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, preview
-from benchmarks.site.html import Entry, Head, absent, deviation, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, table, value
+from benchmarks.site.latency import time
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after
@@ -101,34 +102,60 @@ def seeds(row: Any) -> Entry:
     return Entry(str(row.seeds), row.seeds, word=", ".join(words))
 
 
-def ratio(row: Any) -> Entry:
-    """The ratio of times of a leaderboard's row."""
-    if row.arm == "none" and display.given(row.ratio):
-        return Entry(display.REFERENCE, 1.0)
-    ends = (row.ratio_low, row.ratio_high)
-    return estimate(display.ratio, row.ratio, *ends, row.latency_verdict, row.latency_status)
-
-
-def _at_equal_cost(row: Any, equal: dict[str, Any]) -> Entry:
+def _at_equal_cost(arm: str, equal: dict[str, Any]) -> Entry:
     """An arm of a leaderboard less the curve at its multiply-adds, ``equal`` by arm."""
-    if row.arm == "none":
+    if arm == "none":
         return Entry(display.REFERENCE, 0.0)
-    return difference(equal[row.arm]) if row.arm in equal else Entry(display.MISSING)
+    return difference(equal[arm]) if arm in equal else Entry(display.MISSING)
+
+
+def board(
+    store: Store, which: Comparison, frame: pd.DataFrame
+) -> tuple[list[dict[str, Entry]], list[str], dict[str, Any] | None]:
+    """Accuracy and costs of every arm of ``frame``, the comparison's `compare.accuracy_table`.
+
+    Then where its multiply-adds were counted, in words, and the setting of its times, if any. It
+    is the comparison's own backbone if it has rows, else the first of `tables.references` that has.
+    """
+    backbone = tables.reference(tables.cost_rows(store), which.backbone)
+    counts = tables.cost_table(store, backbone)
+    setting = compare.latency_setting(store, which)
+    untimed = {"backbone": which.backbone, "device": which.device}
+    times = tables.latency_table(store, setting or untimed)
+    costs, clock = ({row.arm: row for row in tables.records(t)} for t in (counts, times))
+    bare = frame.set_index("arm")["params"]["none"]
+    lines = [
+        {
+            "arm": Entry(row.arm),
+            "difference": difference(row),
+            "top1": top1(row),
+            "seeds": seeds(row),
+            "params": value(display.added, row.params - bare),
+            "macs": _macs(costs.get(row.arm)),
+            "time": time(clock.get(row.arm)),
+        }
+        for row in tables.records(frame)
+    ]
+    return lines, list(filter(None, (backbone, tables.pixels(counts)))), setting
+
+
+def _macs(row: Any) -> Entry:
+    """Multiply-adds that a row of `tables.cost_table` adds; None is not measured."""
+    if row is None:
+        return Entry(display.MISSING)
+    return value(display.added, row.macs_added, row.status)
 
 
 def leaderboard(store: Store, which: Comparison) -> str:
     """Accuracy, size, operations and time of every arm in one table."""
-    frame = compare.leaderboard(store, which)
-    rows = pairing.accuracy_rows(store, which)
-    cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
-    size = frame["cost_size"].iloc[0]
+    lines, counted, setting = board(store, which, compare.accuracy_table(store, which))
     equal = by_arm(equal_cost.table(store, which), "macs")
-    places, clock = origin(store, rows, "accuracy"), display.MISSING
-    setting = compare.latency_setting(store, which)
+    places = origin(store, pairing.accuracy_rows(store, which), "accuracy")
+    clock = f"{which.backbone}, {display.MISSING}"
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
         places += f"<br>Latency: {origin(store, timed, 'latency')}"
-        words = tables.setting_words(setting).split(", ")[:-2]
+        words = [setting["backbone"], *tables.setting_words(setting).split(", ")[:-2]]
         words += [f"batch {setting['batch_size']}", f"noise floor {tables.noise_floor(timed)}"]
         clock = ", ".join(words)
     heads = (
@@ -138,22 +165,13 @@ def leaderboard(store: Store, which: Comparison) -> str:
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
-        Head("Multiply-adds added", ", one image of ".join(filter(None, (cost, size)))),
-        Head("Latency, times none [95 %]", f"{times}, {clock}"),
+        Head("Multiply-adds added", ", one image of ".join(counted)),
+        Head("Latency, times none [95 %]", clock),
     )
-    body = [
-        (
-            Entry(row.arm),
-            difference(row),
-            _at_equal_cost(row, equal),
-            top1(row),
-            seeds(row),
-            value(display.added, row.params_added),
-            value(display.added, row.macs_added, row.cost_status),
-            ratio(row),
-        )
-        for row in tables.records(frame)
-    ]
+    body = []
+    for line in lines:
+        arm, less, *others = line.values()
+        body.append((arm, less, _at_equal_cost(arm.text, equal), *others))
     note = f"{about(store, which)}; {paired.ADJUSTED_BY_COLUMN}; one on latency is not adjusted"
     return table(which.title, note, heads, body, places)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
-from benchmarks import claims, compare, display, tables
+from benchmarks import claims, compare, tables
 from benchmarks.notes import claimed
 from benchmarks.site import controls, figures
-from benchmarks.site.accuracy import about, resolution
+from benchmarks.site.accuracy import about, board, resolution
 from benchmarks.site.charts import SCHEMES, Figure
+from benchmarks.site.html import Entry
 from benchmarks.store import Store
 
 MEANING = (
@@ -68,34 +69,23 @@ def table(store: Store) -> str:
     found = compare.main_first(store)
     if not found:
         return "Not measured yet: `nox -s bench` fills this table."
-    frame = compare.leaderboard(store, found[0])
-    preview = compare.preview_words(frame, found[0])
-    cost, times = frame["cost_backbone"].iloc[0], frame["latency_backbone"].iloc[0]
+    which = found[0]
+    frame = compare.accuracy_table(store, which)
+    preview = compare.preview_words(frame, which)
+    body, counted, setting = board(store, which, frame)
+    times = setting["backbone"] if setting else which.backbone
     heads = ["Module", "Top-1, %", "Difference, points [95 %]", "Verdict", "Seeds"]
-    counted = ", ".join(filter(None, (cost, frame["cost_size"].iloc[0])))
-    heads += ["Parameters added", f"Multiply-adds added ({counted})"]
+    heads += ["Parameters added", f"Multiply-adds added ({', '.join(counted)})"]
     heads += [f"Latency ({times}), times none [95 %]"]
     lines = [f"**{preview}.**", ""] if preview else []
     lines += ["| " + " | ".join(heads) + " |", "|---|---:|---:|---|---:|---:|---:|---|"]
-    for row in tables.records(frame):
-        time = display.interval(display.ratio, row.ratio, row.ratio_low, row.ratio_high)
-        if display.given(row.latency_verdict):
-            time += f" {row.latency_verdict}"
-        elif display.given(row.latency_status) and row.latency_status != "ok":
-            time = str(row.latency_status)
-        cells = [
-            f"`{row.arm}`",
-            display.percent(row.top1) if display.given(row.top1) else row.no_value,
-            display.difference(row),
-            display.verdict(row),
-            _seeds(row),
-            display.shown(display.added, row.params_added),
-            display.measured(display.added, row.macs_added, row.cost_status),
-            display.REFERENCE if row.arm == "none" and display.given(row.ratio) else time,
-        ]
+    for line in body:
+        less = line["difference"]
+        cells = [f"`{line['arm'].text}`", line["top1"].text]
+        cells += [_words(replace(less, word="")), less.word]
+        cells += [_words(line[column]) for column in ("seeds", "params", "macs", "time")]
         lines.append("| " + " | ".join(cells) + " |")
-    where = f"{found[0].backbone} on {found[0].data}: {about(store, found[0])}."
-    setting = compare.latency_setting(store, found[0])
+    where = f"{which.backbone} on {which.data}: {about(store, which)}."
     clock = ""
     if setting:
         floor = tables.noise_floor(tables.latency_table(store, setting))
@@ -110,12 +100,8 @@ def table(store: Store) -> str:
     return "\n".join([*lines, "", *beneath])
 
 
-def _seeds(row: Any) -> str:
-    """The seeds of a row of `compare.leaderboard`, with what was lost or has no partner."""
-    words = [f"+ {row.failed} {row.no_value}"] if row.failed else []
-    if display.given(row.pairs) and row.pairs < row.seeds:
-        words.append(f"{row.pairs:.0f} paired")
-    return f"{row.seeds} ({', '.join(words)})" if words else str(row.seeds)
+def _words(entry: Entry) -> str:
+    return " ".join(filter(None, (entry.text, entry.interval, entry.word)))
 
 
 def picture(figure: Figure) -> str:

@@ -13,6 +13,7 @@ from benchmarks.latency import Latency
 from benchmarks.nets import CIFAR, MOBILE, SIZES, Nets
 from benchmarks.pairing import Comparison
 from benchmarks.site import cost
+from benchmarks.site.accuracy import board
 from benchmarks.store import Store
 
 COUNT = Nets()
@@ -132,9 +133,10 @@ def store(tmp_path):
 
 def test_a_leaderboard_reads_the_costs_of_its_own_net(store):
     trial.append(store, replace(trial.ACCURACY, backbone=MOBILE, seed=0), trial.outcome(90.0))
-    board = compare.leaderboard(store, Comparison("fashion-mnist", MOBILE, "short"))
-    assert set(board["cost_backbone"]) == {MOBILE} and set(board["cost_size"]) == {"28 px"}
-    assert board.set_index("arm")["macs_added"]["se"] == 500
+    which = Comparison("fashion-mnist", MOBILE, "short")
+    lines, counted, _ = board(store, which, compare.accuracy_table(store, which))
+    assert counted == [MOBILE, "28 px"]
+    assert next(line["macs"].sort for line in lines if line["arm"].text == "se") == 500
 
 
 def test_what_two_benchmarks_counted_is_read_once(store):

@@ -11,6 +11,7 @@ from benchmarks import __main__ as command_line
 from benchmarks import compare, display, stats, summary, tables
 from benchmarks.cells import ROOT, Cell, benchmarks
 from benchmarks.pairing import Comparison
+from benchmarks.site.accuracy import board
 from benchmarks.store import Store, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
@@ -30,12 +31,12 @@ def test_latencies_of_two_machines_are_never_in_one_table(tried):
 
 
 def test_a_leaderboard_says_where_cost_and_latency_were_measured(tried):
-    board = compare.leaderboard(tried, FULL).set_index("arm")
-    assert set(board["cost_backbone"]) == set(board["latency_backbone"]) == {"resnet18"}
-    assert board["macs_added"]["se"] == 87_040
-    assert board["ratio"]["se"] == 1.25 and board["latency_verdict"]["se"] == "slower"
-    assert board["latency_status"]["sk"] == "failed"
-    assert not display.given(board["ratio"]["cbam"])
+    lines, counted, setting = board(tried, FULL, compare.accuracy_table(tried, FULL))
+    assert counted[0] == setting["backbone"] == "resnet18"
+    by_arm = {line["arm"].text: line for line in lines}
+    assert by_arm["se"]["macs"].sort == 87_040
+    assert by_arm["se"]["time"].sort == 1.25 and by_arm["se"]["time"].word == "slower"
+    assert by_arm["sk"]["time"].text == "failed" and by_arm["cbam"]["time"].absent
 
 
 def test_coverage_counts_architectures_of_one_kind(tried):
