@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import budget, compare, display, equal_cost, pairing, power, tables
+from benchmarks import compare, display, equal_cost, pairing, power, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, preview
 from benchmarks.site.html import Entry, Head, absent, deviation, table, value
-from benchmarks.site.latency import time
+from benchmarks.site.latency import kept, time
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after
@@ -79,19 +79,19 @@ def resolution(frame: pd.DataFrame) -> str:
         return ""
     if known["could_show"].min() == math.inf:
         return "These seeds are too few to find a difference of any size."
-    enough = known[known["could_show"] <= budget.WANTED]["arm"].tolist()
-    words = f"These seeds find a difference of {budget.WANTED:g} points {power.OFTEN}"
-    others = [arm for arm in known["arm"] if arm not in enough]
-    if not enough:
-        return f"{words} for none of {display.many(len(known), 'module')}: only larger ones."
-    if not others:
-        return f"{words} for {listed(enough)}."
-    return f"{words} for {listed(enough)}; for {listed(others)} only larger ones."
+    finite = known[known["could_show"] < math.inf]["could_show"]
+    between = " to ".join(dict.fromkeys(map(display.percent, (finite.min(), finite.max()))))
+    none = listed(known[known["could_show"] == math.inf]["arm"].tolist())
+    return (
+        f"By how much their differences vary, these seeds find a difference of {between} points "
+        f"{power.OFTEN}{f' (for {none} of no size)' * bool(none)}. Of so few seeds that is a rough "
+        "number, which says little about the module that needs more of them."
+    )
 
 
 def listed(arms: Sequence[str]) -> str:
     """``se``, ``se and eca``, ``se, cbam and eca``."""
-    *most, last = arms
+    *most, last = arms or [""]
     return f"{', '.join(most)} and {last}" if most else last
 
 
@@ -130,13 +130,20 @@ def board(
             "difference": difference(row),
             "top1": top1(row),
             "seeds": seeds(row),
-            "params": value(display.added, row.params - bare),
+            "params": _params(row.params - bare, costs.get(row.arm)),
             "macs": _macs(costs.get(row.arm)),
             "time": time(clock.get(row.arm)),
         }
         for row in tables.records(frame)
     ]
     return lines, list(filter(None, (backbone, tables.pixels(counts)))), setting
+
+
+def _params(trained: Any, row: Any) -> Entry:
+    """Parameters that a trained arm has more than none; untrained, what is counted for it."""
+    if display.given(trained) or row is None:
+        return value(display.added, trained)
+    return value(display.added, row.params_added, row.status)
 
 
 def _macs(row: Any) -> Entry:
@@ -150,18 +157,25 @@ def leaderboard(store: Store, which: Comparison) -> str:
     """Accuracy, size, operations and time of every arm in one table."""
     lines, counted, setting = board(store, which, compare.accuracy_table(store, which))
     equal = by_arm(equal_cost.table(store, which), "macs")
+    priced = any(display.given(row.difference) for row in equal.values())
     places = origin(store, pairing.accuracy_rows(store, which), "accuracy")
     clock = f"{which.backbone}, {display.MISSING}"
     if setting:
         timed = tables.latency_table(store, setting).assign(device=setting["device"])
         places += f"<br>Latency: {origin(store, timed, 'latency')}"
         words = [setting["backbone"], *tables.setting_words(setting).split(", ")[:-2]]
-        words += [f"batch {setting['batch_size']}", f"noise floor {tables.noise_floor(timed)}"]
+        words += [
+            f"batch {setting['batch_size']}",
+            f"noise floor {tables.noise_floor(timed)}{kept([timed])}",
+        ]
         clock = ", ".join(words)
     heads = (
         Head("Module", number=False),
         Head("Difference to none", "top-1, points [95 %]"),
-        Head("At equal multiply-adds", "top-1, points less none of equal cost [95 %]"),
+        *(
+            [Head("At equal multiply-adds", "top-1, points less none of equal cost [95 %]")]
+            * priced
+        ),
         Head("Top-1", "%, mean of the seeds"),
         Head("Seeds"),
         Head("Parameters added", which.backbone),
@@ -171,7 +185,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
     body = []
     for line in lines:
         arm, less, *others = line.values()
-        body.append((arm, less, _at_equal_cost(arm.text, equal), *others))
+        body.append((arm, less, *([_at_equal_cost(arm.text, equal)] * priced), *others))
     note = f"{about(store, which)}; {paired.ADJUSTED_BY_COLUMN}; one on latency is not adjusted"
     return table(which.title, note, heads, body, places)
 

@@ -61,7 +61,8 @@ def facts(store: Store) -> dict[str, str]:
         first = ahead(freed_alone, freed_among)
         both = [_on_task(line) for line in first]
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
-        which = f"With every gate rescaled: {_which(freed_among.index, first, rescaled_name)}."
+        counted = _which(freed_among.index, first, rescaled_name)
+        which = f"With every gate rescaled, planned when that was known: {counted}."
         found["mechanism.ahead"] += f" {after(start, which, '. ')}"
         words += _ahead_of_best(freed, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")

@@ -224,7 +224,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     )
     assert said["mechanism.ahead"] == (
         "As published: 1 of 8, sk on *scale*. "
-        "With every gate rescaled: 1 of 8, coord × 4 on *position*."
+        "With every gate rescaled, planned when that was known: 1 of 8, coord × 4 on *position*."
     )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
     but = (
