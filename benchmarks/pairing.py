@@ -53,6 +53,14 @@ FIELDS = [field.name for field in fields(Comparison)]
 PLANNED = ("data", "backbone", "recipe", "precision", "layout")
 """The fields of a comparison that a suite's plan names."""
 
+TRAINED = {
+    (runs.data, backbone, runs.recipe, runs.precision, runs.layout): runs.seeds
+    for plan in PLANS.values()
+    for runs in plan
+    for backbone in runs.backbones
+}
+"""The seeds of what `accuracy` plans, by `PLANNED`, in the order of the suites and their lines."""
+
 
 def recipes(suite: str) -> set[str]:
     """The training recipes of a suite."""
@@ -79,17 +87,12 @@ def planned_seeds(which: Comparison) -> int | None:
     for start, seeds in segmentation.PLANS.values():
         if all(getattr(which, field) == getattr(start, field) for field in PLANNED):
             return seeds
-    for runs in (runs for plan in PLANS.values() for runs in plan):
-        for backbone in runs.backbones:
-            line = (runs.data, backbone, runs.recipe, runs.precision, runs.layout)
-            if line == tuple(getattr(which, field) for field in PLANNED):
-                return runs.seeds
-    return None
+    return TRAINED.get(tuple(getattr(which, field) for field in PLANNED))
 
 
 def retired(which: Comparison) -> bool:
     """Whether the recipe is an earlier one, which no suite trains any more."""
-    return all(which.recipe != runs.recipe for plan in PLANS.values() for runs in plan)
+    return all(which.recipe != recipe for _, _, recipe, *_ in TRAINED)
 
 
 def among(rows: pd.DataFrame) -> list[Comparison]:
@@ -104,12 +107,7 @@ def ranked(found: Iterable[Comparison]) -> list[Comparison]:
 
     What the suites still train is in the order of their plans.
     """
-    planned = [
-        (runs.data, backbone, runs.recipe)
-        for plan in PLANS.values()
-        for runs in plan
-        for backbone in runs.backbones
-    ]
+    planned = [line[:3] for line in TRAINED]
 
     def place(c: Comparison) -> tuple[Any, ...]:
         line = (c.data, c.backbone, c.recipe)

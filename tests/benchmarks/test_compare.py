@@ -311,6 +311,14 @@ def test_a_table_is_a_preview_until_the_seeds_that_were_planned_are_run(tmp_path
     assert compare.preview_words(compare.accuracy_table(store, which), which) == ""
 
 
+def test_no_line_is_planned_twice_so_each_has_its_own_number_of_seeds():
+    lines = [
+        (runs, backbone) for plan in PLANS.values() for runs in plan for backbone in runs.backbones
+    ]
+    assert len(pairing.TRAINED) == len(lines)
+    assert list(pairing.TRAINED.values()) == [runs.seeds for runs, _ in lines]
+
+
 def test_the_recipes_of_no_suite_are_retired():
     assert not pairing.retired(FULL) and pairing.retired(replace(FULL, recipe="short"))
 
