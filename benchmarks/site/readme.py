@@ -80,10 +80,11 @@ def table(store: Store) -> str:
     lines = [f"**{preview}.**", ""] if preview else []
     lines += ["| " + " | ".join(heads) + " |", "|---|---:|---:|---|---:|---:|---:|---|"]
     for line in body:
-        less = line["difference"]
+        less, runs = line["difference"], line["seeds"]
         cells = [f"`{line['arm'].text}`", line["top1"].text]
         cells += [_words(replace(less, word="")), less.word]
-        cells += [_words(line[column]) for column in ("seeds", "params", "macs", "time")]
+        cells += [f"{runs.text} ({runs.word})" if runs.word else runs.text]
+        cells += [_words(line[column]) for column in ("params", "macs", "time")]
         lines.append("| " + " | ".join(cells) + " |")
     where = f"{which.backbone} on {which.data}: {about(store, which)}."
     clock = ""

@@ -345,7 +345,7 @@ def test_what_failed_is_not_called_unmeasured(tmp_path):
     costs = modules.overview(results)
     assert row_of(costs, "se").count(">failed<") == 3
     assert row_of(costs, "eca").count(">not measured<") == 3
-    line = "| `danet` | diverged | diverged | diverged | 0 (+ 2 diverged) |"
+    line = "| `danet` | diverged | diverged |  | 0 (without a value: 2) |"
     assert line in readme.table(results)
     assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
 
