@@ -36,7 +36,7 @@ SETTINGS = (
 )
 """Mode, layout, images in a batch."""
 
-ROUNDS = {"inference": 4, "training": 3}
+ROUNDS = {"inference": 8, "training": 4}
 BUILDS = 2
 PROCESSES = 3
 MOST_PROCESSES = 10
