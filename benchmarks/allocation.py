@@ -173,10 +173,10 @@ def _process(cell: Cell, state: str) -> Iterator[Run]:
     """A fresh process that holds the network of a cell and ends with ours."""
     spawn = multiprocessing.get_context("spawn")
     with (
-        ProcessPoolExecutor(1, spawn, _hold, (cell, os.getpid())) as pool,
+        ProcessPoolExecutor(1, spawn) as pool,
         keeping_memory() if state == "kept" else nullcontext(),
     ):
-        pool.submit(os.getpid).result()  # it starts here, with the variables that are set now
+        pool.submit(_hold, cell, os.getpid()).result()  # it starts here, with what is set by now
         yield lambda function: pool.submit(function).result()
 
 

@@ -2,8 +2,8 @@
 
 `latency` times one image in NCHW and inference; here are batches, channels last and training.
 The protocol and what is made of its samples are those of `latency`, with fewer builds and rounds:
-a call is longer, so that a sample holds one. A session goes on until its noise floor is small
-enough to rank most modules.
+a call is longer, so that a sample holds one. A session goes on while its noise floor is above
+`FLOOR`, up to ``MOST_PROCESSES``.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Networks(Benchmark):
             beside = surroundings.of_processor()
             try:
                 clock = clock_of("cpu", session.threads)
-                records = until_it_ranks(cells[0].recipe, session, clock)
+                records = until_quiet(cells[0].recipe, session, clock)
                 values = evaluate(arms, records, clock, len(records) // BUILDS)
             except TimingFailed as error:
                 values = dict.fromkeys(wanted, error)
@@ -155,7 +155,7 @@ def _session(cell: Cell, arms: tuple[Arm, ...]) -> Session:
     )
 
 
-def until_it_ranks(mode: str, session: Session, clock: str) -> list[Record]:
+def until_quiet(mode: str, session: Session, clock: str) -> list[Record]:
     """The records of ``PROCESSES`` fresh processes, and of more while the noise floor is wide.
 
     It looks at the two copies of the baseline alone, so that no arm ends a session by its result.

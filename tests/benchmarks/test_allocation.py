@@ -102,6 +102,12 @@ def test_what_fails_says_why(fake, monkeypatch):
         Allocation().measure(BARE)
 
 
+def test_a_network_that_can_not_be_built_says_why():
+    cell = Cell("allocation", "resnet10_small", "eca", "kernel_size=4", image_size=28, threads=1)
+    with pytest.raises(ValueError, match="kernel_size"):
+        allocation.by_turns(cell, random.Random(0))
+
+
 @only_glibc
 def test_a_real_network_has_no_page_faults_where_memory_is_kept(monkeypatch):
     """By the defaults the maps of this one go back to the system after every forward pass."""
@@ -153,12 +159,12 @@ def test_the_page_says_what_the_defaults_cost_and_where_a_price_depends_on_them(
     add(store, "resnet18", {"none": (10.0, 20.0), "se": (11.0, 22.0), "cam": (14.0, 38.0)})
     add(store, "resnet10_small", {"none": (10.0, 10.0)})
     shown = lines(page.allocation(store))
-    assert shown[1].startswith("resnet18 none 10.0 20.0 2.000 [1.980, 2.020] 6000 0")
+    assert shown[1].startswith("resnet18 none 10.0 20.0 2.000 [1.980, 2.020] 6,000 0")
     names = [" ".join(line.split()[:2]) for line in shown]
     assert names == ["resnet10_small none", "resnet18 none", "resnet18 se", "resnet18 cam"]
     found = page.facts(store)
     assert found["allocation.largest"] == (
-        "2.714 [2.687, 2.741] times for resnet18 with cam (6000 page faults a forward pass)"
+        "2.714 [2.687, 2.741] times for resnet18 with cam (6,000 page faults a forward pass)"
     )
     assert found["allocation.chance"] == (
         "1 network without page faults in either state shows what chance does: 1.000 to 1.000."

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import latency, networks, stats
 from benchmarks.cells import Selection
 from benchmarks.evaluation import BASELINE, TimingFailed, evaluate
-from benchmarks.fresh import KEEPING, keeping_memory
+from benchmarks.fresh import KEEPING, ProcessDied, keeping_memory
 from benchmarks.latency import BUILDS, PROCESSES, Latency
 from benchmarks.networks import Networks
 from benchmarks.session import Session, SessionDied
@@ -169,7 +169,7 @@ def test_whole_networks_are_timed_with_memory_kept(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])
-def test_whole_networks_go_on_until_their_floor_ranks(monkeypatch, mode):
+def test_whole_networks_go_on_until_they_are_quiet(monkeypatch, mode):
     """Copies that differ by 3 % from build to build: three processes are too few, ten enough."""
     asked = []
 
@@ -182,7 +182,7 @@ def test_whole_networks_go_on_until_their_floor_ranks(monkeypatch, mode):
         networks, "in_fresh_process", lambda _, session, seed, threads: answer(session, 1)
     )
     session = Session("resnet50", (BASELINE, BASELINE, SE), builds=networks.BUILDS, rounds=2)
-    records = networks.until_it_ranks(mode, session, "thread")
+    records = networks.until_quiet(mode, session, "thread")
     copies: Any = evaluate((BASELINE, BASELINE), records, "thread")[BASELINE]
     floor = stats.Interval(copies["ratio"], copies["floor_low"], copies["floor_high"])
     assert stats.floor_of(floor) <= networks.FLOOR
@@ -190,16 +190,17 @@ def test_whole_networks_go_on_until_their_floor_ranks(monkeypatch, mode):
     assert stats.floor_of(stats.Interval(*(few[k] for k in ENDS))) > networks.FLOOR
     assert len({s.seed for s in asked}) == (len(asked) if mode == "inference" else len(asked) - 2)
     monkeypatch.setattr(networks, "FLOOR", 0.0)
-    records = networks.until_it_ranks(mode, session, "thread")
+    records = networks.until_quiet(mode, session, "thread")
     assert len(records) == networks.BUILDS * networks.MOST_PROCESSES
 
     def dying(session, processes):
-        if processes == 1:
-            raise TimingFailed("gone")
+        if session.seed:
+            raise TimingFailed("gone") if mode == "inference" else ProcessDied("gone")
         return answer(session, processes)
 
     monkeypatch.setattr(networks, "run_session", dying)
-    kept = networks.until_it_ranks("inference", session, "thread")
+    monkeypatch.setattr(networks, "in_fresh_process", lambda _, s, seed, threads: dying(s, 1))
+    kept = networks.until_quiet(mode, session, "thread")
     assert len(kept) == networks.BUILDS * networks.PROCESSES
 
 
