@@ -79,13 +79,14 @@ def resolution(frame: pd.DataFrame) -> str:
         return ""
     if known["could_show"].min() == math.inf:
         return "These seeds are too few to find a difference of any size."
-    finite = known[known["could_show"] < math.inf]["could_show"]
-    between = " to ".join(dict.fromkeys(map(display.percent, (finite.min(), finite.max()))))
+    finite = known[known["could_show"] < math.inf].sort_values("could_show", kind="stable")
+    found = [f"{display.percent(r.could_show)} points ({r.arm})" for r in tables.records(finite)]
     none = listed(known[known["could_show"] == math.inf]["arm"].tolist())
     return (
-        f"By how much their differences vary, these seeds find a difference of {between} points "
-        f"{power.OFTEN}{f' (for {none} of no size)' * bool(none)}. Of so few seeds that is a rough "
-        "number, which says little about the module that needs more of them."
+        "The differences vary from seed to seed, and so much that these seeds find one of "
+        f"{' to '.join(dict.fromkeys((found[0], found[-1])))} {power.OFTEN}"
+        f"{f', for {none} of no size' * bool(none)}. So few seeds tell that only roughly: the "
+        "order of the modules in it means little."
     )
 
 
@@ -123,6 +124,7 @@ def board(
     untimed = {"backbone": which.backbone, "device": which.device}
     times = tables.latency_table(store, setting or untimed)
     costs, clock = ({row.arm: row for row in tables.records(t)} for t in (counts, times))
+    mine = costs if backbone == which.backbone else {}
     bare = frame.set_index("arm")["params"]["none"]
     lines = [
         {
@@ -130,7 +132,7 @@ def board(
             "difference": difference(row),
             "top1": top1(row),
             "seeds": seeds(row),
-            "params": _params(row.params - bare, costs.get(row.arm)),
+            "params": _params(row.params - bare, mine.get(row.arm)),
             "macs": _macs(costs.get(row.arm)),
             "time": time(clock.get(row.arm)),
         }

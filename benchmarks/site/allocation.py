@@ -86,8 +86,9 @@ def _chance(rows: pd.DataFrame) -> str:
         return f"Networks without page faults: {display.MISSING}."
     least, most = (display.ratio(few["ratio"].agg(end)) for end in ("min", "max"))
     return (
-        f"{display.many(len(few), 'network')} without page faults in either state "
-        f"{'shows' if len(few) == 1 else 'show'} what chance does: {least} to {most}."
+        f"{display.many(len(few), 'network')} with at most {FEW_FAULTS} page faults a forward "
+        f"pass in either state {'shows' if len(few) == 1 else 'show'} what chance does: {least} to "
+        f"{most}."
     )
 
 
@@ -104,7 +105,7 @@ def _prices(rows: pd.DataFrame) -> str:
         both = [(row, bare) for row in mine.values() if bare]
         pairs += [pair for pair in both if all(display.given(one.ratios) for one in pair)]
     if not pairs:
-        return f"Whether a ratio to the bare network depends on them: {display.MISSING}."
+        return f"Whether a module's ratio depends on the C library's defaults: {display.MISSING}."
     apart = []
     for row, bare in pairs:
         logs = [[math.log(float(r)) for r in one.ratios.split()] for one in (row, bare)]
@@ -115,12 +116,11 @@ def _prices(rows: pd.DataFrame) -> str:
     which = f"of {display.many(len(pairs), 'pair')} of module and backbone"
     if not apart:
         return (
-            f"Whether a ratio to the bare network depends on them can't be told here: {which} none "
-            "has another ratio by the defaults."
+            "Does a module's ratio to the bare network depend on the C library's defaults? For "
+            f"none {which} can the ratio by the defaults be told from that with memory kept."
         )
     return (
-        f"And a ratio of two networks does not cancel them: {which}, {len(apart)} "
-        f"{'has' if len(apart) == 1 else 'have'} another ratio to the bare network by the "
-        f"defaults than with memory kept: {'; '.join(apart)} that ratio (intervals that hold "
-        "for all pairs together)."
+        f"A module's ratio to the bare network can depend on the C library's defaults: {which}, "
+        f"{len(apart)} {'has' if len(apart) == 1 else 'have'} another by the defaults than with "
+        f"memory kept: {'; '.join(apart)} that ratio (intervals that hold for all pairs together)."
     )

@@ -16,8 +16,8 @@ from benchmarks.store import Store
 
 MODES = ("inference", "training")
 TOGETHER = "all modules"
-ONE_PASS = ("se", "eca", "coord")
-"""Gates that read a map once to pool it and once to multiply it."""
+AT_THE_FLOOR = ("se", "eca", "coord")
+"""Gates that a floor of two reads and a write is meant for."""
 TIMM = {theirs: f"{ours}, timm's" for ours, theirs in profile.TWINS.items()}
 
 
@@ -285,7 +285,7 @@ def floors(store: Store) -> str:
     what is quiet would be over settings that the noise has chosen.
     """
     rows = tables.ok(gates.of_one_machine(store, "speed"))
-    rows = rows[rows["arm"].isin(ONE_PASS)]
+    rows = rows[rows["arm"].isin(AT_THE_FLOOR)]
     if rows.empty:
         return absent("Times the bare passes")
     heads = (
@@ -308,7 +308,7 @@ def floors(store: Store) -> str:
                 Entry(f"{len(mine)} ({noisy})", len(mine)),
             )
         )
-    note = f"{', '.join(ONE_PASS)}; one thread, fp32; geometric means over module and layout"
+    note = f"{', '.join(AT_THE_FLOOR)}; one thread, fp32; geometric means over module and layout"
     return table("Times the bare passes", note, heads, body, origin(store, rows, "speed"))
 
 

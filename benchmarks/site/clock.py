@@ -147,10 +147,7 @@ def _table(store: Store, load: str, rows: pd.DataFrame) -> str:
                 value(display.rounded, getattr(row, name), row.status)
                 for name in ("within", "slower", "same", "faster", "cannot_tell")
             ),
-            estimate(
-                *(display.ratio, row.ratio_median, row.ratio_q025, row.ratio_q975, ""),
-                status=row.status,
-            ),
+            _spread(row),
             value(display.tenth, row.measurement_s, row.status),
         )
         for row in tables.records(rows)
@@ -245,6 +242,12 @@ def _half_width(store: Store) -> str:
     return f"intervals of ±{100 * widths.median():.2f} %"
 
 
+def _spread(row: Any) -> Entry:
+    """The median of the measured ratios with the middle 95 % of them."""
+    ends = row.ratio_q025, row.ratio_q975
+    return estimate(display.ratio, row.ratio_median, *ends, "", row.status)
+
+
 def _copies(store: Store) -> str:
     """In how many sessions the second copy of the bare backbone seems not to be one."""
     rows = _on_a_processor(store)
@@ -255,7 +258,8 @@ def _copies(store: Store) -> str:
     out = int(((settings["floor_low"] > 1) | (settings["floor_high"] < 1)).sum())
     return (
         f"In {out} of {display.many(len(settings), 'session')} of the latencies on a processor "
-        f"this interval leaves 1 out; by chance one in {1 / (1 - stats.CONFIDENCE):.0f} would."
+        "this interval leaves 1 out; of a number of processes that is fixed beforehand it would be "
+        f"nominally one in {1 / (1 - stats.CONFIDENCE):.0f}."
     )
 
 

@@ -139,9 +139,13 @@ def _row(heads: Sequence[Head], row: Sequence[Entry], titled: bool) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
+BREAKS = re.compile(r"(?<=[_=(])(?=[\w('{])|(?<=[.,])(?=[^\W\d]|[('{])")
+"""Places in a name behind which a line may end; none is within a number."""
+
+
 def _breakable(name: str) -> str:
     """A name that may go on in the next line after a sign within it."""
-    return "<wbr>".join(escape(part) for part in re.split(r"(?<=[_.=(,])(?=[\w('{])", name))
+    return "<wbr>".join(escape(part) for part in re.split(BREAKS, name))
 
 
 def _cell(head: Head, entry: Entry, titled: bool) -> str:

@@ -115,7 +115,7 @@ def places_of(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
 
 def kept(frames: Iterable[pd.DataFrame]) -> str:
     """``, memory kept`` where all processes kept the memory that they freed, else nothing."""
-    settings = [text for frame in frames for text in frame["malloc"].dropna()]
+    settings = [text for frame in frames for text in tables.ok(frame)["malloc"].fillna("")]
     held = settings and all(name in text for text in settings for name in KEEPING)
     return ", memory kept" if held else ""
 

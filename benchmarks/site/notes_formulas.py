@@ -62,7 +62,10 @@ def shapes() -> Figure:
         "Activations and their slopes, from the formulas. The slopes of tanh and of the logistic "
         "function vanish to both sides, that of ReLU is zero or one."
     )
-    alt = "Far from zero tanh and the logistic function are flat; ReLU and the square grow."
+    alt = (
+        "Far from zero tanh and the logistic function are flat. ReLU is flat below zero and grows "
+        "above it, the square grows to both sides."
+    )
     return Figure("activation-shapes", caption, alt, values, layers, size)
 
 

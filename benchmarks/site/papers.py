@@ -293,6 +293,8 @@ def differing(store: Store) -> str:
         for word in ("differs", "last digit")
         for row in tables.records(measured[measured["verdict"] == word])
     ]
+    if len(measured) and not body:
+        return '<p class="absent">Every printed size is reproduced.</p>\n'
     note = f"{len(body)} values"
     places = origin(store, measured, "paper")
     return table("Not reproduced", note, heads, body, places, prose=True)

@@ -13,6 +13,7 @@ from benchmarks.site import controls, figures
 from benchmarks.site.accuracy import about, board, resolution
 from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.site.html import Entry
+from benchmarks.site.latency import kept
 from benchmarks.store import Store
 
 MEANING = (
@@ -89,8 +90,9 @@ def table(store: Store) -> str:
     where = f"{which.backbone} on {which.data}: {about(store, which)}."
     clock = ""
     if setting:
-        floor = tables.noise_floor(tables.latency_table(store, setting))
-        clock = f"Latency: {tables.setting_words(setting)}, noise floor {floor}."
+        timed = tables.latency_table(store, setting)
+        words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
+        clock = f"Latency: {words}{kept([timed])}."
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
     factors = controls.summary(store)
     if factors:

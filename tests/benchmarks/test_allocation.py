@@ -3,12 +3,12 @@
 import os
 import platform
 import random
-import re
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import trial
+from rendered import lines
 
 from benchmarks import allocation, latency, stats
 from benchmarks.allocation import MODULES, PROCESSES, ROUNDS, WITH_MODULES, Allocation, Sample
@@ -123,10 +123,6 @@ def test_a_real_network_has_no_page_faults_where_memory_is_kept(monkeypatch):
     assert min(sample.seconds for samples in found.values() for sample in samples) > 0
 
 
-def lines(text):
-    return [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
-
-
 def add(store, backbone, times):
     """A row for each module, with an interval of a hundredth to both sides."""
     for module, (kept, default) in times.items():
@@ -146,8 +142,9 @@ def test_where_no_price_is_told_apart_the_page_says_so(tmp_path):
     store = Store(tmp_path)
     add(store, "resnet18", {"none": (10.0, 20.0), "se": (11.0, 22.1)})
     assert page.facts(store)["allocation.prices"] == (
-        "Whether a ratio to the bare network depends on them can't be told here: of 1 pair of "
-        "module and backbone none has another ratio by the defaults."
+        "Does a module's ratio to the bare network depend on the C library's defaults? For none of "
+        "1 pair of module and backbone can the ratio by the defaults be told from that with memory "
+        "kept."
     )
 
 
@@ -167,14 +164,15 @@ def test_the_page_says_what_the_defaults_cost_and_where_a_price_depends_on_them(
         "2.714 [2.687, 2.741] times for resnet18 with cam (6,000 page faults a forward pass)"
     )
     assert found["allocation.chance"] == (
-        "1 network without page faults in either state shows what chance does: 1.000 to 1.000."
+        "1 network with at most 20 page faults a forward pass in either state shows what chance "
+        "does: 1.000 to 1.000."
     )
     assert found["allocation.processes"] == "4"
     gap = stats.welch_interval(*np.log([RATIOS * 38 / 14, RATIOS * 2]), confidence=1 - 0.05 / 2)
     ends = " [{:.3f}, {:.3f}]".format(*np.exp([gap.low, gap.high]))
     assert found["allocation.prices"] == (
-        "And a ratio of two networks does not cancel them: of 2 pairs of module and backbone, 1 "
-        "has another ratio to the bare network by the defaults than with memory kept: cam in "
+        "A module's ratio to the bare network can depend on the C library's defaults: of 2 pairs "
+        "of module and backbone, 1 has another by the defaults than with memory kept: cam in "
         f"resnet18 1.357{ends} times that ratio (intervals that hold for all pairs together)."
     )
     assert "MALLOC_MMAP_MAX_=0" in found["allocation.variables"]

@@ -1,11 +1,11 @@
 """The page about what attention costs: sentences and tables of rows with known truths."""
 
-import re
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import trial
+from rendered import lines
 
 from benchmarks import gates
 from benchmarks.alone import PASSES
@@ -49,11 +49,6 @@ def test_ours_against_timms_is_a_sentence_with_mean_extremes_and_verdicts(store)
         "1 with no measurable difference."
     )
     assert found["speed.compiled"].startswith("Over 1 settings our modules take 0.500 times")
-
-
-def lines(text):
-    """Words of the lines of a table, without tags."""
-    return [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
 
 
 def test_over_the_bare_passes_a_map_is_a_line_and_noise_takes_nothing_out(store):

@@ -10,6 +10,7 @@ from benchmarks import stats
 from benchmarks.cells import ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import charts, figures, macros, notes_formulas
+from benchmarks.site.html import Entry, Head, table
 from benchmarks.store import Store
 
 
@@ -57,3 +58,9 @@ def test_a_chart_has_room_for_a_wider_font_and_not_much_more():
     words = width(stats.SAME, 0) - width("", 0)
     assert 100 < words < 200
     assert 0.3 * words <= charts.PADDING["right"] <= 0.4 * words
+
+
+def test_a_name_may_be_broken_behind_its_signs_and_not_in_a_number():
+    entries = [[Entry("eca_ns kernel_size=3 lr=0.001 n=1,000"), Entry("1", 1)]]
+    text = table("t", "", [Head("Name", number=False), Head("N")], entries, "")
+    assert ">eca_<wbr>ns kernel_<wbr>size=<wbr>3 lr=<wbr>0.001 n=<wbr>1,000</th>" in text

@@ -1,10 +1,10 @@
 """The page about timing shows what the rows say, and says when there are none."""
 
-import re
 from dataclasses import replace
 
 import pytest
 import trial
+from rendered import lines, plain, unbroken
 
 from benchmarks.cells import Cell, Selection
 from benchmarks.clock import LAYERS, ClockBenchmark, Found, read, summary
@@ -55,7 +55,7 @@ def test_sessions_whose_copies_differ_are_counted(store):
         store.append("latency", row(replace(cell, module="se"), ends, "f" * 12, seconds=1.0))
     found = clock.facts(store)
     assert found["clock.copies"].startswith("In 1 of 2 sessions of the latencies on a processor")
-    assert found["clock.copies"].endswith("by chance one in 20 would.")
+    assert found["clock.copies"].endswith("nominally one in 20.")
     assert found["clock.latency_processes"] == "5 to 8"
 
 
@@ -66,7 +66,7 @@ def test_the_page_counts_how_often_each_way_was_right(store):
     assert found["clock.test_half_width"] == "±0.42 % (quiet), ±0.42 % (two bursts)"
     assert found["clock.test_sample_ms"] == "2.5 ms (quiet), 2.5 ms (two bursts)"
     assert (found["clock.small_exact"], found["clock.large_exact"]) == ("0.300 %", "3.003 %")
-    text = clock.clock(store)
+    text = unbroken(clock.clock(store))
     assert text.index("Quiet") < text.index("Two bursts")
     assert text.index("ours, interleaved") < text.index("torch.utils.benchmark")
     drawn = clock.figure(store)
@@ -77,19 +77,19 @@ def test_every_machine_has_lines_of_its_own_the_newest_first(store):
     rows(store)
     rows(store, good=80, machine="there", day=2)
     text = clock.right(store)
-    lines = [" ".join(re.sub("<[^>]*>", " ", one).split()) for one in text.split("<tr>")[2:]]
-    assert len(lines) == 6 and text.count(", 18 rows)") == 2
+    shown = lines(text)
+    assert len(shown) == 6 and text.count(", 18 rows)") == 2
     built = "12 to 24 builds"
-    assert lines[0].startswith(f"ours, interleaved there {built} 80 80 80 80 100 100")
-    assert lines[3].startswith(f"ours, interleaved here {built} 95 95 95 95 100 100")
-    assert "benchmark.py here 95" in lines[4]
+    assert shown[0].startswith(f"ours, interleaved there {built} 80 80 80 80 100 100")
+    assert shown[3].startswith(f"ours, interleaved here {built} 95 95 95 95 100 100")
+    assert "benchmark.py here 95" in shown[4]
     assert clock.facts(store)["clock.least"] == "80 of 100 (Copy within 1 %; quiet, there)"
 
 
 def test_rows_of_a_fixed_number_of_builds_are_told_from_those_of_now(store):
     rows(store)
     rows(store, good=80, machine="there", day=2, fixed=True)
-    text = " ".join(re.sub("<[^>]*>", " ", clock.right(store)).split())
+    text = plain(clock.right(store))
     assert text.count("there 12 builds (earlier code)") == 1
     assert clock.facts(store)["clock.least"] == "95 of 100 (Copy within 1 %; quiet, here)"
 

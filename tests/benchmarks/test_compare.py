@@ -65,9 +65,9 @@ def test_the_correlation_with_the_baseline_is_that_of_their_seeds(accuracy):
     [
         ({}, ""),
         ({"se": math.inf}, "These seeds are too few to find a difference of any size."),
-        ({"se": 0.3}, "a difference of 0.30 points about 80 times in 100. "),
-        ({"se": 0.1, "eca": 0.2}, "a difference of 0.10 to 0.20 points about 80 times in 100. "),
-        ({"se": 0.1, "sk": math.inf}, "of 0.10 points about 80 times in 100 (for sk of no size). "),
+        ({"se": 0.3}, "find one of 0.30 points (se) about 80 times in 100. So few"),
+        ({"se": 0.2, "eca": 0.1}, "one of 0.10 points (eca) to 0.20 points (se) about 80 times"),
+        ({"se": 0.1, "sk": math.inf}, "0.10 points (se) about 80 times in 100, for sk of no size."),
     ],
 )
 def test_what_the_seeds_find_is_said(found, words):

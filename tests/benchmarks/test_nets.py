@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import trial
+from rendered import row_of
 
 from benchmarks import compare, tables
 from benchmarks.cells import MODULES, Cell, Selection
@@ -13,7 +14,7 @@ from benchmarks.latency import Latency
 from benchmarks.nets import CIFAR, MOBILE, SIZES, Nets
 from benchmarks.pairing import Comparison
 from benchmarks.site import cost
-from benchmarks.site.accuracy import board
+from benchmarks.site.accuracy import board, main_leaderboard
 from benchmarks.store import Store
 
 COUNT = Nets()
@@ -152,3 +153,15 @@ def test_the_page_of_costs_has_the_nets(store):
     text = cost.nets(store)
     assert f"### {MOBILE}" in text and "28 px" in text and "nets.csv" in text
     assert "resnet20_cifar" not in text
+
+
+def test_parameters_of_an_untrained_module_are_counted_in_its_own_net_or_not_at_all(tmp_path):
+    results = Store(tmp_path)
+    trial.accuracy(results, seeds=2)
+    values = {"params": 10, "params_added": 77, "macs": 10, "macs_added": 0}
+    for backbone, shown in (("resnet18", False), ("resnet10_small", True)):
+        for module in ("none", "danet"):
+            cell = replace(trial.COST, backbone=backbone, module=module, image_size=28)
+            trial.append(results, cell, values)
+        danet = row_of(main_leaderboard(results), "danet")
+        assert (">+77<" in danet) == shown
