@@ -152,7 +152,7 @@ def test_the_page_says_what_the_defaults_cost_and_where_a_price_depends_on_them(
     store = Store(tmp_path)
     assert "What memory allocation costs: not measured" in page.allocation(store)
     assert page.facts(store)["allocation.largest"] == "not measured"
-    assert page.facts(store)["allocation.prices"].endswith("on them: not measured.")
+    assert page.facts(store)["allocation.prices"].endswith("defaults: not measured.")
     add(store, "resnet18", {"none": (10.0, 20.0), "se": (11.0, 22.0), "cam": (14.0, 38.0)})
     add(store, "resnet10_small", {"none": (10.0, 10.0)})
     shown = lines(page.allocation(store))

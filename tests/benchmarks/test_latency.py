@@ -323,7 +323,7 @@ def test_check_refuses_what_is_not_here(monkeypatch):
 @pytest.mark.parametrize("name", ["latency", "clock", "networks", "speed", "position"])
 def test_the_rule_of_the_verdict_is_in_every_fingerprint_that_needs_it(monkeypatch, name):
     bench = benchmarks()[name]
-    cell = Cell(name, "resnet18", "none")
+    cell = next(iter(bench.cells(Selection("cpu"))))
     before = fingerprint((), bench.configuration(cell))
     monkeypatch.setattr(stats, "VERDICT_RULE", (*stats.VERDICT_RULE[:-1], 0.02))
     assert fingerprint((), bench.configuration(cell)) != before

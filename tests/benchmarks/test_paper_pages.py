@@ -102,7 +102,8 @@ def test_every_choice_that_the_pages_tell_has_a_recipe():
 def test_a_table_shows_printed_computed_and_reported_in_one_line(store):
     text = papers.paper(store, "cbam")
     line = next(part for part in text.split("<tr>") if ">ResNet-18<" in part and "11.69" in part)
-    for shown in ("11.69 M", "11,690,000", "exact", "1.814 G", "not measured", "29.60", "10.55"):
+    assert ">printed, M<" in text, "a unit that all have stands above them"
+    for shown in (">11.69<", "11,690,000", "exact", ">1.814<", "not measured", "29.60", "10.55"):
         assert shown in line
 
 
