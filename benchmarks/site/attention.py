@@ -239,12 +239,8 @@ def counts(store: Store) -> str:
         )
         for row in tables.records(frame)
     ]
-    timed, counted = gates.behind(store)
-    places = (
-        f"{origin(store, counted, *gates.COUNTED)}<br>Latency: {origin(store, timed, 'latency')}"
-    )
     note = "relative to the bare backbone; one thread, one image (small ones: a batch)"
-    return table("Counts beside times", note, heads, body, places)
+    return table("Counts beside times", note, heads, body, _both_places(store))
 
 
 def count_ranks(store: Store) -> str:
@@ -270,12 +266,15 @@ def count_ranks(store: Store) -> str:
         )
         for row in tables.records(gates.by_backbone(frame))
     ]
-    timed, counted = gates.behind(store)
-    places = (
-        f"{origin(store, counted, *gates.COUNTED)}<br>Latency: {origin(store, timed, 'latency')}"
-    )
     note = "relative to the bare backbone; one thread; a rank correlation of one is the same order"
-    return table("Which count orders the times", note, heads, body, places)
+    return table("Which count orders the times", note, heads, body, _both_places(store))
+
+
+def _both_places(store: Store) -> str:
+    """Where the counts and the times come from."""
+    timed, counted = gates.behind(store)
+    counts_of = origin(store, counted, *gates.COUNTED)
+    return f"{counts_of}<br>Latency: {origin(store, timed, 'latency')}"
 
 
 def floors(store: Store) -> str:

@@ -49,8 +49,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
 
 def threads(store: Store) -> str:
     """Ratios in the reference backbones, a column a backbone and number of threads."""
-    found = tables.latency_settings(store, device="cpu")
-    settings = [s for name in tables.REFERENCE_BACKBONES for s in found if s["backbone"] == name]
+    settings = _of_references(store)
     if not settings:
         return absent("Times by backbone and threads")
     frames = [tables.latency_table(store, setting) for setting in settings]
@@ -64,10 +63,15 @@ def threads(store: Store) -> str:
     return table("Times by backbone and threads", note, heads, body, places)
 
 
+def _of_references(store: Store) -> list[dict[str, Any]]:
+    """The settings of a processor in the reference backbones, one backbone after the other."""
+    found = tables.latency_settings(store, device="cpu")
+    return [s for name in tables.REFERENCE_BACKBONES for s in found if s["backbone"] == name]
+
+
 def added(store: Store) -> str:
     """Milliseconds that a module adds in the reference backbones, by threads."""
-    found = tables.latency_settings(store, device="cpu")
-    settings = [s for name in tables.REFERENCE_BACKBONES for s in found if s["backbone"] == name]
+    settings = _of_references(store)
     if not settings:
         return absent("Time that a module adds")
     frames = [tables.latency_table(store, setting) for setting in settings]
