@@ -26,7 +26,7 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
     reference = rows[rows["recipe"] == depth.REFERENCE]
     mine = rows[rows["recipe"] == budget]
     heads = (
-        Head("Hidden layers", number=False),
+        Head("Hidden layers"),
         Head("Test accuracy", "%, mean [95 %]"),
         Head("Against one layer", "points, paired by seed [95 %], verdict"),
         Head("Training accuracy", "%, mean [95 %]"),
@@ -60,7 +60,7 @@ def pieces(store: Store) -> str:
     rows = rows[rows["backbone"] == depth.FOLDS]
     if rows.empty:
         return absent("Pieces of a sawtooth")
-    heads = (Head("Hidden layers", number=False), Head("Units a layer"), Head("Straight pieces"))
+    heads = (Head("Hidden layers"), Head("Units a layer"), Head("Straight pieces"))
     body = []
     for layers in depth.DEPTHS:
         mine = rows[rows["variant"] == depth.layers(layers)]
@@ -76,7 +76,7 @@ def _of_depth(rows: pd.DataFrame, layers: int, kind: str) -> pd.DataFrame:
 
 def _line(name: str, rows: pd.DataFrame, against: Entry) -> tuple[Entry, ...]:
     return (
-        Entry(name),
+        Entry(name, int(name.partition(",")[0])),
         paired.percent(rows),
         against,
         paired.percent(rows, "train_accuracy"),

@@ -110,6 +110,7 @@ def test_a_budget_is_judged_against_one_layer(budgets):
     assert ">reference<" in row_of(text, "1")
     assert ">+1.00<" in row_of(text, "2, plain") and ">higher<" in row_of(text, "2, plain")
     assert ">lower<" in row_of(text, "16, plain") and ">500<" in row_of(text, "16, plain")
+    assert 'data-sort="16.0">16, plain<' in text, "by its layers, not by its letters"
     values = notes_depth.figure(budgets).values
     assert {(v["depth"], v["mean"]) for v in values} == {(1, 80.45), (2, 81.45), (16, 76.45)}
 
