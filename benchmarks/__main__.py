@@ -170,12 +170,22 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         if len(cells) > 20:
             console.print(f"  ... and {len(cells) - 20} more")
     console.print(
-        f"{len(work.seconds)} to measure, {duration(work.wall_seconds(options.jobs))} with "
-        f"{work.most_processes(options.jobs)} processes; {work.current} current, "
+        f"{len(work.seconds)} to measure, {_estimate(work, options.jobs)}; {work.current} current, "
         f"{len(work.stale)} stale and kept (--stale), "
         f"{len(work.failed)} without a value and kept (--retry)"
     )
     return 0
+
+
+def _estimate(work, jobs: int | None) -> str:
+    """How long a plan takes, with how many processes, and how that is known."""
+    time = duration(work.wall_seconds(jobs))
+    most = work.most_processes(jobs)
+    processes = "1 process" if most == 1 else f"up to {most} processes"
+    known, guessed = len(work.seconds) - len(work.guessed), len(work.guessed)
+    how = ["by the times of earlier rows"] if known or not guessed else []
+    how += [f"a guess for {display.many(guessed, 'cell')}"] if guessed else []
+    return f"about {time} with {processes} ({', '.join(how)})"
 
 
 def _require_none_of(
@@ -225,9 +235,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         runner.check(work, want)
         cells = len(work.seconds)
         console.print(
-            f"suite {want.suite}: {cells} cells to measure, {work.current} current; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most "
-            f"{work.most_processes(options.jobs)} processes, on a quiet machine"
+            f"suite {want.suite}: {display.many(cells, 'cell')} to measure, {work.current} "
+            f"current; {_estimate(work, options.jobs)}"
         )
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
@@ -265,9 +274,8 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         runner.check(work, want)
         what = "" if options.key else f"suite {want.suite}: "
         console.print(
-            f"{what}{display.many(len(work.seconds), 'row')} to measure again; about "
-            f"{duration(work.wall_seconds(options.jobs))} with at most "
-            f"{work.most_processes(options.jobs)} processes, on a quiet machine"
+            f"{what}{display.many(len(work.seconds), 'row')} to measure again; "
+            f"{_estimate(work, options.jobs)}"
         )
         if not work.todo:
             what = "is stale, trained and of this machine" if options.stale else "is current"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from benchmarks.cells import Cell, benchmarks
 from benchmarks.engine import Finished
@@ -16,6 +18,29 @@ from benchmarks.runner import Plan
 
 WIDE = 110
 """Columns of a terminal from which the bar is a long one."""
+
+PRIOR = 0.05
+"""Share of the work that is taken to go as estimated, however the first cells went."""
+
+
+@dataclass
+class _Group:
+    """Cells that one process has at work, one after the other."""
+
+    left: set[Cell]
+    since: float
+    """When the process began, or last gave a row."""
+
+
+class _Left(ProgressColumn):
+    """The time left, as of now."""
+
+    def __init__(self, left: Callable[[], str]) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.left = left
+
+    def render(self, task: Task) -> Text:
+        return Text(self.left())
 
 
 class Show:
@@ -29,14 +54,16 @@ class Show:
         self.total = sum(work.seconds.values())
         self.cells = len(work.seconds)
         self.finished = 0
-        self.together: dict[Cell, set[Cell]] = {}
-        """What began with a cell and has no row yet."""
+        self.working: dict[Cell, _Group] = {}
+        """What began and has no row yet."""
         self.worked = 0.0
-        self.begun = time.monotonic()
-        self.printed = 0.0
+        """Estimated seconds of what is done."""
+        self.spent = 0.0
+        """Seconds that it took."""
+        self.printed = float("-inf")
         self.bar = Progress(
             TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+            _Left(self.left),
             BarColumn(bar_width=12 if console.width < WIDE else 24),
             TextColumn(
                 "{task.description}",
@@ -48,7 +75,7 @@ class Show:
             disable=not console.is_terminal,
         )
         self.task = self.bar.add_task(
-            "starting", total=max(self.total, 1e-9), count=f"0/{self.cells}", left=""
+            "starting", total=max(self.total, 1e-9), count=f"0/{self.cells}"
         )
 
     def __enter__(self) -> Show:
@@ -65,37 +92,53 @@ class Show:
 
     def begin(self, cells: Sequence[Cell]) -> None:
         """A group of cells starts."""
-        left = set(cells)
-        self.together.update(dict.fromkeys(cells, left))
+        group = _Group(set(cells), time.monotonic())
+        self.working.update(dict.fromkeys(cells, group))
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-        self.bar.update(self.task, description=f"{cells[0]}{more}", left=self.left())
+        self.bar.update(self.task, description=f"{cells[0]}{more}")
+        self._line(f"{cells[0].title}{more} begins")
 
     def done(self, finished: Finished) -> None:
         """One cell has its row."""
-        left = self.together.pop(finished.cell, set())
-        left.discard(finished.cell)
+        group = self.working.pop(finished.cell, _Group(set(), 0.0))
+        group.left.discard(finished.cell)
+        group.since = time.monotonic()
         self.finished += 1
         self.worked += self.estimates[finished.cell]
-        count = f"{self.finished}/{self.cells}"
-        self.bar.update(self.task, completed=self.worked, count=count, left=self.left())
+        self.spent += finished.seconds
+        self.bar.update(self.task, completed=self.worked, count=f"{self.finished}/{self.cells}")
         if finished.status not in ("ok", "equal"):
             self.console.print(
                 f"{finished.status}: {finished.cell.title}: {finished.reason}",
                 style="red",
                 markup=False,
             )
-        elif left and benchmarks()[finished.cell.benchmark].exclusive:
-            pass  # what is timed side by side comes at once: after the first the pace looks slow
-        elif not self.console.is_terminal and time.monotonic() - self.printed > self.every:
+        elif group.left and benchmarks()[finished.cell.benchmark].exclusive:
+            pass  # what is timed side by side comes at once: one line when all of it is there
+        else:
+            self._line(finished.cell.title)
+
+    def _line(self, what: str) -> None:
+        if not self.console.is_terminal and time.monotonic() - self.printed > self.every:
             self.printed = time.monotonic()
-            self.console.print(f"[{count}] {finished.cell.title}; {self.left()}", markup=False)
+            count = f"{self.finished}/{self.cells}"
+            self.console.print(f"[{count}] {what}; {self.left()}", markup=False)
 
     def left(self) -> str:
-        """The time left: the plan's estimate, scaled by how the work went so far."""
-        share = self.worked / self.total if self.total else 1.0
-        elapsed = time.monotonic() - self.begun
-        pace = elapsed / (share * self.expected) if share > 0.05 and self.expected else 1.0
-        return f"about {duration((1 - share) * self.expected * pace)} left"
+        """The time left: the plan's estimate, scaled by how long finished cells took.
+
+        What runs now counts as done as far as its time has gone, at most as a whole.
+        """
+        if not self.total:
+            return "about 0 s left"
+        prior = PRIOR * self.total
+        pace = (self.spent + prior) / (self.worked + prior)
+        now, still = time.monotonic(), self.total - self.worked
+        for group in {id(group): group for group in self.working.values()}.values():
+            estimate = sum(self.estimates[cell] for cell in group.left)
+            still -= min(estimate, (now - group.since) / pace)
+        seconds = max(0.0, still) * pace * self.expected / self.total
+        return f"about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:

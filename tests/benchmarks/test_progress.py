@@ -33,8 +33,12 @@ def show(trouble, clock):
     return Show(work, 2, console, every=15.0)
 
 
-def finished(cell, status="ok", reason=""):
-    return Finished(cell, {}, status, reason, 1.0)
+def finished(cell, status="ok", reason="", seconds=30.0):
+    return Finished(cell, {}, status, reason, seconds)
+
+
+def seconds_left(show):
+    return float(re.fullmatch(r"about (\S+) s left", show.left()).group(1))
 
 
 def test_the_first_guess_is_that_of_the_plan(show):
@@ -42,30 +46,60 @@ def test_the_first_guess_is_that_of_the_plan(show):
 
 
 @pytest.mark.parametrize("cells", [1, 2, 3])
-@pytest.mark.parametrize("seconds", [10, 25, 400])
-def test_the_time_left_follows_the_pace_so_far(show, clock, cells, seconds):
-    clock["now"] += seconds
+@pytest.mark.parametrize("seconds", [10, 25, 45])
+def test_the_time_left_follows_how_long_finished_cells_took(show, cells, seconds):
     for done in CELLS[:cells]:
-        show.done(finished(done))
-    expected = seconds * (4 - cells) / cells
-    assert show.left() == f"about {duration(expected)} left"
+        show.done(finished(done, seconds=seconds))
+    at_this_pace, as_estimated = seconds * (4 - cells) / 2, 30 * (4 - cells) / 2
+    between = sorted([at_this_pace, (2 * at_this_pace + as_estimated) / 3])
+    assert between[0] - 0.5 <= seconds_left(show) <= between[1] + 0.5
 
 
-def test_nothing_is_left_at_the_end(show, clock):
-    clock["now"] += 50
+def test_a_first_cell_that_fails_at_once_says_little_of_the_rest(show):
+    show.done(finished(CELLS[0], "failed", seconds=0.0))
+    assert seconds_left(show) > 5
+
+
+def test_the_time_left_goes_down_while_a_cell_runs(show, clock):
+    """Two run at a time, so four cells of 30 s take 60 s; none takes longer than what it is."""
+    show.begin(CELLS[:1])
+    show.begin(CELLS[1:2])
+    seen = []
+    for _ in range(4):
+        seen.append(seconds_left(show))
+        clock["now"] += 15
+    assert seen == [60, 45, 30, 30]
+
+
+def test_work_that_runs_is_counted_once(show, clock):
+    """The first of two has its row after half of the time: the other one has just begun."""
+    show.begin(CELLS[:2])
+    clock["now"] += 30
+    assert seconds_left(show) == 45
+    show.done(finished(CELLS[0]))
+    assert seconds_left(show) == 45
+    clock["now"] += 30
+    assert seconds_left(show) == 30
+
+
+def test_nothing_is_left_at_the_end(show):
     for done in CELLS:
         show.done(finished(done))
     assert show.left() == "about 0 s left"
 
 
-def test_elsewhere_than_on_a_terminal_a_line_comes_now_and_then(show, clock):
+def test_no_work_takes_no_time(trouble):
+    assert Show(Plan(), None, Console(file=io.StringIO())).left() == "about 0 s left"
+
+
+def test_elsewhere_than_on_a_terminal_a_line_comes_at_first_and_then_now_and_then(show, clock):
     with show:
         for done in CELLS:
-            clock["now"] += 10
             show.begin([done])
+            clock["now"] += 10
             show.done(finished(done))
-    lines = re.findall(r"\[(\d)/4\]", show.console.file.getvalue())
-    assert lines == ["1", "3"]
+    lines = re.findall(r"\[(\d)/4\] .*(begins|seed \d);", show.console.file.getvalue())
+    assert lines == [("0", "begins"), ("2", "seed 1"), ("4", "seed 3")]
 
 
 def test_what_comes_at_once_has_a_line_when_all_of_it_is_there(show, trouble, clock, monkeypatch):
@@ -76,8 +110,8 @@ def test_what_comes_at_once_has_a_line_when_all_of_it_is_there(show, trouble, cl
         clock["now"] += 60
         for done in CELLS[:2]:
             show.done(finished(done))
-    assert re.findall(r"\[(\d)/4\].*", show.console.file.getvalue()) == ["2"]
-    assert "about 60 s left" in show.console.file.getvalue()
+    assert re.findall(r"\[(\d)/4\].*", show.console.file.getvalue()) == ["0", "2"]
+    assert "about 30 s left" in show.console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 200])
