@@ -23,8 +23,13 @@ COUNTED = ("cost", "widths", "nets")
 
 
 def of_one_machine(store: Store, name: str) -> pd.DataFrame:
-    """The rows of a benchmark of modules by themselves, larger maps first, papers' order."""
-    rows = tables.with_arm(tables.one_machine(store.table(name)))
+    """The rows of a benchmark of modules by themselves, `ordered`, of `tables.timing_machine`."""
+    return ordered(tables.one_machine(store.table(name), tables.timing_machine(store)))
+
+
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of modules by themselves: larger maps first, modules in the order of the papers."""
+    rows = tables.with_arm(rows)
     order = {arm: i for i, arm in enumerate(tables.in_order(rows["arm"]))}
     keys = [[_pixels(data) for data in rows["data"]], [order[arm] for arm in rows["arm"]]]
     rows = rows.assign(_pixels=keys[0], _arm=keys[1])

@@ -66,9 +66,23 @@ def one_machine(rows: pd.DataFrame, prefer: str | None = None) -> pd.DataFrame:
         return rows
     names = rows["machine"]
     if prefer is None or prefer not in set(names):
-        ranked = rows.groupby("machine")["measured_at"].agg(["size", "max"])
-        prefer = str(ranked.sort_values(["size", "max"]).index[-1])
+        prefer = machines(rows)[0]
     return rows[names == prefer]
+
+
+def machines(rows: pd.DataFrame) -> list[str]:
+    """The machines that rows are of: those with most rows first, then the newest."""
+    ranked = rows.groupby("machine")["measured_at"].agg(["size", "max"])
+    return list(map(str, ranked.sort_values(["size", "max"], ascending=False).index))
+
+
+def timing_machine(store: Store) -> str | None:
+    """The machine whose processor has most latencies, so that pages of times are of one; or None.
+
+    Else two tables of a page could be of two processors, by which of them was measured last.
+    """
+    rows = store.table("latency")
+    return next(iter(machines(rows[rows["device"] == "cpu"])), None)
 
 
 def here() -> str:

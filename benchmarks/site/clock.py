@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pandas as pd
@@ -11,7 +10,7 @@ from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
 from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
-from benchmarks.site.origin import origin, record
+from benchmarks.site.origin import origin, processor
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
 
@@ -36,7 +35,7 @@ QUESTIONS = {
 
 def rows_of(store: Store) -> pd.DataFrame:
     """The rows of one machine, in the order of `ordered`."""
-    return ordered(tables.one_machine(store.table("clock")))
+    return ordered(tables.one_machine(store.table("clock"), tables.timing_machine(store)))
 
 
 def ordered(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,32 +58,20 @@ def right(store: Store) -> str:
     asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
     heads += [Head(QUESTIONS[planted][0], load) for planted, load in asked]
     body = []
-    for machine in _machines(rows):
+    for machine in tables.machines(rows):
         for method, name in NAMES.items():
             mine = rows[(rows["machine"] == machine) & (rows["recipe"] == method)]
             found = {(row.variant, row.data): row for row in tables.records(mine)}
             body.append(
                 (
                     Entry(name),
-                    Entry(_processor(store, machine), interval=_builds(mine)),
+                    Entry(processor(store, machine), interval=_builds(mine)),
                     *(_how_often(found.get(pair), QUESTIONS[pair[0]][1]) for pair in asked),
                 )
             )
     note = "times of 100 measurements; a copy, and planted differences whose truth is known"
     places = origin(store, rows, "clock")
     return table("How often each way of timing is right", note, heads, body, places)
-
-
-def _machines(rows: pd.DataFrame) -> list[str]:
-    """The machines that have rows, in the order of `tables.one_machine`."""
-    ranked = rows.groupby("machine")["measured_at"].agg(["size", "max"])
-    return list(map(str, ranked.sort_values(["size", "max"], ascending=False).index))
-
-
-def _processor(store: Store, machine: str) -> str:
-    """What a machine's processor is called, without marks of trade."""
-    name = str(record(store, "machines", machine).get("processor", machine))
-    return " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
 
 
 def _builds(rows: pd.DataFrame) -> str:
@@ -112,7 +99,7 @@ def _least(store: Store) -> str:
     if not counts:
         return display.MISSING
     least, row = min(counts, key=lambda pair: pair[0])
-    where = f"{row.data}, {_processor(store, row.machine)}"
+    where = f"{row.data}, {processor(store, row.machine)}"
     return f"{display.rounded(least)} of 100 ({QUESTIONS[row.variant][0]}; {where})"
 
 

@@ -27,6 +27,7 @@ from benchmarks.site import (
     notes,
     notes_alexnet,
     papers,
+    processors,
     rates,
     reruns,
     segmentation,
@@ -55,7 +56,7 @@ def facts(store: Store) -> dict[str, str]:
         ladder,
         longer,
     )
-    pages += (mechanism, named_facts, notes, notes_alexnet, papers, rates, reruns)
+    pages += (mechanism, named_facts, notes, notes_alexnet, papers, processors, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}

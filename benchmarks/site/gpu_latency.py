@@ -9,12 +9,20 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, stats, tables
+from benchmarks import display, tables
 from benchmarks.latency import ON_GPU
 from benchmarks.site.accuracy import listed
 from benchmarks.site.gpu_accuracy import DEVICES
 from benchmarks.site.html import Entry, Head, table, value
-from benchmarks.site.latency import lines, places_of, time, without_none
+from benchmarks.site.latency import (
+    LARGER,
+    SMALLER,
+    lines,
+    places_of,
+    time,
+    told_apart,
+    without_none,
+)
 from benchmarks.site.origin import record
 from benchmarks.store import Store
 
@@ -108,31 +116,16 @@ def _dearer(store: Store) -> dict[str, str]:
     for both in _timed(store):
         if len(both) < len(DEVICES):
             continue
-        cpu, gpu = (_with_floor(both[device].frame) for device in DEVICES)
-        wide = cpu.join(gpu.add_suffix("_gpu")).dropna()
-        pairs += len(wide)
-        larger += int((wide["low_gpu"] > wide["high"]).sum())
-        smaller += list(wide.index[wide["high_gpu"] < wide["low"]])
+        found = told_apart(both["cpu"].frame, both["cuda"].frame)
+        pairs += len(found)
+        larger += int(found.eq(LARGER).sum())
+        smaller += list(found.index[found.eq(SMALLER)])
     if not pairs:
         return {}
     words = f"{larger} of {pairs} are larger on the GPU and {len(smaller)} smaller"
     words += f" ({listed(tables.in_order(smaller))})" if smaller else ""
     same = pairs - larger - len(smaller)
     return {"gpu.dearer": f"{words}; {same} can't be told apart" if same else words}
-
-
-def _with_floor(frame: pd.DataFrame) -> pd.DataFrame:
-    """``low`` and ``high`` by arm: the ends of a ratio, apart by the noise floor of its session.
-
-    As `stats.latency_verdict` has it: no floor is below the resolution, and too high a one ranks
-    nothing.
-    """
-    made = without_none([frame])[0].set_index("arm")
-    made = made[made["verdict"] != stats.NOISY]
-    made = made[["ratio_low", "ratio_high", "floor_low", "floor_high"]].astype("float64").dropna()
-    floors = [stats.Interval(1.0, *ends) for ends in made[["floor_low", "floor_high"]].to_numpy()]
-    wider = [1 + max(stats.floor_of(floor), stats.RESOLUTION) for floor in floors]
-    return pd.DataFrame({"low": made["ratio_low"] / wider, "high": made["ratio_high"] * wider})
 
 
 def _work(store: Store) -> dict[str, str]:

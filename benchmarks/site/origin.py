@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from html import escape
 from typing import Any
@@ -23,6 +24,12 @@ def record(store: Store, kind: str, name: str) -> dict[str, Any]:
     """A machine or environment record, empty if it is not in the checkout."""
     path = store.root / kind / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def processor(store: Store, machine: str) -> str:
+    """What a machine's processor is called, without marks of trade."""
+    name = str(record(store, "machines", machine).get("processor", machine))
+    return " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
 
 
 def origin(store: Store, rows: pd.DataFrame, *tables: str) -> str:
