@@ -132,6 +132,8 @@ PRINTED: dict[str, dict[str, Line]] = {
 """Which printed line is of an arm, by family; an arm that no paper prints has none."""
 
 SIZES = ("params", "module_params_formula")
+FORMULA = "formula"
+"""Unit of the sizes that are printed as a formula in the module's channels."""
 TOP1 = ("top1_err", "top1_acc")
 
 
@@ -197,6 +199,8 @@ def _table(store: Store, which: Comparison, name: str) -> str:
     rows = ablated.rows(store, which, chosen)
     to_default = tables.by_arm(ablated.against_default(rows, chosen))
     metric = line_top1(PRINTED[name]["none"]).metric
+    sizes = [line_value(line, SIZES) for line in PRINTED[name].values()]
+    formulas = any(size and size.unit == FORMULA for size in sizes)
     alone = ablated.options(rows).empty  # the main table has the verdict on the default
     tests = (
         Head("Bootstrap", "to default, BCa [95 %]"),
@@ -216,7 +220,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
         Head("Parameters", which.backbone),
         Head(f"Printed {what.lower()}", unit),
         Head("Its default", f"{unit}, in the same printed table"),
-        Head("Printed parameters", "network, or module", number=False),
+        Head("Printed parameters", "module" if formulas else "network", number=not formulas),
     )
     body = []
     for row in tables.records(ablated.against_none(rows, chosen)):
@@ -292,7 +296,10 @@ def _printed(line: Line | None) -> tuple[Entry, Entry, Entry]:
         return NOTHING, NOTHING, NOTHING
     both = [line_top1(one).value for one in (line, default_of(line))]
     size = line_value(line, SIZES)
-    unit = size.unit if size and size.unit == "M" else ""
-    shown_size = Entry(f"{size.value} {unit}".strip()) if size else NOTHING
+    shown_size = NOTHING
+    if size:
+        of_module = size.unit == FORMULA
+        words = size.value if of_module else f"{size.value} {size.unit}"
+        shown_size = Entry(words, None if of_module else float(size.value))
     shown, default = (Entry(number, float(number)) for number in both)
     return shown, default, shown_size

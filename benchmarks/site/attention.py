@@ -86,7 +86,7 @@ def speed_means(store: Store) -> str:
     every = tables.ok(gates.of_one_machine(store, "speed"))
     rows = gates.quiet(every)
     if rows.empty:
-        return absent("Means of the speed of each module")
+        return absent("Ours over timm's")
     settings = [(mode, layout) for mode in MODES for layout in ("nchw", "nhwc")]
     heads = [Head("Module", number=False)]
     heads += [Head(f"{mode.capitalize()}, {layout}", "over timm's") for mode, layout in settings]

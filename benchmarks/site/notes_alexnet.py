@@ -119,7 +119,7 @@ def data(store: Store) -> str:
     """LeNet-5 and AlexNet, without dropout and with it, by the number of images."""
     rows = rows_of(store, "alexnet")
     heads = (
-        Head("Images", number=False),
+        Head("Images"),
         Head("LeNet-5", "test %, mean [95 %]"),
         Head("AlexNet", "no dropout, test %"),
         Head("AlexNet", "dropout, test %"),
@@ -132,7 +132,7 @@ def data(store: Store) -> str:
         lenet = of_arm(rows, arm)
         body.append(
             (
-                Entry(_times(arm)),
+                Entry(_times(arm), arm.images),
                 paired.percent(lenet),
                 paired.percent(without),
                 paired.percent(dropped),

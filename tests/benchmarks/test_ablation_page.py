@@ -205,6 +205,7 @@ def test_without_rows_of_options_a_table_shows_what_is_printed_and_not_measured(
     cbam = row_of(page.family(store, "cbam"), "cbam pool=&#x27;max&#x27;")
     assert ">23.20<" in cbam and ">22.80<" in cbam, "its default is that of its own printed table"
     assert ">23.09<" in row_of(sk, "sk branches=((3,2),(3,3))")
+    assert 'data-sort="27.5">27.5 M<' in sk and ">2*C^2/r<" in page.family(store, "se-excitation")
     empty = Store(tmp_path / "empty")
     assert empty.table("ablation").empty and not ablated.comparisons(empty)
     made = fragments(empty)

@@ -67,6 +67,7 @@ def test_a_seed_that_never_gets_there_counts_as_the_slowest():
 
 def test_dropout_is_paired_on_test_and_training_images(store):
     row = row_of(notes_alexnet.data(store), "512, each seen 80 times")
+    assert 'data-sort="512.0"' in row, "by the number of images, not by its digits"
     assert ">+1.50<" in row and ">\N{MINUS SIGN}3.00<" in row and ">100.50<" in row
     figure = notes_alexnet.dropout_figure(store)
     assert [(v["what"], v["mean"]) for v in figure.values] == [
