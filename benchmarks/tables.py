@@ -76,6 +76,12 @@ def machines(rows: pd.DataFrame) -> list[str]:
     return list(map(str, ranked.sort_values(["size", "max"], ascending=False).index))
 
 
+def timing_first(store: Store, rows: pd.DataFrame) -> list[str]:
+    """The machines that rows are of, `timing_machine` before the others."""
+    first = timing_machine(store)
+    return sorted(machines(rows), key=lambda machine: machine != first)
+
+
 def timing_machine(store: Store) -> str | None:
     """The machine whose processor has most latencies, so that pages of times are of one; or None.
 

@@ -58,7 +58,7 @@ def right(store: Store) -> str:
     asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
     heads += [Head(QUESTIONS[planted][0], load) for planted, load in asked]
     body = []
-    for machine in tables.machines(rows):
+    for machine in tables.timing_first(store, rows):
         for method, name in NAMES.items():
             mine = rows[(rows["machine"] == machine) & (rows["recipe"] == method)]
             found = {(row.variant, row.data): row for row in tables.records(mine)}

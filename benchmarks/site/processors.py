@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks import display, gates, stats, tables
 from benchmarks.site.accuracy import listed
 from benchmarks.site.attention import MODES, TOGETHER
+from benchmarks.site.attention_facts import near_the_floor
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import (
     LARGER,
@@ -51,11 +52,11 @@ def speed(store: Store) -> str:
 
     What is quiet differs from processor to processor, so means over that would be of other maps.
     """
-    rows = tables.ok(gates.ordered(store.table("speed")))
-    found = tables.machines(rows)
-    if len(found) < 2:
+    by_machine = _alone(store)
+    if len(by_machine) < 2:
         return absent("Ours over timm's on more than one processor")
-    columns = [(mode, machine) for mode in MODES for machine in found]
+    rows = pd.concat(by_machine.values())
+    columns = [(mode, machine) for mode in MODES for machine in by_machine]
     heads = [Head("Module", number=False)]
     heads += [Head(mode.capitalize(), processor(store, machine)) for mode, machine in columns]
     body = []
@@ -87,7 +88,7 @@ def facts(store: Store) -> dict[str, str]:
         found["processors.names"] = listed([processor(store, machine) for machine in machines])
         found["processors.apart"] = _apart(store, timed)
         found["processors.order"] = _order(timed)
-    return found | {"processors.speed": _speed(store)}
+    return found | {"processors.speed": _speed(store), "processors.floor": _floor(store)}
 
 
 def _apart(store: Store, timed: dict[str, Sessions]) -> str:
@@ -134,15 +135,33 @@ def _pairs(timed: dict[str, Sessions]) -> Iterator[tuple[str, str, dict[str, Ses
 
 def _speed(store: Store) -> str:
     """The geometric mean of ours over timm's on each processor, over all settings."""
-    rows = tables.ok(gates.ordered(store.table("speed")))
     parts = []
-    for machine in tables.machines(rows):
-        mine = rows[rows["machine"] == machine]
+    for machine, mine in _alone(store).items():
         means = [gates.geometric_mean(mine[name]) for name in ("ratio", "compiled_ratio")]
         if None not in means:
             ours, compiled = map(display.ratio, means)
             parts.append(f"{ours} (of compiled timm's {compiled}) on {processor(store, machine)}")
     return listed(parts) or display.MISSING
+
+
+def _floor(store: Store) -> str:
+    """How close SE and ECA come to the bare passes on each processor, see `near_the_floor`."""
+    parts = []
+    for machine, mine in _alone(store).items():
+        large = near_the_floor(mine)
+        quiet = gates.quiet(large)["floor_ratio"].dropna()
+        if len(quiet):
+            least, most = map(display.ratio, (quiet.min(), quiet.max()))
+            where = f"{processor(store, machine)}, {len(quiet)} of {len(large)} settings"
+            parts.append(f"{least} to {most} ({where})")
+    return listed(parts) or display.MISSING
+
+
+def _alone(store: Store) -> dict[str, pd.DataFrame]:
+    """The gates by themselves by machine, that of the other tables first."""
+    rows = tables.ok(gates.ordered(store.table("speed")))
+    found = tables.timing_first(store, rows)
+    return {machine: rows[rows["machine"] == machine] for machine in found}
 
 
 def _timed(store: Store) -> dict[str, Sessions]:

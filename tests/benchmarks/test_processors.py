@@ -43,11 +43,12 @@ def timed(store, machine, backbone, ratios, half=0.01, floor=0.01, **values):
         trial.append(store, cell, {**ends, **values}, machine=machine)
 
 
-def alone(store, machine, arm, ratios, verdict="faster", mode="inference"):
+def alone(store, machine, arm, ratios, verdict="faster", floor_ratio=None):
     """Rows of one gate by itself: a ratio for each map."""
     for data, ratio in zip(MAPS, ratios, strict=True):
-        cell = replace(ALONE, module=arm, data=data, recipe=mode, layout="nchw")
+        cell = replace(ALONE, module=arm, data=data, recipe="inference", layout="nchw")
         values = {"ratio": ratio, "compiled_ratio": 2 * ratio, "verdict": verdict}
+        values |= {"floor_ratio": floor_ratio}
         trial.append(store, cell, values, machine=machine)
 
 
@@ -59,7 +60,7 @@ def test_one_processor_is_no_comparison(store):
     assert "not measured" in processors.speed(store)
     found = processors.facts(store)
     assert found.pop("processors.speed") == "0.500 (of compiled timm's 1.000) on AMD EPYC"
-    assert set(found.values()) == {"not measured"}
+    assert set(found.values()) == {"not measured"}, "the floors too: of maps that have no ratio"
 
 
 def test_no_rows_at_all_say_so(store):
@@ -99,6 +100,18 @@ def test_the_gates_by_themselves_are_means_over_all_settings_with_their_verdicts
     assert processors.facts(store)["processors.speed"] == (
         "0.775 (of compiled timm's 1.549) on AMD EPYC and 1.000 (of compiled timm's 2.000) on "
         "Intel Xeon"
+    )
+
+
+def test_the_floors_are_of_what_is_quiet_on_each_processor(store):
+    timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2})
+    alone(store, FIRST, "se", (0.5, 0.5), floor_ratio=1.2)
+    alone(store, FIRST, "coord", (0.5, 0.5), floor_ratio=2.2)
+    alone(store, FIRST, "eca", (0.5, 0.5), NOISY, floor_ratio=3.2)
+    alone(store, SECOND, "eca", (0.5, 0.5), floor_ratio=1.4)
+    assert processors.facts(store)["processors.floor"] == (
+        "1.200 to 1.200 (AMD EPYC, 2 of 4 settings) and "
+        "1.400 to 1.400 (Intel Xeon, 2 of 2 settings)"
     )
 
 
