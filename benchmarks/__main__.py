@@ -27,6 +27,7 @@ from benchmarks import asked, budget, display, listing, own_modules
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
+from benchmarks.runner import Plan
 from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
@@ -170,22 +171,24 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         if len(cells) > 20:
             console.print(f"  ... and {len(cells) - 20} more")
     console.print(
-        f"{len(work.seconds)} to measure, {_estimate(work, options.jobs)}; {work.current} current, "
+        f"{len(work.seconds)} to measure{_estimate(work, options.jobs)}; {work.current} current, "
         f"{len(work.stale)} stale and kept (--stale), "
         f"{len(work.failed)} without a value and kept (--retry)"
     )
     return 0
 
 
-def _estimate(work, jobs: int | None) -> str:
-    """How long a plan takes, with how many processes, and how that is known."""
+def _estimate(work: Plan, jobs: int | None) -> str:
+    """How long a plan takes, with how many processes, and how that is known; "" for no work."""
+    if not work.seconds:
+        return ""
     time = duration(work.wall_seconds(jobs))
     most = work.most_processes(jobs)
     processes = "1 process" if most == 1 else f"up to {most} processes"
     known, guessed = len(work.seconds) - len(work.guessed), len(work.guessed)
-    how = ["by the times of earlier rows"] if known or not guessed else []
+    how = ["by the times of earlier rows"] if known else []
     how += [f"a guess for {display.many(guessed, 'cell')}"] if guessed else []
-    return f"about {time} with {processes} ({', '.join(how)})"
+    return f"; about {time} with {processes} ({', '.join(how)})"
 
 
 def _require_none_of(
@@ -236,7 +239,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         cells = len(work.seconds)
         console.print(
             f"suite {want.suite}: {display.many(cells, 'cell')} to measure, {work.current} "
-            f"current; {_estimate(work, options.jobs)}"
+            f"current{_estimate(work, options.jobs)}"
         )
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
@@ -274,7 +277,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         runner.check(work, want)
         what = "" if options.key else f"suite {want.suite}: "
         console.print(
-            f"{what}{display.many(len(work.seconds), 'row')} to measure again; "
+            f"{what}{display.many(len(work.seconds), 'row')} to measure again"
             f"{_estimate(work, options.jobs)}"
         )
         if not work.todo:

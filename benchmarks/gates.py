@@ -23,8 +23,8 @@ COUNTED = ("cost", "widths", "nets")
 
 
 def of_one_machine(store: Store, name: str) -> pd.DataFrame:
-    """The rows of a benchmark of modules by themselves, `ordered`, of `tables.timing_machine`."""
-    return ordered(tables.one_machine(store.table(name), tables.timing_machine(store)))
+    """The rows of a benchmark of modules by themselves, `ordered`, see `tables.timed`."""
+    return ordered(tables.timed(store, name))
 
 
 def ordered(rows: pd.DataFrame) -> pd.DataFrame:

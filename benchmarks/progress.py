@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from benchmarks.cells import Cell, benchmarks
 from benchmarks.engine import Finished
-from benchmarks.runner import Plan
+from benchmarks.runner import Plan, processes
 
 WIDE = 110
 """Columns of a terminal from which the bar is a long one."""
@@ -22,14 +23,21 @@ WIDE = 110
 PRIOR = 0.05
 """Share of the work that is taken to go as estimated, however the first cells went."""
 
+GOOD = ("ok", "equal")
+"""Statuses that nobody needs to be told of."""
+
+MEASURED = (*GOOD, "differs")
+"""Statuses of cells whose seconds say how fast the work goes: the others end early or late."""
+
 
 @dataclass
 class _Group:
-    """Cells that one process has at work, one after the other."""
+    """Cells that one process has at work, together or one after the other."""
 
+    name: str
     left: set[Cell]
     since: float
-    """When the process began, or last gave a row."""
+    """When the process began with what is left."""
 
 
 class _Left(ProgressColumn):
@@ -50,16 +58,18 @@ class Show:
         self.console = console
         self.every = every
         self.estimates = work.seconds
-        self.expected = work.wall_seconds(jobs)
         self.total = sum(work.seconds.values())
         self.cells = len(work.seconds)
+        self.processes = {n: processes(benchmarks()[n], c, jobs) for n, c in work.todo.items()}
+        self.still = {n: sum(work.seconds[c] for c in cells) for n, cells in work.todo.items()}
+        """Estimated seconds of what has no row yet, by benchmark."""
         self.finished = 0
         self.working: dict[Cell, _Group] = {}
         """What began and has no row yet."""
-        self.worked = 0.0
-        """Estimated seconds of what is done."""
-        self.spent = 0.0
-        """Seconds that it took."""
+        self.lock = threading.Lock()
+        """Held for the numbers of `left`, which the thread of the bar asks for."""
+        self.expected = self.spent = 0.0
+        """Seconds of what was measured: as estimated, and as it was."""
         self.printed = float("-inf")
         self.bar = Progress(
             TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
@@ -92,31 +102,35 @@ class Show:
 
     def begin(self, cells: Sequence[Cell]) -> None:
         """A group of cells starts."""
-        group = _Group(set(cells), time.monotonic())
-        self.working.update(dict.fromkeys(cells, group))
+        group = _Group(cells[0].benchmark, set(cells), time.monotonic())
+        with self.lock:
+            self.working.update(dict.fromkeys(cells, group))
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
         self.bar.update(self.task, description=f"{cells[0]}{more}")
         self._line(f"begins: {cells[0].title}{more}")
 
     def done(self, finished: Finished) -> None:
         """One cell has its row."""
-        group = self.working.pop(finished.cell, _Group(set(), 0.0))
-        group.left.discard(finished.cell)
-        group.since = time.monotonic()
-        self.finished += 1
-        self.worked += self.estimates[finished.cell]
-        self.spent += finished.seconds
-        self.bar.update(self.task, completed=self.worked, count=f"{self.finished}/{self.cells}")
-        if finished.status not in ("ok", "equal"):
+        cell = finished.cell
+        together = benchmarks()[cell.benchmark].exclusive  # all of a group's rows come at its end
+        with self.lock:
+            group = self.working.pop(cell, _Group(cell.benchmark, set(), 0.0))
+            group.left.discard(cell)
+            if not together:
+                group.since = time.monotonic()
+            self.finished += 1
+            self.still[cell.benchmark] -= self.estimates[cell]
+            if finished.status in MEASURED:
+                self.expected += self.estimates[cell]
+                self.spent += finished.seconds
+        worked = self.total - sum(self.still.values())
+        self.bar.update(self.task, completed=worked, count=f"{self.finished}/{self.cells}")
+        if finished.status not in GOOD:
             self.console.print(
-                f"{finished.status}: {finished.cell.title}: {finished.reason}",
-                style="red",
-                markup=False,
+                f"{finished.status}: {cell.title}: {finished.reason}", style="red", markup=False
             )
-        elif group.left and benchmarks()[finished.cell.benchmark].exclusive:
-            pass  # what is timed side by side comes at once: one line when all of it is there
-        else:
-            self._line(finished.cell.title)
+        elif not (together and group.left):
+            self._line(cell.title)
 
     def _line(self, what: str) -> None:
         if not self.console.is_terminal and time.monotonic() - self.printed > self.every:
@@ -125,20 +139,21 @@ class Show:
             self.console.print(f"[{count}] {what}; {self.left()}", markup=False)
 
     def left(self) -> str:
-        """The time left: the plan's estimate, scaled by how long finished cells took.
+        """The time left: the plan's estimate, scaled by how long what was measured took.
 
         What runs now counts as done as far as its time has gone, at most as a whole.
         """
-        if not self.total:
-            return "about 0 s left"
-        prior = PRIOR * self.total
-        pace = (self.spent + prior) / (self.worked + prior)
-        now, still = time.monotonic(), self.total - self.worked
-        for group in {id(group): group for group in self.working.values()}.values():
-            estimate = sum(self.estimates[cell] for cell in group.left)
-            still -= min(estimate, (now - group.since) / pace)
-        seconds = max(0.0, still) * pace * self.expected / self.total
-        return f"about {duration(seconds)} left"
+        with self.lock:
+            if self.finished == self.cells:
+                return "about 0 s left"
+            prior = PRIOR * self.total
+            pace = (self.spent + prior) / (self.expected + prior)
+            now, still = time.monotonic(), dict(self.still)
+            for group in {id(group): group for group in self.working.values()}.values():
+                estimate = sum(self.estimates[cell] for cell in group.left)
+                still[group.name] -= min(estimate, (now - group.since) / pace)
+        seconds = pace * sum(max(0.0, still[name]) / self.processes[name] for name in still)
+        return f"about {duration(seconds)} left" if seconds >= 0.5 else "longer than expected"
 
 
 def duration(seconds: float) -> str:

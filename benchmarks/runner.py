@@ -69,12 +69,15 @@ class Plan:
 def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int | None) -> int:
     """How many processes measure at a time: one for times, else ``jobs``.
 
-    If that is None, one on a GPU, else as many as cores and memory allow.
+    If that is None, one on a GPU, else as many as cores and memory allow; no more than there are
+    groups of cells.
     """
     if benchmark.exclusive:
         return 1
+    cells = list(cells)
     on_gpu = any(cell.device.startswith("cuda") for cell in cells)
-    return jobs or (1 if on_gpu else resources.jobs())
+    wanted = jobs or (1 if on_gpu else resources.jobs())
+    return max(1, min(wanted, len({benchmark.group(cell) for cell in cells})))
 
 
 @cache

@@ -83,12 +83,19 @@ def timing_first(store: Store, rows: pd.DataFrame) -> list[str]:
 
 
 def timing_machine(store: Store) -> str | None:
-    """The machine whose processor has most latencies, so that pages of times are of one; or None.
+    """The machine whose processor timed the most modules, for all tables of times; or None.
 
     Else two tables of a page could be of two processors, by which of them was measured last.
     """
-    rows = store.table("latency")
-    return next(iter(machines(rows[rows["device"] == "cpu"])), None)
+    rows = ok(store.table("latency"))
+    rows = rows[(rows["device"] == "cpu") & (rows["module"] != "none")]
+    return next(iter(machines(rows)), None)
+
+
+def timed(store: Store, name: str) -> pd.DataFrame:
+    """The rows of a benchmark of times on a processor, of `timing_machine` if it has any."""
+    rows = store.table(name)
+    return one_machine(rows[rows["device"] == "cpu"], timing_machine(store))
 
 
 def here() -> str:
@@ -171,7 +178,11 @@ def latency_settings(
     """
     rows = store.table("latency")
     rows = rows[rows["module"] != "none"]
-    rows = one_machine(rows if device is None else rows[rows["device"] == device], machine)
+    if device is not None:
+        rows = rows[rows["device"] == device]
+    if machine is None and device == "cpu":
+        machine = timing_machine(store)
+    rows = one_machine(rows, machine)
     found = rows[[*SETTING, "machine"]].drop_duplicates()
     if threads is not None:
         found = found[found["threads"].eq(threads).fillna(False)]

@@ -16,7 +16,7 @@ from benchmarks.store import Store
 
 def rows_of(store: Store) -> pd.DataFrame:
     """The rows of one machine, backbones as in `latency`, modules in their usual order."""
-    rows = tables.with_arm(tables.one_machine(store.table("allocation")))
+    rows = tables.with_arm(tables.timed(store, "allocation"))
     known = [*latency.BACKBONES, *sorted(set(rows["backbone"]) - set(latency.BACKBONES))]
     arms = tables.in_order(rows["arm"])
     places = pd.DataFrame({"backbone": rows["backbone"].map(known.index)}, rows.index)

@@ -197,7 +197,7 @@ def name_of(arm: str) -> str:
 
 def networks(store: Store) -> str:
     """Ratios of whole networks, a column a setting."""
-    rows = tables.with_arm(tables.one_machine(store.table("networks")))
+    rows = tables.with_arm(tables.timed(store, "networks"))
     if rows.empty:
         return absent("Whole networks by layout, batch and mode")
     keys = ["recipe", "layout", "batch_size"]

@@ -24,7 +24,7 @@ def facts(store: Store) -> dict[str, str]:
 
 
 def _networks_facts(store: Store) -> dict[str, str]:
-    rows = tables.one_machine(store.table("networks"))
+    rows = tables.timed(store, "networks")
     return {
         "networks.processes": display.span(rows["processes"]),
         "networks.builds": display.whole(networks.BUILDS),

@@ -10,7 +10,7 @@ from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
 from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
-from benchmarks.site.origin import origin, processor
+from benchmarks.site.origin import origin, processors
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
 
@@ -32,10 +32,13 @@ QUESTIONS = {
 }
 """By planted difference: what a good way of timing says of it, and the column that counts that."""
 
+FEW_CASES = 3
+"""So many cases are named in a sentence, more are counted."""
+
 
 def rows_of(store: Store) -> pd.DataFrame:
     """The rows of one machine, in the order of `ordered`."""
-    return ordered(tables.one_machine(store.table("clock"), tables.timing_machine(store)))
+    return ordered(tables.timed(store, "clock"))
 
 
 def ordered(rows: pd.DataFrame) -> pd.DataFrame:
@@ -58,14 +61,14 @@ def right(store: Store) -> str:
     asked = [(planted, load) for planted in QUESTIONS for load in bench.LOADS]
     heads += [Head(QUESTIONS[planted][0], load) for planted, load in asked]
     body = []
-    for machine in tables.timing_first(store, rows):
+    for machine, words in processors(store, rows).items():
         for method, name in NAMES.items():
             mine = rows[(rows["machine"] == machine) & (rows["recipe"] == method)]
             found = {(row.variant, row.data): row for row in tables.records(mine)}
             body.append(
                 (
                     Entry(name),
-                    Entry(processor(store, machine), interval=_builds(mine)),
+                    Entry(words, interval=_builds(mine)),
                     *(_how_often(found.get(pair), QUESTIONS[pair[0]][1]) for pair in asked),
                 )
             )
@@ -94,13 +97,20 @@ def _how_often(row: Any, column: str) -> Entry:
 def _least(store: Store) -> str:
     """Where ours was right least often, over all machines with rows of the present protocol."""
     rows = ordered(tables.ok(store.table("clock")))
+    names = processors(store, rows)
     ours = rows[(rows["recipe"] == bench.METHODS[0]) & rows["builds_mean"].notna()]
     counts = [(getattr(r, QUESTIONS[r.variant][1]), r) for r in tables.records(ours)]
     if not counts:
         return display.MISSING
-    least, row = min(counts, key=lambda pair: pair[0])
-    where = f"{row.data}, {processor(store, row.machine)}"
-    return f"{display.rounded(least)} of 100 ({QUESTIONS[row.variant][0]}; {where})"
+    least = min(count for count, _ in counts)
+    cases = [
+        f"{QUESTIONS[row.variant][0]}, {row.data}, {names[row.machine]}"
+        for count, row in counts
+        if count == least
+    ]
+    many = f"in {len(cases)} of {len(counts)} cases"
+    where = many if len(cases) > FEW_CASES else "; ".join(cases)
+    return f"{display.rounded(least)} of 100 ({where})"
 
 
 def clock(store: Store) -> str:
@@ -210,8 +220,7 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
 
 def _on_a_processor(store: Store) -> pd.DataFrame:
     """The latencies on a processor, of one machine."""
-    rows = tables.ok(store.table("latency"))
-    return tables.one_machine(rows[rows["device"] == "cpu"])
+    return tables.ok(tables.timed(store, "latency"))
 
 
 def _on_one_thread(store: Store) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from html import escape
 from typing import Any
@@ -15,7 +16,7 @@ from benchmarks.cells import benchmarks
 from benchmarks.site import history
 from benchmarks.site.macros import UP, file_html
 from benchmarks.store import Store
-from benchmarks.tables import records
+from benchmarks.tables import records, timing_first
 
 WHAT_OLDER_IS = f"{UP}measure/#what-a-row-carries"
 
@@ -26,10 +27,17 @@ def record(store: Store, kind: str, name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def processor(store: Store, machine: str) -> str:
-    """What a machine's processor is called, without marks of trade."""
-    name = str(record(store, "machines", machine).get("processor", machine))
-    return " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
+def processors(store: Store, rows: pd.DataFrame) -> dict[str, str]:
+    """What the processors are called that rows are of, by machine, see `tables.timing_first`.
+
+    Without marks of trade; where two have one name, with the record of the machine.
+    """
+    names = {}
+    for machine in timing_first(store, rows):
+        name = str(record(store, "machines", machine).get("processor", machine))
+        names[machine] = " ".join(re.sub(r"\((?:R|TM)\)|\bProcessor\b", " ", name).split())
+    often = Counter(names.values())
+    return {m: f"{name} ({m})" if often[name] > 1 else name for m, name in names.items()}
 
 
 def origin(store: Store, rows: pd.DataFrame, *tables: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from itertools import combinations
 
 import pandas as pd
 
@@ -23,11 +23,14 @@ from benchmarks.site.latency import (
     told_apart,
     without_none,
 )
-from benchmarks.site.origin import origin, processor
+from benchmarks.site.origin import origin, processors
 from benchmarks.store import Store
 
+SETTING = ["arm", "data", "recipe", "layout"]
+"""What makes two rows of `speed` comparable."""
+
 Sessions = dict[str, pd.DataFrame]
-"""The `tables.latency_table` of a backbone on each machine that timed it, by machine."""
+"""The `tables.latency_table` of one setting by machine."""
 
 
 def latency(store: Store) -> str:
@@ -35,11 +38,12 @@ def latency(store: Store) -> str:
     timed = _timed(store)
     if not timed:
         return absent("Ratios on more than one processor")
+    names = processors(store, store.table("latency"))
     heads, frames = [Head("Module", number=False)], []
-    for backbone, sessions in timed.items():
+    for (backbone, batch, pixels), sessions in timed.items():
         for machine, frame in sessions.items():
-            words = f"{processor(store, machine)}; noise floor {tables.noise_floor(frame)}"
-            heads.append(Head(backbone, words))
+            about = f"{names[machine]}, batch {batch}, {pixels} px"
+            heads.append(Head(backbone, f"{about}; noise floor {tables.noise_floor(frame)}"))
             frames.append(frame)
     body = lines(without_none(frames), time)
     note = f"times the bare backbone [95 %]; one thread, at inference{kept(frames)}"
@@ -48,51 +52,58 @@ def latency(store: Store) -> str:
 
 
 def speed(store: Store) -> str:
-    """Each gate by itself over timm's, a column a mode and processor; all settings, noisy or not.
+    """Each gate by itself over timm's, a column a mode and processor, and over compiled timm's.
 
-    What is quiet differs from processor to processor, so means over that would be of other maps.
+    All settings that every processor has, noisy or not: what is quiet differs from one to the
+    other, so means over that would be of other maps.
     """
     by_machine = _alone(store)
     if len(by_machine) < 2:
         return absent("Ours over timm's on more than one processor")
     rows = pd.concat(by_machine.values())
-    columns = [(mode, machine) for mode in MODES for machine in by_machine]
+    names = processors(store, rows)
     heads = [Head("Module", number=False)]
-    heads += [Head(mode.capitalize(), processor(store, machine)) for mode, machine in columns]
+    heads += [Head(mode.capitalize(), names[machine]) for mode in MODES for machine in by_machine]
+    heads += [Head("Over compiled timm's", names[machine]) for machine in by_machine]
     body = []
     for name in [*tables.in_order(rows["arm"]), TOGETHER]:
         mine = rows if name == TOGETHER else rows[rows["arm"] == name]
-        cells = [mine[(mine["recipe"] == m) & (mine["machine"] == k)] for m, k in columns]
-        body.append((Entry(name), *map(_mean, cells)))
-    note = "times timm's, geometric means over map and layout; one thread, fp32; below it verdicts"
+        groups = [mine[mine["machine"] == machine] for machine in by_machine]
+        entries = [_mean(of[of["recipe"] == mode]) for mode in MODES for of in groups]
+        body.append((Entry(name), *entries, *(_mean(of, "compiled_") for of in groups)))
+    note = (
+        f"geometric means over the {len(rows) // len(by_machine)} settings of map, layout and mode "
+        "that each has, noisy ones too; below them how many settings have which verdict"
+    )
     title = "Ours over timm's on more than one processor"
     return table(title, note, heads, body, origin(store, rows, "speed"))
 
 
-def _mean(rows: pd.DataFrame) -> Entry:
+def _mean(rows: pd.DataFrame, prefix: str = "") -> Entry:
     """The geometric mean of the ratios, and how many settings have which verdict."""
-    mean = gates.geometric_mean(rows["ratio"])
     words = {"faster": "faster", stats.SAME: "same", "slower": "slower", stats.NOISY: "too noisy"}
-    counts = ((int(rows["verdict"].eq(v).sum()), word) for v, word in words.items())
+    counts = ((int(rows[f"{prefix}verdict"].eq(v).sum()), word) for v, word in words.items())
     told = ", ".join(f"{n} {word}" for n, word in counts if n)
-    return replace(value(display.ratio, mean), word=told)
+    return replace(value(display.ratio, gates.geometric_mean(rows[f"{prefix}ratio"])), word=told)
 
 
 def facts(store: Store) -> dict[str, str]:
     """What the pages say of several processors."""
     timed = _timed(store)
-    found = {"processors.names": display.MISSING, "processors.order": display.MISSING}
-    found["processors.apart"] = display.MISSING
-    if timed:
-        machines = dict.fromkeys(machine for sessions in timed.values() for machine in sessions)
-        found["processors.names"] = listed([processor(store, machine) for machine in machines])
-        found["processors.apart"] = _apart(store, timed)
-        found["processors.order"] = _order(timed)
-    return found | {"processors.speed": _speed(store), "processors.floor": _floor(store)}
+    every = processors(store, store.table("latency"))
+    named = [every[m] for m in dict.fromkeys(m for sessions in timed.values() for m in sessions)]
+    return {
+        "processors.names": listed(named) or display.MISSING,
+        "processors.apart": _apart(timed, every),
+        "processors.order": _order(timed, every),
+        "processors.speed": _ratio(store, "ratio"),
+        "processors.compiled": _ratio(store, "compiled_ratio"),
+        "processors.floor": _floor(store),
+    }
 
 
-def _apart(store: Store, timed: dict[str, Sessions]) -> str:
-    """How many ratios are larger on another processor than on the first one."""
+def _apart(timed: dict[tuple, Sessions], names: dict[str, str]) -> str:
+    """How many ratios are larger on another processor, of each pair of them."""
     parts = []
     for first, other, pairs in _pairs(timed):
         told = [told_apart(sessions[first], sessions[other]) for sessions in pairs.values()]
@@ -100,77 +111,88 @@ def _apart(store: Store, timed: dict[str, Sessions]) -> str:
         larger, smaller = (int(every.eq(word).sum()) for word in (LARGER, SMALLER))
         if len(every):
             parts.append(
-                f"of {len(every)} ratios {larger} are larger on {processor(store, other)} than on "
-                f"{processor(store, first)}, {smaller} are smaller, and "
-                f"{len(every) - larger - smaller} can't be told apart"
+                f"{larger} of {len(every)} ratios are larger on {names[other]} than on "
+                f"{names[first]} and {smaller} smaller; {len(every) - larger - smaller} can't be "
+                "told apart"
             )
     return "; ".join(parts) or display.MISSING
 
 
-def _order(timed: dict[str, Sessions]) -> str:
+def _order(timed: dict[tuple, Sessions], names: dict[str, str]) -> str:
     """How far two processors put the modules of a backbone into the same order."""
     parts = []
     for first, other, pairs in _pairs(timed):
-        for backbone, sessions in pairs.items():
+        found = []
+        for (backbone, *_), sessions in pairs.items():
             both = [_ratios(sessions[machine]) for machine in (first, other)]
             wide = pd.concat(both, axis=1, keys=["first", "other"]).dropna()
             rank = gates.rank_correlation(wide["first"], wide["other"])
             if rank is not None:
-                parts.append(f"{display.signed(f'{rank:.2f}')} in {backbone}")
-    return listed(parts) or display.MISSING
+                found.append(f"{display.signed(f'{rank:.2f}')} in {backbone}")
+        if found:
+            parts.append(f"{listed(found)} ({names[first]} and {names[other]})")
+    return "; ".join(parts) or display.MISSING
 
 
 def _ratios(frame: pd.DataFrame) -> pd.Series:
-    return without_none([frame])[0].set_index("arm")["ratio"].astype("float64")
+    """Ratio by module, of those that their session can rank."""
+    rows = without_none([frame])[0]
+    return rows[rows["verdict"] != stats.NOISY].set_index("arm")["ratio"].astype("float64")
 
 
-def _pairs(timed: dict[str, Sessions]) -> Iterator[tuple[str, str, dict[str, Sessions]]]:
-    """The first machine with each other one, and the backbones that both have timed."""
+def _pairs(timed: dict[tuple, Sessions]) -> Iterator[tuple[str, str, dict[tuple, Sessions]]]:
+    """Two machines at a time, and the settings that both have timed."""
     machines = list(dict.fromkeys(m for sessions in timed.values() for m in sessions))
-    for other in machines[1:]:
-        both = {machines[0], other}
-        if pairs := {b: sessions for b, sessions in timed.items() if both <= set(sessions)}:
-            yield machines[0], other, pairs
+    for first, other in combinations(machines, 2):
+        both = {first, other}
+        if pairs := {s: sessions for s, sessions in timed.items() if both <= set(sessions)}:
+            yield first, other, pairs
 
 
-def _speed(store: Store) -> str:
-    """The geometric mean of ours over timm's on each processor, over all settings."""
-    parts = []
-    for machine, mine in _alone(store).items():
-        means = [gates.geometric_mean(mine[name]) for name in ("ratio", "compiled_ratio")]
-        if None not in means:
-            ours, compiled = map(display.ratio, means)
-            parts.append(f"{ours} (of compiled timm's {compiled}) on {processor(store, machine)}")
+def _ratio(store: Store, column: str) -> str:
+    """The geometric mean of a ratio of the gates on each processor, over the same settings."""
+    by_machine = _alone(store)
+    names = processors(store, store.table("speed"))
+    means = {names[m]: gates.geometric_mean(rows[column]) for m, rows in by_machine.items()}
+    parts = [f"{display.shown(display.ratio, mean)} on {name}" for name, mean in means.items()]
     return listed(parts) or display.MISSING
 
 
 def _floor(store: Store) -> str:
     """How close SE and ECA come to the bare passes on each processor, see `near_the_floor`."""
+    names = processors(store, store.table("speed"))
     parts = []
     for machine, mine in _alone(store).items():
-        large = near_the_floor(mine)
-        quiet = gates.quiet(large)["floor_ratio"].dropna()
-        if len(quiet):
-            least, most = map(display.ratio, (quiet.min(), quiet.max()))
-            where = f"{processor(store, machine)}, {len(quiet)} of {len(large)} settings"
-            parts.append(f"{least} to {most} ({where})")
+        ratios = near_the_floor(mine)["floor_ratio"].dropna()
+        if len(ratios):
+            least, most = map(display.ratio, (ratios.min(), ratios.max()))
+            parts.append(f"{least} to {most} on {names[machine]}")
     return listed(parts) or display.MISSING
 
 
 def _alone(store: Store) -> dict[str, pd.DataFrame]:
-    """The gates by themselves by machine, that of the other tables first."""
+    """The gates by themselves by machine, that of the other tables first.
+
+    Of the settings that every machine has.
+    """
     rows = tables.ok(gates.ordered(store.table("speed")))
-    found = tables.timing_first(store, rows)
-    return {machine: rows[rows["machine"] == machine] for machine in found}
+    machines = tables.timing_first(store, rows)
+    has = rows.groupby(SETTING)["machine"].transform("nunique")
+    rows = rows[has == len(machines)]
+    return {machine: rows[rows["machine"] == machine] for machine in machines if len(rows)}
 
 
-def _timed(store: Store) -> dict[str, Sessions]:
-    """The latencies on one thread of each backbone that more than one processor has."""
-    rows: Any = store.table("latency")
-    found: dict[str, Sessions] = {}
-    for machine in tables.machines(rows[rows["device"] == "cpu"]):
+def _timed(store: Store) -> dict[tuple, Sessions]:
+    """The latencies of each setting on one thread that more than one processor has.
+
+    By backbone, batch and pixels, machines as in `tables.timing_first`.
+    """
+    rows = store.table("latency")
+    found: dict[tuple, Sessions] = {}
+    for machine in tables.timing_first(store, rows[rows["device"] == "cpu"]):
         for setting in tables.latency_settings(store, machine, device="cpu", threads=1):
-            if setting["machine"] == machine:
-                sessions = found.setdefault(str(setting["backbone"]), {})
-                sessions.setdefault(machine, tables.latency_table(store, setting))
-    return {backbone: sessions for backbone, sessions in found.items() if len(sessions) > 1}
+            plain = setting["precision"] == "fp32" and setting["layout"] == "nchw"
+            if setting["machine"] == machine and plain:
+                key = (setting["backbone"], setting["batch_size"], setting["image_size"])
+                found.setdefault(key, {})[machine] = tables.latency_table(store, setting)
+    return {setting: sessions for setting, sessions in found.items() if len(sessions) > 1}

@@ -59,10 +59,18 @@ def test_sessions_whose_copies_differ_are_counted(store):
     assert found["clock.latency_processes"] == "5 to 8"
 
 
+def test_few_cases_that_were_right_least_often_are_named(store, monkeypatch):
+    rows(store)
+    monkeypatch.setattr(clock, "FEW_CASES", 4)
+    assert clock.facts(store)["clock.least"].startswith(
+        "95 of 100 (Copy within 1 %, quiet, here; 0.3 % called no difference, quiet, here; "
+    )
+
+
 def test_the_page_counts_how_often_each_way_was_right(store):
     rows(store)
     found = clock.facts(store)
-    assert found["clock.least"] == "95 of 100 (Copy within 1 %; quiet, here)"
+    assert found["clock.least"] == "95 of 100 (in 4 of 6 cases)"
     assert found["clock.test_half_width"] == "±0.42 % (quiet), ±0.42 % (two bursts)"
     assert found["clock.test_sample_ms"] == "2.5 ms (quiet), 2.5 ms (two bursts)"
     assert (found["clock.small_exact"], found["clock.large_exact"]) == ("0.300 %", "3.003 %")
@@ -83,7 +91,7 @@ def test_every_machine_has_lines_of_its_own_the_newest_first(store):
     assert shown[0].startswith(f"ours, interleaved there {built} 80 80 80 80 100 100")
     assert shown[3].startswith(f"ours, interleaved here {built} 95 95 95 95 100 100")
     assert "benchmark.py here 95" in shown[4]
-    assert clock.facts(store)["clock.least"] == "80 of 100 (Copy within 1 %; quiet, there)"
+    assert clock.facts(store)["clock.least"] == "80 of 100 (in 4 of 12 cases)"
 
 
 def test_rows_of_a_fixed_number_of_builds_are_told_from_those_of_now(store):
@@ -91,7 +99,7 @@ def test_rows_of_a_fixed_number_of_builds_are_told_from_those_of_now(store):
     rows(store, good=80, machine="there", day=2, fixed=True)
     text = plain(clock.right(store))
     assert text.count("there 12 builds (earlier code)") == 1
-    assert clock.facts(store)["clock.least"] == "95 of 100 (Copy within 1 %; quiet, here)"
+    assert clock.facts(store)["clock.least"] == "95 of 100 (in 4 of 6 cases)"
 
 
 def test_memory_is_compared_with_the_bare_backbone_of_the_same_mode(store):

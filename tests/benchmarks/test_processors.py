@@ -7,7 +7,7 @@ import pytest
 import rendered
 import trial
 
-from benchmarks import gates, tables
+from benchmarks import tables
 from benchmarks.cells import Cell
 from benchmarks.site import processors
 from benchmarks.stats import NOISY, SAME
@@ -22,11 +22,18 @@ MAPS = ("8x256x56x56", "8x512x28x28")
 @pytest.fixture
 def store(tmp_path):
     """A store whose two machines have names of processors."""
-    (tmp_path / "machines").mkdir()
-    for machine, name in ((FIRST, "AMD EPYC"), (SECOND, "Intel(R) Xeon(R) Processor")):
-        path = tmp_path / "machines" / f"{machine}.json"
+    store = Store(tmp_path)
+    names(store)
+    return store
+
+
+def names(store, third=None):
+    """Records of the machines, with the names of their processors."""
+    (store.root / "machines").mkdir(exist_ok=True)
+    found = {FIRST: "AMD EPYC", SECOND: "Intel(R) Xeon(R) Processor", "ccc": third}
+    for machine, name in found.items():
+        path = store.root / "machines" / f"{machine}.json"
         path.write_text(json.dumps({"processor": name, "cores": 2, "gpus": []}))
-    return Store(tmp_path)
 
 
 def cells(text, arm):
@@ -34,10 +41,10 @@ def cells(text, arm):
     return [rendered.plain(cell) for cell in rendered.row_of(text, arm).split("</td>")[:-1]]
 
 
-def timed(store, machine, backbone, ratios, half=0.01, floor=0.01, **values):
+def timed(store, machine, backbone, ratios, half=0.01, floor=0.01, pixels=224, **values):
     """Rows of one session on one machine."""
     for arm, ratio in ratios.items():
-        cell = replace(TIMED, backbone=backbone, module=arm, image_size=224)
+        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels)
         ends = {"ratio": ratio, "ratio_low": ratio - half, "ratio_high": ratio + half}
         ends |= {"floor_low": 1 - floor, "floor_high": 1 + floor, "latency_ms": 10 * ratio}
         trial.append(store, cell, {**ends, **values}, machine=machine)
@@ -48,7 +55,7 @@ def alone(store, machine, arm, ratios, verdict="faster", floor_ratio=None):
     for data, ratio in zip(MAPS, ratios, strict=True):
         cell = replace(ALONE, module=arm, data=data, recipe="inference", layout="nchw")
         values = {"ratio": ratio, "compiled_ratio": 2 * ratio, "verdict": verdict}
-        values |= {"floor_ratio": floor_ratio}
+        values |= {"floor_ratio": floor_ratio, "compiled_verdict": "slower"}
         trial.append(store, cell, values, machine=machine)
 
 
@@ -59,8 +66,9 @@ def test_one_processor_is_no_comparison(store):
     assert "not measured" in processors.latency(store)
     assert "not measured" in processors.speed(store)
     found = processors.facts(store)
-    assert found.pop("processors.speed") == "0.500 (of compiled timm's 1.000) on AMD EPYC"
-    assert set(found.values()) == {"not measured"}, "the floors too: of maps that have no ratio"
+    assert found.pop("processors.speed") == "0.500 on AMD EPYC"
+    assert found.pop("processors.compiled") == "1.000 on AMD EPYC"
+    assert set(found.values()) == {"not measured"}
 
 
 def test_no_rows_at_all_say_so(store):
@@ -78,47 +86,71 @@ def test_ratios_stand_side_by_side_and_are_told_apart_beyond_intervals_and_floor
     found = processors.facts(store)
     assert found["processors.names"] == "AMD EPYC and Intel Xeon"
     assert found["processors.apart"] == (
-        "of 3 ratios 1 are larger on Intel Xeon than on AMD EPYC, 1 are smaller, and 1 can't be "
-        "told apart"
+        "1 of 3 ratios are larger on Intel Xeon than on AMD EPYC and 1 smaller; 1 can't be told "
+        "apart"
     )
-    assert found["processors.order"] == "0.50 in resnet18"
+    assert found["processors.order"] == "0.50 in resnet18 (AMD EPYC and Intel Xeon)"
 
 
-def test_a_session_too_noisy_tells_nothing_apart(store):
+def test_a_session_too_noisy_tells_nothing_apart_and_has_no_order(store):
+    timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2, "eca": 1.3, "cbam": 1.5})
+    noisy = {"none": 1.0, "se": 1.9, "eca": 1.8, "cbam": 1.7}
+    timed(store, SECOND, "resnet18", noisy, verdict=NOISY)
+    found = processors.facts(store)
+    assert found["processors.apart"] == found["processors.order"] == "not measured"
+
+
+def test_networks_fed_otherwise_are_not_compared(store):
     timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2})
-    timed(store, SECOND, "resnet18", {"none": 1.0, "se": 1.9}, verdict=NOISY)
-    assert processors.facts(store)["processors.apart"] == "not measured"
+    timed(store, SECOND, "resnet18", {"none": 1.0, "se": 1.9}, pixels=160)
+    assert "not measured" in processors.latency(store)
 
 
-def test_the_gates_by_themselves_are_means_over_all_settings_with_their_verdicts(store):
+def test_of_three_machines_each_pair_has_its_sentence_and_its_name(store):
+    """Two have a processor of one name."""
+    names(store, third="AMD EPYC")
+    timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2, "eca": 1.3, "cbam": 1.4})
+    timed(store, "ccc", "resnet18", {"none": 1.0, "se": 1.2, "eca": 1.3, "cbam": 1.4})
+    timed(store, "ccc", "resnet50", {"none": 1.0, "se": 1.2})
+    timed(store, SECOND, "resnet50", {"none": 1.0, "se": 1.2})
+    found = processors.facts(store)
+    assert found["processors.names"].count("AMD EPYC (") == 2
+    assert found["processors.apart"].count("can't be told apart") == 2
+    assert found["processors.order"] == "1.00 in resnet18 (AMD EPYC (ccc) and AMD EPYC (aaa))"
+
+
+def test_the_gates_by_themselves_are_means_over_the_settings_that_each_processor_has(store):
     alone(store, FIRST, "se", (0.4, 0.9))
     alone(store, SECOND, "se", (0.5, 2.0), NOISY)
     alone(store, FIRST, "eca", (1.0, 1.0), SAME)
     text = processors.speed(store)
     assert cells(text, "se")[:2] == ["se 0.600 2 faster", "1.000 2 too noisy"]
-    assert cells(text, "eca")[:2] == ["eca 1.000 2 same", "not measured"]
-    assert processors.facts(store)["processors.speed"] == (
-        "0.775 (of compiled timm's 1.549) on AMD EPYC and 1.000 (of compiled timm's 2.000) on "
-        "Intel Xeon"
-    )
+    assert cells(text, "se")[-2:] == ["1.200 2 slower", "2.000 2 slower"]
+    assert ">eca<" not in text, "the second processor has it not"
+    found = processors.facts(store)
+    assert found["processors.speed"] == "0.600 on AMD EPYC and 1.000 on Intel Xeon"
+    assert found["processors.compiled"] == "1.200 on AMD EPYC and 2.000 on Intel Xeon"
 
 
-def test_the_floors_are_of_what_is_quiet_on_each_processor(store):
-    timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2})
+def test_the_floors_are_of_the_same_settings_of_se_and_eca(store):
     alone(store, FIRST, "se", (0.5, 0.5), floor_ratio=1.2)
+    alone(store, FIRST, "eca", (0.5, 0.5), NOISY, floor_ratio=1.3)
     alone(store, FIRST, "coord", (0.5, 0.5), floor_ratio=2.2)
-    alone(store, FIRST, "eca", (0.5, 0.5), NOISY, floor_ratio=3.2)
-    alone(store, SECOND, "eca", (0.5, 0.5), floor_ratio=1.4)
+    alone(store, SECOND, "se", (0.5, 0.5), floor_ratio=1.4)
+    alone(store, SECOND, "coord", (0.5, 0.5), floor_ratio=2.4)
     assert processors.facts(store)["processors.floor"] == (
-        "1.200 to 1.200 (AMD EPYC, 2 of 4 settings) and "
-        "1.400 to 1.400 (Intel Xeon, 2 of 2 settings)"
+        "1.200 to 1.200 on AMD EPYC and 1.400 to 1.400 on Intel Xeon"
     )
 
 
-def test_tables_of_gates_are_of_the_machine_that_timed_most_networks(store):
-    """Not of the newest: two tables of a page would be of two processors."""
+@pytest.mark.parametrize("name", ["speed", "networks", "allocation", "clock", "position"])
+def test_every_table_of_times_is_of_the_machine_that_timed_most_modules(store, name):
+    """Not of the newest, nor of the one with most rows: a page would be of two processors."""
     timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2})
-    alone(store, FIRST, "se", (0.5, 0.5))
-    alone(store, SECOND, "se", (0.6, 0.6))
-    alone(store, SECOND, "eca", (0.6, 0.6))
-    assert set(gates.of_one_machine(store, "speed")["machine"]) == {FIRST}
+    timed(store, SECOND, "resnet18", {"none": 1.0})
+    timed(store, SECOND, "resnet50", {"none": 1.0})
+    timed(store, SECOND, "resnet34", {"none": 1.0})
+    for seed, machine in enumerate((FIRST, SECOND, SECOND)):
+        trial.append(store, Cell(name, "a_net", "se", seed=seed), {}, machine=machine)
+    assert set(tables.timed(store, name)["machine"]) == {FIRST}
+    assert {s["machine"] for s in tables.latency_settings(store, device="cpu")} == {FIRST}

@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from dataclasses import replace
 
 import pytest
@@ -55,9 +56,62 @@ def test_the_time_left_follows_how_long_finished_cells_took(show, cells, seconds
     assert between[0] - 0.5 <= seconds_left(show) <= between[1] + 0.5
 
 
-def test_a_first_cell_that_fails_at_once_says_little_of_the_rest(show):
-    show.done(finished(CELLS[0], "failed", seconds=0.0))
-    assert seconds_left(show) > 5
+@pytest.mark.parametrize("status", ["failed", "crashed", "timeout", "busy", "kept", "diverged"])
+@pytest.mark.parametrize("seconds", [0.0, 1800.0])
+def test_a_cell_that_gave_no_value_says_nothing_of_the_rest(show, status, seconds):
+    show.done(finished(CELLS[0], status, seconds=seconds))
+    assert seconds_left(show) == 45
+
+
+def test_work_that_takes_longer_than_expected_is_said_to(show, clock):
+    for done in CELLS[:3]:
+        show.done(finished(done))
+    show.begin(CELLS[3:])
+    clock["now"] += 31
+    assert show.left() == "longer than expected"
+
+
+def test_what_is_timed_alone_is_not_shared_among_processes(trouble, clock, monkeypatch):
+    """Four cells by two processes, then two by one: 60 s and 60 s, of which each takes its own."""
+    alone = type(trouble)()
+    monkeypatch.setattr(alone, "name", "alone", raising=False)
+    monkeypatch.setattr(alone, "exclusive", True, raising=False)
+    monkeypatch.setattr(progress, "benchmarks", lambda: {"trouble": trouble, "alone": alone})
+    timed = [replace(one, benchmark="alone") for one in CELLS[:2]]
+    work = Plan(todo={"trouble": CELLS, "alone": timed})
+    work.seconds = dict.fromkeys([*CELLS, *timed], 30.0)
+    show = Show(work, 2, Console(file=io.StringIO()))
+    assert show.left() == "about 2 min left"
+    for done in CELLS:
+        show.done(finished(done))
+    assert seconds_left(show) == 60
+
+
+def test_the_thread_of_the_bar_may_ask_while_cells_come_and_go(trouble):
+    """A set that changes while it is gone through would end that thread, and the bar with it."""
+    cells = [cell("ok", seed) for seed in range(4000)]
+    work = Plan(todo={"trouble": cells}, seconds=dict.fromkeys(cells, 1.0))
+    show = Show(work, 2, Console(file=io.StringIO()))
+    ended, wrong = threading.Event(), []
+
+    def ask():
+        try:
+            while not ended.is_set():
+                show.left()
+        except RuntimeError as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for start in range(0, len(cells), 200):
+            show.begin(cells[start : start + 200])
+            for done in cells[start : start + 200]:
+                show.done(finished(done))
+    finally:
+        ended.set()
+        thread.join()
+    assert not wrong
 
 
 def test_the_time_left_goes_down_while_a_cell_runs(show, clock):
@@ -102,16 +156,17 @@ def test_elsewhere_than_on_a_terminal_a_line_comes_at_first_and_then_now_and_the
     assert lines == [("0", "begins"), ("2", "trouble"), ("4", "trouble")]
 
 
-def test_what_comes_at_once_has_a_line_when_all_of_it_is_there(show, trouble, clock, monkeypatch):
+def test_what_comes_at_once_has_a_line_when_all_of_it_is_there(trouble, clock, monkeypatch):
     """After the first of a group that was timed together the rest would seem to take as long."""
     monkeypatch.setattr(trouble, "exclusive", True)
-    with show:
+    work = Plan(todo={"trouble": CELLS}, seconds=dict.fromkeys(CELLS, 30.0))
+    with Show(work, 2, Console(file=io.StringIO(), width=200)) as show:
         show.begin(CELLS[:2])
         clock["now"] += 60
         for done in CELLS[:2]:
             show.done(finished(done))
     assert re.findall(r"\[(\d)/4\].*", show.console.file.getvalue()) == ["0", "2"]
-    assert "about 30 s left" in show.console.file.getvalue()
+    assert "about 60 s left" in show.console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 200])
