@@ -38,7 +38,7 @@ def latency(store: Store) -> str:
     timed = _timed(store)
     if not timed:
         return absent("Ratios on more than one processor")
-    names = processors(store, store.table("latency"))
+    names = processors(store, _on_processors(store))
     heads, frames = [Head("Module", number=False)], []
     for (backbone, batch, pixels), sessions in timed.items():
         for machine, frame in sessions.items():
@@ -81,16 +81,22 @@ def speed(store: Store) -> str:
 
 def _mean(rows: pd.DataFrame, prefix: str = "") -> Entry:
     """The geometric mean of the ratios, and how many settings have which verdict."""
-    words = {"faster": "faster", stats.SAME: "same", "slower": "slower", stats.NOISY: "too noisy"}
-    counts = ((int(rows[f"{prefix}verdict"].eq(v).sum()), word) for v, word in words.items())
-    told = ", ".join(f"{n} {word}" for n, word in counts if n)
-    return replace(value(display.ratio, gates.geometric_mean(rows[f"{prefix}ratio"])), word=told)
+    verdicts = rows[f"{prefix}verdict"]
+    told, untold = (
+        ", ".join(f"{n} {word}" for v, word in words if (n := int(verdicts.eq(v).sum())))
+        for words in (
+            (("faster", "faster"), ("slower", "slower")),
+            ((stats.SAME, "same"), (stats.NOISY, "too noisy")),
+        )
+    )
+    mean = value(display.ratio, gates.geometric_mean(rows[f"{prefix}ratio"]))
+    return replace(mean, interval=told, word=untold)
 
 
 def facts(store: Store) -> dict[str, str]:
     """What the pages say of several processors."""
     timed = _timed(store)
-    every = processors(store, store.table("latency"))
+    every = processors(store, _on_processors(store))
     named = [every[m] for m in dict.fromkeys(m for sessions in timed.values() for m in sessions)]
     return {
         "processors.names": listed(named) or display.MISSING,
@@ -182,14 +188,18 @@ def _alone(store: Store) -> dict[str, pd.DataFrame]:
     return {machine: rows[rows["machine"] == machine] for machine in machines if len(rows)}
 
 
+def _on_processors(store: Store) -> pd.DataFrame:
+    rows = store.table("latency")
+    return rows[rows["device"] == "cpu"]
+
+
 def _timed(store: Store) -> dict[tuple, Sessions]:
     """The latencies of each setting on one thread that more than one processor has.
 
     By backbone, batch and pixels, machines as in `tables.timing_first`.
     """
-    rows = store.table("latency")
     found: dict[tuple, Sessions] = {}
-    for machine in tables.timing_first(store, rows[rows["device"] == "cpu"]):
+    for machine in tables.timing_first(store, _on_processors(store)):
         for setting in tables.latency_settings(store, machine, device="cpu", threads=1):
             plain = setting["precision"] == "fp32" and setting["layout"] == "nchw"
             if setting["machine"] == machine and plain:

@@ -41,10 +41,12 @@ def cells(text, arm):
     return [rendered.plain(cell) for cell in rendered.row_of(text, arm).split("</td>")[:-1]]
 
 
-def timed(store, machine, backbone, ratios, half=0.01, floor=0.01, pixels=224, **values):
+def timed(
+    store, machine, backbone, ratios, half=0.01, floor=0.01, pixels=224, device="cpu", **values
+):
     """Rows of one session on one machine."""
     for arm, ratio in ratios.items():
-        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels)
+        cell = replace(TIMED, backbone=backbone, module=arm, image_size=pixels, device=device)
         ends = {"ratio": ratio, "ratio_low": ratio - half, "ratio_high": ratio + half}
         ends |= {"floor_low": 1 - floor, "floor_high": 1 + floor, "latency_ms": 10 * ratio}
         trial.append(store, cell, {**ends, **values}, machine=machine)
@@ -80,6 +82,8 @@ def test_ratios_stand_side_by_side_and_are_told_apart_beyond_intervals_and_floor
     timed(store, FIRST, "resnet18", {"none": 1.0, "se": 1.2, "eca": 1.3, "cbam": 1.5, "sk": 1.9})
     timed(store, FIRST, "resnet50", {"none": 1.0, "se": 1.2})
     timed(store, SECOND, "resnet18", {"none": 1.0, "se": 1.3, "eca": 1.1, "cbam": 1.53, "pam": 2})
+    names(store, third="Intel(R) Xeon(R) Processor")
+    timed(store, "ccc", "resnet18", {"none": 1.0, "se": 2.0}, device="cuda")
     text = processors.latency(store)
     assert cells(text, "se") == ["se 1.200 [1.190, 1.210]", "1.300 [1.290, 1.310]"]
     assert "resnet50" not in text, "one processor alone timed it"
