@@ -94,7 +94,7 @@ def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results
     process = suite("ok ok ok ok")
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, out + errors
-    assert "1 cells to measure, 3 current" in " ".join(out.split())
+    assert "1 cell to measure, 3 current" in " ".join(out.split())
     assert rows(results) == dict.fromkeys(range(4), "ok")
 
 
