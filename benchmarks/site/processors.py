@@ -194,7 +194,7 @@ def _on_processors(store: Store) -> pd.DataFrame:
 
 
 def _timed(store: Store) -> dict[tuple, Sessions]:
-    """The latencies of each setting on one thread that more than one processor has.
+    """The latencies on one thread, in fp32 and nchw, of what more than one processor has.
 
     By backbone, batch and pixels, machines as in `tables.timing_first`.
     """

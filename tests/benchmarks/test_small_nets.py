@@ -26,8 +26,8 @@ TRAINED = {**NETS, "resnet10_small": (1, 28), "resnet10_small_os8": (1, 28)}
 def test_no_trained_net_strides_over_a_map_of_one_pixel(name):
     """In bfloat16 its gradient would be wrong on some processors, now and then not a number.
 
-    With PyTorch 2.14 on a processor with AVX-512 for bfloat16 the gradient of the weight of a 3 by
-    3 convolution with a stride of 2 on a map of one pixel holds memory that nobody wrote.
+    With PyTorch 2.14 on a Xeon with AVX-512 for bfloat16 that of the weight of a 3 by 3 convolution
+    with a stride of 2 on a map of one pixel differs from run to run.
     """
     channels, pixels = TRAINED[name]
     net = models.create(name, in_chans=channels, num_classes=10).eval()
