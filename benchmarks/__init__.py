@@ -7,6 +7,7 @@ FILES = (
     "cost",
     "coverage",
     "latency",
+    "retimed",
     "accuracy",
     "widths",
     "nets",

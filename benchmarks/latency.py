@@ -231,6 +231,7 @@ class Latency(Benchmark):
             threads=first.threads or cores(),
             builds=BUILDS,
             rounds=ROUNDS[kind],
+            seed=first.seed or 0,
         )
         clock = clock_of(first.device, session.threads)
         with one_timing_job(), keeping_memory() if kind == "cpu" else nullcontext():

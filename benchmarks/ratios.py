@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from benchmarks import stats
 from benchmarks.cells import Column
 
@@ -44,3 +46,16 @@ NOISE = (
     Column("noise_high", "number", "", "upper end for a second copy, whose truth is 1"),
 )
 """The noise floor of what is compared over processes."""
+
+
+def with_floor(rows: pd.DataFrame) -> pd.DataFrame:
+    """``low`` and ``high`` by row: the ends of its ratio, apart by the noise floor of its session.
+
+    As `stats.latency_verdict` has it: no floor is below the resolution, and too high a one ranks
+    nothing, so its rows are not there.
+    """
+    made = rows[rows["verdict"] != stats.NOISY]
+    made = made[["ratio_low", "ratio_high", "floor_low", "floor_high"]].astype("float64").dropna()
+    floors = [stats.Interval(1.0, *ends) for ends in made[["floor_low", "floor_high"]].to_numpy()]
+    wider = [1 + max(stats.floor_of(floor), stats.RESOLUTION) for floor in floors]
+    return pd.DataFrame({"low": made["ratio_low"] / wider, "high": made["ratio_high"] * wider})

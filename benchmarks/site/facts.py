@@ -30,6 +30,7 @@ from benchmarks.site import (
     processors,
     rates,
     reruns,
+    retimed,
     segmentation,
 )
 from benchmarks.site.accuracy import listed, resolution
@@ -57,6 +58,7 @@ def facts(store: Store) -> dict[str, str]:
         longer,
     )
     pages += (mechanism, named_facts, notes, notes_alexnet, papers, processors, rates, reruns)
+    pages += (retimed,)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import display, stats, tables
+from benchmarks import display, tables
 from benchmarks.fresh import KEEPING
+from benchmarks.ratios import with_floor
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
@@ -108,25 +109,12 @@ def told_apart(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
     Larger or smaller beyond both intervals, each made wider by the noise floor of its session. Arms
     that one of the two has not, or is too noisy to rank, are not there.
     """
-    both = _with_floor(one).join(_with_floor(other).add_suffix("_other"), how="inner")
+    ends = [with_floor(frame.set_index("arm")) for frame in without_none([one, other])]
+    both = ends[0].join(ends[1].add_suffix("_other"), how="inner")
     found = pd.Series("", index=both.index)
     found[both["low_other"] > both["high"]] = LARGER
     found[both["high_other"] < both["low"]] = SMALLER
     return found
-
-
-def _with_floor(frame: pd.DataFrame) -> pd.DataFrame:
-    """``low`` and ``high`` by arm: the ends of a ratio, apart by the noise floor of its session.
-
-    As `stats.latency_verdict` has it: no floor is below the resolution, and too high a one ranks
-    nothing.
-    """
-    made = without_none([frame])[0].set_index("arm")
-    made = made[made["verdict"] != stats.NOISY]
-    made = made[["ratio_low", "ratio_high", "floor_low", "floor_high"]].astype("float64").dropna()
-    floors = [stats.Interval(1.0, *ends) for ends in made[["floor_low", "floor_high"]].to_numpy()]
-    wider = [1 + max(stats.floor_of(floor), stats.RESOLUTION) for floor in floors]
-    return pd.DataFrame({"low": made["ratio_low"] / wider, "high": made["ratio_high"] * wider})
 
 
 def lines(
