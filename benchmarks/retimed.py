@@ -3,8 +3,8 @@
 The interval of a ratio in `latency` is over the builds of one session. What differs from one
 session to the next is not in it: the state of the machine, and whatever builds of one process have
 in common. Here whole sessions of that protocol are repeated, each with other inputs and another
-order, and in turn for the networks. `between` compares them, without any assumption on how they
-are distributed.
+order (but for the processes that a noisy session adds, which have equal ones), and in turn for the
+networks. `between` compares them, without any assumption on how they are distributed.
 """
 
 from __future__ import annotations
