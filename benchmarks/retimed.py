@@ -99,6 +99,21 @@ def between(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def of_two_modules(rows: pd.DataFrame) -> list[float]:
+    """By how many percent the ratio of two modules to each other differs between two sessions.
+
+    One number for each pair of modules and pair of sessions of one backbone that have both. The
+    error of the bare backbone's time, which all ratios of a session share, is not in it.
+    """
+    modules = rows[rows["arm"] != "none"]
+    ratios = modules.pivot(index="seed", columns="arm", values="ratio").astype("float64")
+    gaps = []
+    for one, other in combinations(ratios, 2):
+        of_two = (ratios[one] / ratios[other]).dropna()
+        gaps += [100 * (max(a, b) / min(a, b) - 1) for a, b in combinations(of_two, 2)]
+    return gaps
+
+
 def told(rows: pd.DataFrame) -> int:
     """Pairs of sessions whose ratios of one arm differ beyond both intervals and noise floors.
 

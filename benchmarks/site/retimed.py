@@ -81,7 +81,7 @@ def facts(store: Store) -> dict[str, str]:
         for backbone, table in found.items()
         for line in tables.records(table[table["arm"] != "none"])
     ]
-    names = ("what", "held", "told", "apart", "verdicts")
+    names = ("what", "held", "told", "apart", "modules", "verdicts")
     if not lines:
         return {f"retimed.{name}": display.MISSING for name in names}
     rows = rows_of(store)
@@ -94,6 +94,11 @@ def facts(store: Store) -> dict[str, str]:
     )
     name, most = max(lines, key=lambda pair: pair[1].apart_most)
     medians = pd.Series([line.apart for _, line in lines])
+    of_two = [
+        gap
+        for backbone in found
+        for gap in retimed.of_two_modules(rows[rows["backbone"] == backbone])
+    ]
     one_word = sum(", " not in line.verdicts for _, line in lines)
     return {
         "retimed.what": f"{listed(each)} on {processor}",
@@ -103,5 +108,6 @@ def facts(store: Store) -> dict[str, str]:
             f"{display.percent(medians.median())} % (median over modules and pairs of sessions; "
             f"the most is {display.percent(most.apart_most)} %, {name})"
         ),
+        "retimed.modules": f"{display.percent(pd.Series(of_two).median())} %",
         "retimed.verdicts": f"{one_word} of {len(lines)}",
     }

@@ -112,6 +112,16 @@ def test_told_apart_takes_the_floor_too():
     assert retimed.told(frame([1.2, 2.4], floor=0.06, verdict=NOISY)) == 0
 
 
+def test_two_modules_of_a_session_do_not_feel_its_bare_backbone():
+    shifts = [1.0, 1.03, 0.98]
+    rows = [frame([r * s for s in shifts], arm=arm) for arm, r in (("se", 1.2), ("eca", 1.1))]
+    bare = frame([1.0, 1.01, 0.99], arm="none")
+    assert retimed.of_two_modules(pd.concat([*rows, bare])) == pytest.approx([0, 0, 0])
+    rows[1].loc[2, "ratio"] *= 1.05
+    assert retimed.of_two_modules(pd.concat(rows)) == pytest.approx([0, 5, 5])
+    assert len(retimed.of_two_modules(pd.concat([rows[0], rows[1][:2]]))) == 1
+
+
 def test_one_session_is_no_comparison():
     assert between(frame([1.2])).empty
     both = pd.concat([frame([1.2]), frame([1.3, 1.3], arm="eca")])
@@ -161,6 +171,7 @@ def test_the_page_says_how_far_sessions_are_apart(tmp_path):
     assert found["retimed.held"] == "3 of 6"
     assert found["retimed.told"] == "2 of 6"
     assert found["retimed.verdicts"] == "1 of 2"
+    assert found["retimed.modules"] == "5.88 %"
     assert found["retimed.apart"] == (
         "2.94 % (median over modules and pairs of sessions; the most is 5.88 %, cam in "
         "resnet10_small)"
