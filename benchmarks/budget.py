@@ -8,7 +8,7 @@ observed one, which ten pairs give to within a factor of about 0.7 to 1.8.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,30 +43,30 @@ WANTED_COARSE = 1.0
 class Family:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
-    ``value`` is the column that is compared, in percent; ``names`` says how an arm is called;
-    ``wanted`` are the points that matter unless the reader names others; ``plan`` are the arms
-    that the suite trains, whether they have rows or not.
+    ``pairs`` are all lines that Holm's correction counts, whether they have rows or not; ``value``
+    is the column that is compared, in percent; ``names`` says how an arm is called; ``wanted`` are
+    the points that matter unless the reader names others.
     """
 
     title: str
     rows: pd.DataFrame
     pairs: Pairs
-    plan: tuple[str, ...]
     value: str = "top1"
     names: Mapping[str, str] = field(default_factory=dict)
     wanted: float = WANTED
 
     @property
-    def judged(self) -> bool:
-        """Whether all planned runs are there, so that verdicts have been read from them.
+    def judged(self) -> frozenset[str]:
+        """The lines whose planned runs are all there, so that their verdicts have been read.
 
         Seeds that are added then are another plan: they are judged by themselves.
         """
         planned = pairing.planned_seeds(pairing.among(self.rows)[0])
-        counts = self.rows["arm"].value_counts()
-        every = sorted({*_arms(self.pairs.values()), *self.plan})
-        runs = compare.begun(counts.reindex(every, fill_value=0), self.plan)
-        return planned is not None and bool(runs.min() >= planned)
+        if planned is None:
+            return frozenset()
+        runs = self.rows["arm"].value_counts()
+        least = {name: min(runs.get(a, 0) for a in pair) for name, pair in self.pairs.items()}
+        return frozenset(name for name, number in least.items() if number >= planned)
 
     @property
     def differences(self) -> dict[str, list[float]]:
@@ -80,8 +80,8 @@ class Line:
 
     ``seeds`` are the pairs; ``deviation`` and ``smallest`` are in points. ``needed`` are the seeds
     of a comparison that finds the difference, whatever verdict there is so far; ``more`` are the
-    runs of the arm that are not there, or all of them where the family is ``judged``; ``hours`` is
-    the time of one process for them.
+    runs of the arm that are not there, or all of them where the line is among the ``judged``;
+    ``hours`` is the time of one process for them.
     """
 
     name: str
@@ -134,40 +134,35 @@ def _comparisons(store: Store) -> Iterator[Family]:
                     f"{arm} less {family.module}": (arm, family.module) for arm in family.names
                 }
                 arms = (family.module, *family.names)
-                yield Family(f"{family.title}, to default, {which.title}", rows, to_default, arms)
+                yield Family(f"{family.title}, to default, {which.title}", rows, to_default)
                 yield _with_bare(f"{family.title}, {which.title}", rows, ("none", *arms))
 
 
 def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Family]:
     families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
     for name, pairs in families.items():
-        yield _of_pairs(name, rows, pairs, pairs, names=controls.NAMES, wanted=wanted)
+        yield _of_pairs(name, rows, pairs, names=controls.NAMES, wanted=wanted)
 
 
 def _heads(title: str, rows: pd.DataFrame) -> Iterator[Family]:
     how: dict[str, Any] = {"value": "miou", "names": heads.NAMES, "wanted": WANTED_COARSE}
     name, means = f"Segmentation, {title}, mIoU", heads.CONTROLS
-    yield _of_pairs(name, rows, heads.pairs_of(rows), heads.PAIRS, **how)
+    yield _of_pairs(name, rows, heads.pairs_of(rows), **how)
     name = f"Segmentation, the mean of the map, {title}, mIoU"
-    yield _of_pairs(name, rows, means, means, **how)
+    yield _of_pairs(name, rows, means, **how)
 
 
-def _of_pairs(title: str, rows: pd.DataFrame, lines: Pairs, planned: Pairs, **how: Any) -> Family:
+def _of_pairs(title: str, rows: pd.DataFrame, lines: Pairs, **how: Any) -> Family:
     pairs = {compare.less(*pair, how["names"]): pair for pair in lines.values()}
-    mine = rows[rows["arm"].isin(_arms(lines.values()))]
-    return Family(title, mine, pairs, _arms(planned.values()), **how)
-
-
-def _arms(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(arm for pair in pairs for arm in pair))
+    arms = {arm for pair in lines.values() for arm in pair}
+    return Family(title, rows[rows["arm"].isin(arms)], pairs, **how)
 
 
 def _with_bare(
     title: str, rows: pd.DataFrame, plan: tuple[str, ...] = MODULES, wanted: float = WANTED
 ) -> Family:
-    arms = [arm for arm in tables.in_order(rows["arm"]) if arm != "none"]
-    pairs = {arm: (arm, "none") for arm in arms}
-    return Family(title, rows, pairs, plan, wanted=wanted)
+    pairs = {arm: (arm, "none") for arm in compare.others(rows, plan)}
+    return Family(title, rows, pairs, wanted=wanted)
 
 
 def require_difference(points: float) -> None:
@@ -188,14 +183,15 @@ def lines(family: Family, wanted: float | None = None) -> list[Line]:
     wanted = family.wanted if wanted is None else wanted
     require_difference(wanted)
     found = family.differences
-    verdicts = compare.verdicts_of(found)
+    size = len(family.pairs)
+    verdicts = compare.verdicts_of(found, size)
     done = tables.ok(family.rows)
     hours = done.groupby("arm")["seconds"].median() / 3600
 
     runs = done["arm"].value_counts()
+    judged = family.judged
 
-    def line(name: str, arm: str, seeds: int, needed: int, **said: Any) -> Line:
-        more = needed if family.judged else max(0, needed - int(runs[arm]))
+    def line(name: str, arm: str, seeds: int, needed: int, more: int, **said: Any) -> Line:
         return Line(name, arm, seeds, needed=needed, more=more, hours=more * hours[arm], **said)
 
     result, of_reference = [], {}
@@ -203,16 +199,21 @@ def lines(family: Family, wanted: float | None = None) -> list[Line]:
         arm, other = family.pairs[name]
         deviation = power.deviation(differences)
         if math.isnan(deviation):
-            needed = max(len(differences), stats.seeds_needed(len(found)))
+            needed = max(len(differences), stats.seeds_needed(size))
         else:
-            needed = power.seeds_for(wanted / deviation, len(found))
-        smallest = power.could_show(differences, len(found))
+            needed = power.seeds_for(wanted / deviation, size)
+        smallest = power.could_show(differences, size)
         said = {"deviation": deviation, "smallest": smallest, "verdict": verdicts[name].verdict}
-        result.append(line(name, arm, len(differences), needed, **said))
-        of_reference[other] = max(needed, of_reference.get(other, 0))
+        more, of_other = (
+            needed if name in judged else max(0, needed - int(runs[one])) for one in (arm, other)
+        )
+        result.append(line(name, arm, len(differences), needed, more, **said))
+        before = of_reference.get(other, (0, 0))
+        of_reference[other] = max(needed, before[0]), max(of_other, before[1])
     nothing = {"deviation": math.nan, "smallest": math.nan}
-    for arm, needed in of_reference.items():
-        result.append(line(family.names.get(arm, arm), arm, int(runs[arm]), needed, **nothing))
+    for arm, (needed, more) in of_reference.items():
+        name = family.names.get(arm, arm)
+        result.append(line(name, arm, int(runs[arm]), needed, more, **nothing))
     return result
 
 
@@ -231,12 +232,12 @@ def text(store: Store, wanted: float | None = None) -> str:
     for family in comparisons(store):
         found = lines(family, wanted)
         effect = family.wanted if wanted is None else wanted
-        pairs, (runs, hours) = len(family.differences), total(found)
+        pairs, (runs, hours) = len(family.pairs), total(found)
         width = max(12, *(len(line.name) + 1 for line in found))
         head = f"{'arms':<{width}}{'seeds':>6}{'deviation':>11}{'could show':>12}"
         parts += [family.title, f"{head}{f'for {effect:g}':>10}{'more':>7}{'hours':>8}  verdict"]
         parts += [_words(line, width) for line in found]
-        new = ", all new as verdicts have been read" * family.judged
+        new = ", new ones where a verdict has been read" * bool(family.judged)
         parts += [
             f"{runs} runs{new}, {hours:.1f} hours of one process for every arm; a family of "
             f"{pairs} needs at least {stats.seeds_needed(pairs)} seeds",

@@ -76,13 +76,17 @@ def correlations(rows: pd.DataFrame, reference: str = "none") -> dict[str, float
 
 
 @lru_cache(maxsize=64)
-def _paired(differences: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, stats.Paired]:
-    return stats.paired(dict(differences))
+def _paired(
+    differences: tuple[tuple[str, tuple[float, ...]], ...], planned: int
+) -> dict[str, stats.Paired]:
+    return stats.paired(dict(differences), planned=planned)
 
 
-def verdicts_of(differences: Mapping[str, Sequence[float]]) -> dict[str, stats.Paired]:
+def verdicts_of(
+    differences: Mapping[str, Sequence[float]], planned: int = 0
+) -> dict[str, stats.Paired]:
     """`stats.paired` of the arms in the order of the tables; equal differences are judged once."""
-    return _paired(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)))
+    return _paired(tuple((n, tuple(differences[n])) for n in tables.in_order(differences)), planned)
 
 
 def accuracy_table(store: Store, which: Comparison, machine: str | None = None) -> pd.DataFrame:
@@ -101,8 +105,8 @@ def judged(
 ) -> pd.DataFrame:
     """`accuracy_table` of the rows of one comparison.
 
-    An arm of ``expected`` that has no rows has a line all the same. ``reference`` is the arm that
-    the others are less.
+    An arm of ``expected`` that has no rows has a line all the same, and verdicts are adjusted for
+    it too where it is one of `begun`. ``reference`` is the arm that the others are less.
     """
     alike = correlations(rows, reference)
     other = rows[rows["arm"] == reference]
@@ -118,7 +122,19 @@ def judged(
         }
         params = float(done["params"].iloc[0]) if len(done) else math.nan
         lines.append({"arm": name, **runs(mine, other), **means, "params": params})
-    return family(lines, paired_differences(rows, reference=reference))
+    found = paired_differences(rows, reference=reference)
+    return family(lines, found, planned=len(others(rows, expected, reference)))
+
+
+def others(
+    rows: pd.DataFrame, plan: Iterable[str] = MODULES, reference: str = "none"
+) -> tuple[str, ...]:
+    """The arms that are less the reference: those with runs, and those of ``plan`` as `begun`."""
+    counts = rows["arm"].value_counts()
+    every = tables.in_order([*plan, *counts.index])
+    counted = begun(counts.reindex(every, fill_value=0), plan)
+    names = tables.in_order([*counts.index, *counted.index])
+    return tuple(name for name in names if name != reference)
 
 
 def judge(
@@ -138,7 +154,7 @@ def judge(
         | runs(by_arm[one], by_arm[other])
         for key, (one, other) in pairs.items()
     ]
-    return family(lines, differences(rows, pairs, measure), "key")
+    return family(lines, differences(rows, pairs, measure), "key", planned=len(pairs))
 
 
 def less(one: str, other: str, names: Mapping[str, str]) -> str:
@@ -167,14 +183,18 @@ def runs(mine: pd.DataFrame, other: pd.DataFrame | None = None) -> dict[str, Any
 
 
 def family(
-    lines: Sequence[Mapping[str, Any]], differences: Mapping[str, Sequence[float]], key: str = "arm"
+    lines: Sequence[Mapping[str, Any]],
+    differences: Mapping[str, Sequence[float]],
+    key: str = "arm",
+    planned: int = 0,
 ) -> pd.DataFrame:
     """The lines of a table with `said` of those that have differences, by their ``key``.
 
-    They are one family for Holm's correction.
+    They are one family for Holm's correction, with others that are ``planned``.
     """
-    verdicts = verdicts_of(differences)
-    words = {n: said(one, differences[n], len(verdicts)) for n, one in verdicts.items()}
+    verdicts = verdicts_of(differences, planned)
+    size = max(planned, len(verdicts))
+    words = {n: said(one, differences[n], size) for n, one in verdicts.items()}
     found = [{**line, **words.get(line[key], {})} for line in lines]
     frame = pd.DataFrame(found, columns=[*lines[0], "verdict", *SAID])
     return frame.astype(dict.fromkeys(SAID, "float64"))

@@ -308,20 +308,24 @@ def seeds_needed(comparisons: int, alpha: float = ALPHA) -> int:
 def paired(
     differences: Mapping[str, Sequence[float]],
     *,
+    planned: int = 0,
     alpha: float = ALPHA,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[str, Paired]:
     """Every arm of one table against the baseline; the arms are the family that Holm adjusts for.
 
-    ``differences[arm]`` holds arm minus baseline for each seed that both have. Verdicts:
+    ``differences[arm]`` holds arm minus baseline for each seed that both have. ``planned`` is the
+    number of arms that the table is to have: of more than have differences, those that have none
+    yet count as arms that show nothing, so that no verdict is lost when their seeds come. Verdicts:
     ``higher`` or ``lower`` if the adjusted p is at most ``alpha``; else ``not enough seeds`` if no
     outcome of so few seeds could reach it in this family without help from other arms; else
     ``no measurable difference``.
     """
     p_values = [sign_flip(d, seed=seed) for d in differences.values()]
-    needed = seeds_needed(len(differences), alpha)
-    family = zip(holm(p_values), p_values, strict=True)
+    to_come = [1.0] * (planned - len(p_values))
+    needed = seeds_needed(len(p_values) + len(to_come), alpha)
+    family = zip(holm([*p_values, *to_come]), p_values, strict=False)
     rows = {}
     for (arm, values), (p_holm, p) in zip(differences.items(), family, strict=True):
         ends = student_interval(values, 1 - alpha)

@@ -19,7 +19,7 @@ from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
 
-ADJUSTED = paired.adjusted("all modules that its device trained")
+ADJUSTED = paired.adjusted("all modules that its suite trains")
 
 
 def twins(store: Store) -> dict[str, Comparison]:
@@ -74,7 +74,7 @@ def accuracy(store: Store) -> str:
 def facts(store: Store) -> dict[str, str]:
     """What the two devices say alike, in words, and how alike runs of one seed are."""
     found = {f"gpu.{key}": display.MISSING for key in ("agree", "shift", "seeds")}
-    found["gpu.same"] = display.NOT_YET
+    found["gpu.same"] = found["gpu.same_so_far"] = display.NOT_YET
     both = twins(store)
     if not both:
         return found
@@ -83,38 +83,36 @@ def facts(store: Store) -> dict[str, str]:
     starts = {device: compare.preview_words(judged[device], both[device]) for device in both}
     agree = _agree(judged, list(map(str, wide["cpu"])))
     if agree:
-        found["gpu.agree"] = _unfinished(judged, starts) or agree
+        found["gpu.agree"] = _unfinished(starts) or agree
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
     if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    return found | _same(wide) | _seeds(wide)
+    return found | _same(wide, _unfinished(starts)) | _seeds(wide)
 
 
-def _same(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """Of how many modules the difference to none is another on the other device."""
+def _same(wide: dict[str, pd.DataFrame], unfinished: str) -> dict[str, str]:
+    """Of how many modules the difference to none is another on the other device.
+
+    By itself with how much could have been seen, and what is ``unfinished``.
+    """
     made = _changes(wide).values()
     if not made:
         return {}
     count = sum(one.low > 0 or one.high < 0 for one in made)
-    return {"gpu.same": f"For {count} of {display.many(len(made), 'module')}."}
+    short = f"For {count} of {display.many(len(made), 'module')}"
+    halves = [(one.high - one.low) / 2 for one in made]
+    least, most = (display.percent(end(halves)) for end in (min, max))
+    reach = f", by intervals of ±{least} to ±{most} points"
+    preview = f" ({unfinished})" * bool(unfinished)
+    return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}."}
 
 
-def _unfinished(judged: dict[str, pd.DataFrame], starts: dict[str, str]) -> str:
+def _unfinished(starts: dict[str, str]) -> str:
     """What stands in place of verdicts where the comparison of a device is a preview; or ""."""
     names = {"cpu": "the processor", "cuda": "the GPU"}
-    said = [f"{start} on {names[device]}" for device, start in starts.items() if start]
-    if not said:
-        return ""
-    n = {device: int(frame["verdict"].notna().sum()) for device, frame in judged.items()}
-    if n["cpu"] != n["cuda"]:
-        said.append(
-            f"verdicts of the GPU are adjusted for {display.many(n['cuda'], 'module')}, those of "
-            f"the processor for {n['cpu']}, so one with a difference and one without need not "
-            "contradict each other"
-        )
-    return "; ".join(said)
+    return "; ".join(f"{start} on {names[device]}" for device, start in starts.items() if start)
 
 
 def _agree(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:

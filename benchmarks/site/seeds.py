@@ -38,6 +38,7 @@ def other_budgets(store: Store) -> str:
 
 
 def _budget(store: Store, family: budget.Family) -> str:
+    found = budget.lines(family)
     heads = (
         Head("Arms", number=False),
         Head("Seeds"),
@@ -57,14 +58,15 @@ def _budget(store: Store, family: budget.Family) -> str:
             value(display.tenth, line.hours),
             Entry(line.verdict or display.REFERENCE),
         )
-        for line in budget.lines(family)
+        for line in found
     ]
     note = f"what it takes to find a difference of {family.wanted:g} points; hours are those of "
-    note += (
-        "all these seeds: verdicts have been read from the ones that are there, so they are new"
-        if family.judged
-        else "the seeds that are not there yet"
-    )
+    read = [line.name in family.judged for line in found if line.verdict]
+    new = "all these seeds: verdicts have been read from the ones that are there, so they are new"
+    missing = "the seeds that are not there yet"
+    note += new if all(read) else missing
+    if any(read) and not all(read):
+        note += ", and of all seeds, new ones, where a verdict has been read from all planned ones"
     places = origin(store, family.rows, *dict.fromkeys(family.rows["benchmark"].astype(str)))
     return table(family.title, note, heads, body, places)
 

@@ -72,15 +72,16 @@ def test_options_that_were_only_begun_are_not_judged(tmp_path):
         train(made, module, "", above)
     train(made, "se", "reduction=4", 2, seeds=range(2))
     found = {family.title: family for family in budget.comparisons(made)}
-    for title in (f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"):
-        assert not found[title].judged, title
+    to_default, to_none = f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"
+    assert not found[to_default].judged
+    assert found[to_none].judged == {"se"}, "from the rows of the main table"
     few = "planned arms without a run"
     assert few in page.family(made, "se-reduction")
     for name in SE.names:
         train(made, name.split()[0], name.partition(" ")[2], 2, seeds=range(SEEDS))
     found = {family.title: family for family in budget.comparisons(made)}
-    for title in (f"{SE.title}, to default, {WHICH.title}", f"{SE.title}, {WHICH.title}"):
-        assert found[title].judged, title
+    for title in (to_default, to_none):
+        assert found[title].judged == set(found[title].pairs), title
     assert "Preview" not in page.family(made, "se-reduction")
 
 

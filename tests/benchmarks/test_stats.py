@@ -222,6 +222,20 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
+def test_arms_that_are_to_come_count_and_can_take_no_verdict_away():
+    """Ten pairs of one sign have p = 2 / 1024: enough in a family of eight, not in one of 30."""
+    steady = {"a": [1.0 + i for i in range(10)], "b": [(-1.0) ** i for i in range(10)]}
+    alone, planned, many = (paired(steady, planned=n, resamples=2) for n in (0, 8, 30))
+    assert alone["a"].p_holm == pytest.approx(2 * 2 / 1024)
+    assert planned["a"].p_holm == pytest.approx(8 * 2 / 1024) and planned["a"].verdict == "higher"
+    assert planned["b"].p_holm == 1 and planned["b"].verdict == SAME
+    assert many["a"].p_holm == pytest.approx(30 * 2 / 1024) and many["a"].verdict == TOO_FEW
+    noise = {str(i): [(-1.0) ** (i + k) * (k + 1) for k in range(10)] for i in range(6)}
+    come = paired({**steady, **noise}, planned=8, resamples=2)
+    assert come["a"].verdict == planned["a"].verdict
+    assert come["a"].p_holm <= planned["a"].p_holm
+
+
 def test_seeds_that_a_family_needs():
     """The counts by hand: 6 for one comparison, 9 for eight, 10 for twenty."""
     assert [seeds_needed(m) for m in (1, 8, 20)] == [6, 9, 10]
