@@ -5,7 +5,8 @@ Neither torch nor timm is imported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -146,14 +147,30 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float | None:
     return value if value == value else None
 
 
-def within_backbones(frame: pd.DataFrame, column: str) -> list[float]:
-    """Rank correlation of a count with the ratio of times, of each backbone that has one.
+def kind(backbone: str) -> str:
+    """What a backbone's name begins with: ``resnet`` of ``resnet10_small_os8``."""
+    return re.split(r"[^a-z]", backbone, maxsplit=1)[0]
 
-    Between backbones the size of the network decides, so pairs of different ones are not ranked.
+
+def of_kinds(
+    frame: pd.DataFrame, number: Callable[[pd.DataFrame], float | None]
+) -> dict[str, float]:
+    """The mean of a number over the backbones of each kind that have one.
+
+    It is of the rows of one backbone at a time: between backbones the size of the network decides.
+    Backbones of one kind are no independent samples, so they count as one.
     """
-    groups = (mine for _, mine in frame.groupby("backbone", sort=True))
-    found = (rank_correlation(mine[column], mine["ratio"]) for mine in groups)
-    return [number for number in found if number is not None]
+    found: dict[str, list[float]] = {}
+    for backbone, mine in frame.groupby("backbone", sort=True):
+        value = number(mine)
+        if value is not None:
+            found.setdefault(kind(str(backbone)), []).append(value)
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def ranks(frame: pd.DataFrame, column: str) -> dict[str, float]:
+    """Rank correlation of a count with the ratio of times, by kind of backbone."""
+    return of_kinds(frame, lambda mine: rank_correlation(mine[column], mine["ratio"]))
 
 
 def by_backbone(frame: pd.DataFrame) -> pd.DataFrame:
@@ -172,16 +189,19 @@ def by_backbone(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["backbone", "modules", *COUNTS, "price"])
 
 
-def over_backbones(numbers: Sequence[float]) -> stats.Interval | None:
+def over_kinds(numbers: Mapping[str, float]) -> stats.Interval | None:
     """Their mean with Student's interval; None for fewer than two."""
-    return stats.student_interval(numbers) if len(numbers) > 1 else None
+    return stats.student_interval([*numbers.values()]) if len(numbers) > 1 else None
 
 
 def better_count(frame: pd.DataFrame) -> stats.Interval | None:
     """How much better the bytes order the times than the multiply-adds do.
 
-    The difference of the two rank correlations in each backbone, over the backbones.
+    The difference of the two rank correlations in each backbone, over the kinds of backbones.
     """
-    groups = (mine for _, mine in frame.groupby("backbone", sort=True))
-    pairs = [[rank_correlation(g[name], g["ratio"]) for name in COUNTS] for g in groups]
-    return over_backbones([b - m for m, b in pairs if m is not None and b is not None])
+
+    def difference(mine: pd.DataFrame) -> float | None:
+        macs, moved = (rank_correlation(mine[name], mine["ratio"]) for name in COUNTS)
+        return None if macs is None or moved is None else moved - macs
+
+    return over_kinds(of_kinds(frame, difference))

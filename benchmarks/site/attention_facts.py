@@ -126,7 +126,9 @@ def _better_count(frame: pd.DataFrame) -> str:
         return f"The bytes moved order the times better than the multiply-adds ({ends})."
     if found.high < 0:
         return f"The multiply-adds order the times better than the bytes moved ({ends})."
-    return f"Which of the two orders the times better, so few backbones cannot tell ({ends})."
+    return (
+        f"Which of the two orders the times better, so few kinds of backbones cannot tell ({ends})."
+    )
 
 
 def _signed(number: float) -> str:
@@ -135,7 +137,7 @@ def _signed(number: float) -> str:
 
 def _rank(frame: pd.DataFrame, column: str) -> str:
     """The mean over backbones of the rank correlation in each, with its interval."""
-    found = gates.over_backbones(gates.within_backbones(frame, column))
+    found = gates.over_kinds(gates.ranks(frame, column))
     if found is None:
         return display.MISSING
     return f"{_signed(found.value)} [{_signed(max(found.low, -1))}, {_signed(min(found.high, 1))}]"
@@ -149,6 +151,8 @@ def _count_facts(store: Store) -> dict[str, str]:
     found["counts.pairs"] = display.whole(len(frame))
     nothing = "nothing" if len(frame) else display.MISSING
     found["counts.left_out"] = gates.left_out(store) or nothing
+    kinds = frame["backbone"].map(gates.kind)
+    found["counts.kinds"] = display.whole(kinds.nunique())
     found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):

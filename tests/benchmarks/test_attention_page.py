@@ -140,7 +140,7 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
     found = attention_facts.facts(results)
     assert found["counts.bytes_share.rank"] == "1.00 [1.00, 1.00]"
     assert found["counts.macs_share.rank"] == "−1.00 [−1.00, −1.00]"
-    assert (found["counts.pairs"], found["counts.backbones"]) == ("8", "2")
+    assert [found[f"counts.{of}"] for of in ("pairs", "backbones", "kinds")] == ["8", "2", "2"]
     assert found["counts.left_out"] == "nothing"
     counted = {"macs": 1000, "elementwise_bytes": 500, "matmul_bytes": 500}
     for module in ("none", "se"):
@@ -183,7 +183,10 @@ def test_backbones_that_disagree_can_not_tell(tmp_path):
     append_counts(results, "other", [(i, 5 - i, i) for i in (1, 2, 3, 4)])
     found = attention_facts.facts(results)
     # differences of 2 and -2: their mean is 0, its standard error 2, t of one degree 12.706
-    assert "cannot tell (difference 0.00 [−25.41, 25.41])" in found["counts.verdict"]
+    assert (
+        "kinds of backbones cannot tell (difference 0.00 [−25.41, 25.41])"
+        in found["counts.verdict"]
+    )
 
 
 def test_a_difference_between_backbones_is_no_order_within_them():
@@ -191,7 +194,18 @@ def test_a_difference_between_backbones_is_no_order_within_them():
     rows = [(b, 10 * n + i, 10 * n - i) for n, b in enumerate("abc") for i in (1, 2, 3)]
     frame = pd.DataFrame(rows, columns=["backbone", "macs_share", "ratio"])
     assert gates.rank_correlation(frame["macs_share"], frame["ratio"]) > 0.5
-    assert gates.within_backbones(frame, "macs_share") == pytest.approx([-1, -1, -1])
+    assert gates.ranks(frame, "macs_share") == pytest.approx({"a": -1, "b": -1, "c": -1})
+
+
+def test_backbones_of_one_kind_count_as_one():
+    """Two ResNets are ordered by the count, and a MobileNet the other way round."""
+    rows = [("resnet18", i, i) for i in range(3)] + [("resnet10_small_os8", i, i) for i in range(3)]
+    rows += [("mobilenetv2_100", i, -i) for i in range(3)]
+    frame = pd.DataFrame(rows, columns=["backbone", "macs_share", "ratio"])
+    found = gates.ranks(frame, "macs_share")
+    assert found == pytest.approx({"mobilenetv": -1, "resnet": 1})
+    assert gates.over_kinds(found).value == pytest.approx(0)
+    assert gates.over_kinds({"resnet": 1.0}) is None
 
 
 def test_rank_correlation_of_known_ranks():
@@ -238,7 +252,7 @@ def test_whole_networks_have_a_column_a_setting(tmp_path):
     assert "1.250" in row and row.count("not measured") == 1
 
 
-KNOWN = {"counts.pairs", "counts.backbones", "speed.processes"}
+KNOWN = {"counts.pairs", "counts.backbones", "counts.kinds", "speed.processes"}
 KNOWN |= {f"passes.{mode}.{what}" for mode in PASSES for what in ("read", "written")}
 KNOWN |= {f"networks.{name}" for name in ("builds", "most", "floor")}
 
