@@ -81,13 +81,26 @@ def _record_link(store: Store, kind: str, name: str) -> str:
     return file_html(store.root, f"{kind}/{name}.json", UP, name)
 
 
+NAMED_COMMITS = 3
+"""So many commits are named beneath a table, those with most rows."""
+
+
 def commits(rows: pd.DataFrame) -> str:
-    """The commit of the newest row, short, and how many others there are."""
-    newest = rows.sort_values("measured_at", kind="stable").iloc[-1]
-    others = rows["commit"].nunique() - 1
-    words = f"<code>{escape(str(newest['commit'])[: history.SHORT])}</code>"
-    words += " with changes" if newest["dirty"] else ""
-    return f"{words} and {display.many(others, 'other')}" if others else words
+    """The commits that most rows are of, short, with how many, and how many others there are."""
+    counts = rows["commit"].value_counts(sort=False)
+    newest = rows.groupby("commit")["measured_at"].max()
+    ranked = sorted(counts.index, key=lambda c: (counts[c], str(newest[c])), reverse=True)
+    changed = set(rows.loc[rows["dirty"].astype(bool), "commit"])
+    words = [
+        f"<code>{escape(str(commit)[: history.SHORT])}</code>"
+        + " with changes" * (commit in changed)
+        + f" ({display.many(counts[commit], 'row')})" * (len(ranked) > 1)
+        for commit in ranked[:NAMED_COMMITS]
+    ]
+    if others := ranked[NAMED_COMMITS:]:
+        rest = display.many(sum(counts[commit] for commit in others), "row")
+        words.append(f"{display.many(len(others), 'other')} ({rest})")
+    return ", ".join(words)
 
 
 def _older(store: Store, rows: pd.DataFrame) -> list[str]:

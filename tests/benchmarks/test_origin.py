@@ -51,15 +51,19 @@ def code(monkeypatch):
     return answers
 
 
-def test_the_newest_commit_is_named_and_the_others_are_counted(rows, code):
+def test_commits_with_most_rows_are_named_and_the_others_are_counted(rows, code):
     old, new = "a" * 40, "b" * 40
     assert "; commit <code>aaaaaaaaaa</code>; 2026-01-01. " in origin(
         *rows((old, "2026-01-01")), "accuracy"
     )
     two = origin(*rows((new, "2026-01-02"), (old, "2026-01-01")), "accuracy")
-    assert "; commit <code>bbbbbbbbbb</code> and 1 other; 2026-01-01 to 2026-01-02. " in two
-    three = rows((old, "2026-01-01"), (new, "2026-01-03"), ("c" * 40, "2026-01-02"))
-    assert "commit <code>bbbbbbbbbb</code> and 2 others;" in origin(*three, "accuracy")
+    both = "commit <code>bbbbbbbbbb</code> (1 row), <code>aaaaaaaaaa</code> (1 row); 2026-01-01"
+    assert f"; {both} to 2026-01-02. " in two, "of equally many the newest first"
+    days = [(name * 40, "2026-01-02") for name in "eeecccbba"]
+    words = origin(*rows(*days, ("d" * 40, "2026-01-01")), "accuracy")
+    named = [f"<code>{name * 10}</code> ({n} rows)" for name, n in (("e", 3), ("c", 3), ("b", 2))]
+    assert sorted(named) == sorted(re.findall(r"<code>\w+</code> \(\d rows\)", words))
+    assert f"{named[2]}, 2 others (2 rows);" in words
 
 
 def test_a_row_of_changed_code_says_so(rows, code):
