@@ -26,7 +26,7 @@ from benchmarks.ratios import with_floor
 BACKBONES = ("resnet10_small", MOBILE)
 """Both kinds of small net: plain blocks, and inverted ones with convolutions by channel."""
 
-SESSIONS = 10
+SESSIONS = 6
 
 
 class Retimed(Latency):

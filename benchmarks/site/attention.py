@@ -307,7 +307,10 @@ def floors(store: Store) -> str:
                 Entry(f"{len(mine)} ({noisy})", len(mine)),
             )
         )
-    note = f"{', '.join(AT_THE_FLOOR)}; one thread, fp32; geometric means over module and layout"
+    note = (
+        f"{', '.join(AT_THE_FLOOR)}; one thread, fp32; geometric means over module and layout, "
+        "settings too noisy to rank included"
+    )
     return table("Times the bare passes", note, heads, body, origin(store, rows, "speed"))
 
 

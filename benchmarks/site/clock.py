@@ -218,13 +218,15 @@ def _by_load(rows: pd.DataFrame, column: str, text: str) -> str:
     return ", ".join(shown) or display.MISSING
 
 
-def _on_a_processor(store: Store) -> pd.DataFrame:
-    """The latencies on a processor, of one machine."""
-    return tables.ok(tables.timed(store, "latency"))
+def _on_processors(store: Store) -> pd.DataFrame:
+    """The latencies on all processors."""
+    rows = tables.ok(store.table("latency"))
+    return rows[rows["device"] == "cpu"]
 
 
 def _on_one_thread(store: Store) -> pd.DataFrame:
-    rows = _on_a_processor(store)
+    """Those of the machine of the other tables, on one thread."""
+    rows = tables.ok(tables.timed(store, "latency"))
     return rows[rows["clock"] == "thread"]
 
 
@@ -246,14 +248,14 @@ def _spread(row: Any) -> Entry:
 
 def _copies(store: Store) -> str:
     """In how many sessions the second copy of the bare backbone seems not to be one."""
-    rows = _on_a_processor(store)
+    rows = _on_processors(store)
     copies = rows[(rows["module"] == "none") & ~rows["backbone"].isin(WIDTHS)]
     settings = copies[["floor_low", "floor_high"]].dropna()
     if settings.empty:
         return f"How often such an interval leaves 1 out: {display.MISSING}."
     out = int(((settings["floor_low"] > 1) | (settings["floor_high"] < 1)).sum())
     return (
-        f"In {out} of {display.many(len(settings), 'session')} of the latencies on a processor "
+        f"In {out} of {display.many(len(settings), 'session')} of the latencies on processors "
         "this interval leaves 1 out; of a number of processes that is fixed beforehand it would be "
         f"nominally one in {1 / (1 - stats.CONFIDENCE):.0f}."
     )
@@ -291,7 +293,7 @@ def facts(store: Store) -> dict[str, str]:
         "clock.test_builds_mean": _by_load(rows, "builds_mean", "{:.0f}"),
         "clock.latency_builds": display.span(_on_one_thread(store)["builds"]),
         "clock.latency_rounds": display.span(_on_one_thread(store)["rounds"]),
-        "clock.latency_processes": display.span(_on_a_processor(store)["processes"]),
+        "clock.latency_processes": display.span(_on_processors(store)["processes"]),
         "clock.copies": _copies(store),
         "clock.latency_half_width": _half_width(store),
         "clock.least": _least(store),

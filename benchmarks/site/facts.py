@@ -212,7 +212,7 @@ def _segmentation(store: Store) -> dict[str, str]:
     if len(done):
         epochs = display.many(int(done["epochs"].iloc[0]), "epoch")
         level = display.percent(done["miou"].mean())
-        found["segmentation.short"] = f"trained for {epochs} (which reaches {level} %)"
+        found["segmentation.short"] = f"trained for {epochs} (which reaches {level} % mIoU)"
     for pairs in (heads.pairs_of(rows), heads.CONTROLS):
         table = segmentation.judge(rows, pairs)
         preview = segmentation.preview(table, ranked[0])

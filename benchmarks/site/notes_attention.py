@@ -103,6 +103,8 @@ def listed(store: Store, kind: str) -> str:
         for (_, data, arm), mine in groups
     ]
     note = DRAWN if drawn else "nothing in them is random"
+    if kind == "parts":
+        note += "; where C = N, 36 channels"
     return table(CAPTIONS[kind], note, (*what, *values), body, origin(store, rows, "properties"))
 
 

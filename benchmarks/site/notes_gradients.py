@@ -120,8 +120,8 @@ def _link(store: Store, link: str, rows: pd.DataFrame) -> str:
         Head("Rate"),
         Head("Training accuracy", "%, mean [95 %]"),
         Head("Test accuracy", "%, mean [95 %]"),
-        Head("First layer moved", "share of its norm"),
-        Head("Last layer moved", "share of its norm"),
+        Head("First hidden layer moved", "share of its norm"),
+        Head("Last hidden layer moved", "share of its norm"),
     )
     body = []
     for variant in rows["variant"].unique():

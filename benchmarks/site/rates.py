@@ -76,8 +76,14 @@ def _said(store: Store, backbone: str) -> str:
         return f"no run with a peak other than {own:g} ended with a value"
     best = max(others, key=lambda peak: others[peak])
     gap = others[best] - means[own]
-    words = f"the best other peak, {best:g}, is at {display.points(gap)} points to it"
-    return f"{words}; another is better" if gap >= NEEDED else f"{words}, so {own:g} stays"
+    side = "above" if gap >= 0 else "below"
+    words = (
+        f"the best other peak, {best:g}, is {display.percent(abs(gap))} points {side} the recipe's "
+        f"{own:g}"
+    )
+    if gap >= NEEDED:
+        return f"{words}, which is enough for a change"
+    return f"{words}, and a change takes {NEEDED:g} more, so {own:g} stays"
 
 
 def _runs(store: Store, backbone: str, recipe: str) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def _tables(store: Store, rows: pd.DataFrame, make: Any) -> list[str]:
 def _inside(store: Store, backbone: str, rows: pd.DataFrame) -> str:
     heads = (
         Head("Program", number=False),
-        Head("Speed over the bare loop's", "[95 %]"),
+        Head("Speed over the bare loop's", "[nominal 95 %]"),
         Head("Images a second"),
         Head("Threads"),
         Head("Layout", "and precision", number=False),

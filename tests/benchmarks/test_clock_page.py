@@ -54,7 +54,7 @@ def test_sessions_whose_copies_differ_are_counted(store):
         store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
         store.append("latency", row(replace(cell, module="se"), ends, "f" * 12, seconds=1.0))
     found = clock.facts(store)
-    assert found["clock.copies"].startswith("In 1 of 2 sessions of the latencies on a processor")
+    assert found["clock.copies"].startswith("In 1 of 2 sessions of the latencies on processors")
     assert found["clock.copies"].endswith("nominally one in 20.")
     assert found["clock.latency_processes"] == "5 to 8"
 

@@ -67,7 +67,8 @@ def planted(tmp_path, better):
 
 
 @pytest.mark.parametrize(
-    "better, ending", [(NEEDED + 0.01, "another is better"), (NEEDED - 0.01, "so 0.2 stays")]
+    "better, ending",
+    [(NEEDED + 0.01, "which is enough for a change"), (NEEDED - 0.01, "so 0.2 stays")],
 )
 def test_the_rule_is_what_the_docstring_says(tmp_path, better, ending):
     store = planted(tmp_path, better)
