@@ -24,8 +24,8 @@ Pairs = Mapping[str, tuple[str, str]]
 """An arm and what it is less, by the name of their line."""
 
 SAID = ("pairs", "difference", "low", "high", "bca_low", "bca_high", "p_holm", "ahead")
-SAID += ("could_show",)
-"""The numbers of `said`."""
+SAID += ("could_show", "family")
+"""The numbers of `said`; ``family`` is how many lines its verdict is adjusted for."""
 
 
 def main_first(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
@@ -106,7 +106,7 @@ def judged(
     """`accuracy_table` of the rows of one comparison.
 
     An arm of ``expected`` that has no rows has a line all the same, and verdicts are adjusted for
-    it too where it is one of `begun`. ``reference`` is the arm that the others are less.
+    it too where it is one of `others`. ``reference`` is the arm that the others are less.
     """
     alike = correlations(rows, reference)
     other = rows[rows["arm"] == reference]
@@ -129,8 +129,13 @@ def judged(
 def others(
     rows: pd.DataFrame, plan: Iterable[str] = MODULES, reference: str = "none"
 ) -> tuple[str, ...]:
-    """The arms that are less the reference: those with runs, and those of ``plan`` as `begun`."""
+    """The arms that are less the reference: those with runs, and those of ``plan`` as `begun`.
+
+    Of a comparison that no suite trains, nothing is planned.
+    """
     counts = rows["arm"].value_counts()
+    if rows.empty or pairing.planned_seeds(pairing.among(rows)[0]) is None:
+        plan = ()
     every = tables.in_order([*plan, *counts.index])
     counted = begun(counts.reindex(every, fill_value=0), plan)
     names = tables.in_order([*counts.index, *counted.index])
@@ -206,6 +211,7 @@ def said(paired: stats.Paired, differences: Sequence[float], family: int) -> dic
     There is no interval below `FEWEST_FOR_INTERVAL` pairs.
     """
     found = {"pairs": paired.n, "difference": paired.mean, "p_holm": paired.p_holm}
+    found |= {"family": family}
     found |= {"verdict": paired.verdict, "ahead": power.ahead(differences)}
     found |= {"could_show": power.could_show(differences, family)}
     if paired.n >= FEWEST_FOR_INTERVAL:
@@ -227,7 +233,8 @@ def preview_words(table: pd.DataFrame, which: Comparison, plan: Iterable[str] = 
     planned, runs = pairing.planned_seeds(which), _runs(table, plan)
     if planned and len(runs) and runs.min() < planned:
         return f"Preview, not a result: {_lacking(runs, planned)}"
-    needed = stats.seeds_needed(len(pairs))
+    size = table["family"].max() if "family" in table else len(pairs)
+    needed = stats.seeds_needed(int(size))
     if pairs.max() < needed:
         return f"Preview, not a result: {_range(pairs)} of {needed} paired seeds"
     return "Preview, not a result: so few epochs" if which.preview else ""

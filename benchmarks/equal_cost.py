@@ -105,14 +105,20 @@ def table(store: Store, which: Comparison) -> pd.DataFrame:
     """One row a kind of cost and module: ``times`` the bare backbone's cost, the paired difference.
 
     ``curve`` is the mean of the curve at the module's cost, over the paired seeds; ``gap`` the
-    word in place of a difference. Intervals and verdicts are those of `compare.accuracy_table`.
+    word in place of a difference. Intervals and verdicts are those of `compare.accuracy_table`,
+    adjusted for the arms of a kind of cost that are in its widths.
     """
     trained = rows(store, which)
     spent = costs(store, which, trained)
     wide = tables.ok(trained).pivot(index="seed", columns="arm", values="top1").astype("float64")
     arms = tables.in_order(name for name in [*MODULES, *wide] if name not in CURVE)
     runs = _runs(trained)
-    frames = [compare.family(*_of_kind(kind, spent[kind], wide, arms, runs)) for kind in COSTS]
+    planned = set(compare.others(trained[~trained["arm"].isin(CURVE[1:])]))
+    frames = []
+    for kind in COSTS:
+        lines, found = _of_kind(kind, spent[kind], wide, arms, runs)
+        inside = [line for line in lines if line["gap"] != OUTSIDE and line["arm"] in planned]
+        frames.append(compare.family(lines, found, planned=len(inside)))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -5,7 +5,6 @@ Neither torch nor timm is imported.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -147,15 +146,10 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float | None:
     return value if value == value else None
 
 
-def kind(backbone: str) -> str:
-    """What a backbone's name begins with: ``resnet`` of ``resnet10_small_os8``."""
-    return re.split(r"[^a-z]", backbone, maxsplit=1)[0]
-
-
 def of_kinds(
     frame: pd.DataFrame, number: Callable[[pd.DataFrame], float | None]
 ) -> dict[str, float]:
-    """The mean of a number over the backbones of each kind that have one.
+    """The mean of a number over the backbones of each `tables.family` that have one.
 
     It is of the rows of one backbone at a time: between backbones the size of the network decides.
     Backbones of one kind are no independent samples, so they count as one.
@@ -164,7 +158,7 @@ def of_kinds(
     for backbone, mine in frame.groupby("backbone", sort=True):
         value = number(mine)
         if value is not None:
-            found.setdefault(kind(str(backbone)), []).append(value)
+            found.setdefault(tables.family(str(backbone)), []).append(value)
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 

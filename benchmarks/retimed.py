@@ -10,7 +10,7 @@ networks. `between` compares them, without any assumption on how they are distri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import ClassVar
 
@@ -65,8 +65,8 @@ def between(rows: pd.DataFrame) -> pd.DataFrame:
     the geometric mean over them, ``least`` and ``most``; ``half_width``, the median over sessions
     of half an interval's width in percent; ``apart`` and ``apart_most``, by how many percent two
     sessions differ, the median over all pairs and the most; ``held``, sessions whose interval
-    holds the geometric mean of the others; ``told``, pairs that `told` tells apart, of ``pairs``;
-    ``verdicts``, how many sessions have which, the commonest first.
+    holds the geometric mean of the others; ``told``, pairs that are told apart, of ``pairs`` that
+    can be, see `told_apart`; ``verdicts``, how many sessions have which, the commonest first.
     """
     lines = []
     for arm in tables.in_order(rows["arm"]):
@@ -77,7 +77,8 @@ def between(rows: pd.DataFrame) -> pd.DataFrame:
         if n < 2:
             continue
         others = np.exp((logs.sum() - logs) / (n - 1))
-        gaps = [100 * np.expm1(abs(logs[i] - logs[j])) for i, j in combinations(range(n), 2)]
+        gaps = _gaps(mine["ratio"])
+        told = told_apart(mine)
         lines.append(
             {
                 "arm": arm,
@@ -87,16 +88,30 @@ def between(rows: pd.DataFrame) -> pd.DataFrame:
                 "most": float(np.exp(logs.max())),
                 "half_width": float(np.median(100 * (np.sqrt(high / low) - 1))),
                 "apart": float(np.median(gaps)),
-                "apart_most": float(max(gaps)),
+                "apart_most": max(gaps),
                 "held": int(((low <= others) & (others <= high)).sum()),
-                "told": told(mine),
-                "pairs": len(gaps),
+                "told": sum(told),
+                "pairs": len(told),
                 "verdicts": ", ".join(
                     f"{count} {word}" for word, count in Counter(mine["verdict"]).most_common()
                 ),
             }
         )
     return pd.DataFrame(lines)
+
+
+def gaps(rows: pd.DataFrame) -> list[float]:
+    """By how many percent the ratio of a module differs between two sessions of one backbone.
+
+    One number for each module and pair of sessions.
+    """
+    modules = rows[rows["arm"] != "none"]
+    return [gap for _, mine in modules.groupby("arm") for gap in _gaps(mine["ratio"])]
+
+
+def _gaps(ratios: Iterable[float]) -> list[float]:
+    pairs = combinations(map(float, ratios), 2)
+    return [100 * (max(pair) / min(pair) - 1) for pair in pairs]
 
 
 def of_two_modules(rows: pd.DataFrame) -> list[float]:
@@ -107,17 +122,14 @@ def of_two_modules(rows: pd.DataFrame) -> list[float]:
     """
     modules = rows[rows["arm"] != "none"]
     ratios = modules.pivot(index="seed", columns="arm", values="ratio").astype("float64")
-    gaps = []
-    for one, other in combinations(ratios, 2):
-        of_two = (ratios[one] / ratios[other]).dropna()
-        gaps += [100 * (max(a, b) / min(a, b) - 1) for a, b in combinations(of_two, 2)]
-    return gaps
+    pairs = combinations(ratios, 2)
+    return [gap for a, b in pairs for gap in _gaps((ratios[a] / ratios[b]).dropna())]
 
 
-def told(rows: pd.DataFrame) -> int:
-    """Pairs of sessions whose ratios of one arm differ beyond both intervals and noise floors.
+def told_apart(rows: pd.DataFrame) -> list[bool]:
+    """Whether the ratios of one arm differ beyond both intervals and floors, by pair of sessions.
 
-    By `with_floor`, as two processors are compared; a session too noisy to rank is in none.
+    By `with_floor`, as two processors are compared; a session too noisy to rank is in no pair.
     """
     pairs = combinations(tables.records(with_floor(rows)), 2)
-    return sum(one.low > other.high or other.low > one.high for one, other in pairs)
+    return [one.low > other.high or other.low > one.high for one, other in pairs]

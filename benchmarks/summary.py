@@ -124,7 +124,7 @@ def _accuracy(console: Console, store: Store, which: Comparison, machine: str) -
     ]
     _print(console, ("module", "top-1 %", "seeds", "difference to none [95 %]", "verdict"), body)
     if table["verdict"].eq(stats.TOO_FEW).any():
-        needed = stats.seeds_needed(len(compare.others(rows)))
+        needed = stats.seeds_needed(int(table["family"].max()))
         console.print(f"A family of this size needs at least {needed} paired seeds for a verdict.")
     old = pairing.left_out(pairing.every_row(store, which))
     if old:

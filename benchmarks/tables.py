@@ -152,10 +152,10 @@ def pixels(table: pd.DataFrame) -> str:
 
 def references(backbone: str) -> list[str]:
     """``REFERENCE_BACKBONES``, those of the backbone's own family first."""
-    return sorted(REFERENCE_BACKBONES, key=lambda other: _family(other) != _family(backbone))
+    return sorted(REFERENCE_BACKBONES, key=lambda other: family(other) != family(backbone))
 
 
-def _family(backbone: str) -> str:
+def family(backbone: str) -> str:
     """The architecture of a timm name, without version, size and all else: ``mobilenetv``."""
     return backbone.partition("_")[0].rstrip("0123456789")
 

@@ -116,9 +116,15 @@ def _position_facts(store: Store) -> dict[str, str]:
     return found
 
 
+ONE_KIND = "one kind of backbone"
+"""In place of an interval over several."""
+
+
 def _better_count(frame: pd.DataFrame) -> str:
-    """Which of the two counts orders the times better, if the backbones can tell."""
+    """Which of the two counts orders the times better, if the kinds of backbones can tell."""
     found = gates.better_count(frame)
+    if found is None and gates.ranks(frame, "bytes_share"):
+        return f"Which of the two orders the times better, {ONE_KIND} can't tell."
     if found is None:
         return f"Which of the two orders the times better: {display.MISSING}."
     ends = f"difference {_signed(found.value)} [{_signed(found.low)}, {_signed(found.high)}]"
@@ -136,10 +142,11 @@ def _signed(number: float) -> str:
 
 
 def _rank(frame: pd.DataFrame, column: str) -> str:
-    """The mean over backbones of the rank correlation in each, with its interval."""
-    found = gates.over_kinds(gates.ranks(frame, column))
+    """The mean over kinds of backbones of the rank correlation in each, with its interval."""
+    ranks = gates.ranks(frame, column)
+    found = gates.over_kinds(ranks)
     if found is None:
-        return display.MISSING
+        return f"{_signed(*ranks.values())} ({ONE_KIND})" if ranks else display.MISSING
     return f"{_signed(found.value)} [{_signed(max(found.low, -1))}, {_signed(min(found.high, 1))}]"
 
 
@@ -151,8 +158,7 @@ def _count_facts(store: Store) -> dict[str, str]:
     found["counts.pairs"] = display.whole(len(frame))
     nothing = "nothing" if len(frame) else display.MISSING
     found["counts.left_out"] = gates.left_out(store) or nothing
-    kinds = frame["backbone"].map(gates.kind)
-    found["counts.kinds"] = display.whole(kinds.nunique())
+    found["counts.kinds"] = display.whole(max(len(gates.ranks(frame, c)) for c in gates.COUNTS))
     found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):

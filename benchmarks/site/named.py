@@ -90,7 +90,7 @@ def _family(made: Made, differences: Mapping[str, list[float]]) -> pd.DataFrame:
         for arm in MODULES
     ]
     there = {title: found for title, found in differences.items() if found}
-    return compare.family(lines, there).set_index("arm", drop=False)
+    return compare.family(lines, there, planned=len(NAMED)).set_index("arm", drop=False)
 
 
 def against_others(rows: pd.DataFrame, arm: str, named: tuple[str, ...]) -> list[float]:

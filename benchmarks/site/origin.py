@@ -87,18 +87,16 @@ NAMED_COMMITS = 3
 
 def commits(rows: pd.DataFrame) -> str:
     """The commits that most rows are of, short, with how many, and how many others there are."""
-    counts = rows["commit"].value_counts(sort=False)
-    newest = rows.groupby("commit")["measured_at"].max()
-    ranked = sorted(counts.index, key=lambda c: (counts[c], str(newest[c])), reverse=True)
-    changed = set(rows.loc[rows["dirty"].astype(bool), "commit"])
+    groups = rows.groupby(["commit", "dirty"])["measured_at"].agg(["size", "max"]).reset_index()
+    ranked = records(groups.sort_values(["size", "max"], ascending=False))
     words = [
-        f"<code>{escape(str(commit)[: history.SHORT])}</code>"
-        + " with changes" * (commit in changed)
-        + f" ({display.many(counts[commit], 'row')})" * (len(ranked) > 1)
-        for commit in ranked[:NAMED_COMMITS]
+        f"<code>{escape(str(one.commit)[: history.SHORT])}</code>"
+        + " with changes" * bool(one.dirty)
+        + f" ({display.many(one.size, 'row')})" * (len(ranked) > 1)
+        for one in ranked[:NAMED_COMMITS]
     ]
     if others := ranked[NAMED_COMMITS:]:
-        rest = display.many(sum(counts[commit] for commit in others), "row")
+        rest = display.many(sum(one.size for one in others), "row")
         words.append(f"{display.many(len(others), 'other')} ({rest})")
     return ", ".join(words)
 

@@ -83,7 +83,7 @@ def _said(store: Store, backbone: str) -> str:
     )
     if gap >= NEEDED:
         return f"{words}, which is enough for a change"
-    return f"{words}, and a change takes {NEEDED:g} more, so {own:g} stays"
+    return f"{words}; a change takes a lead of {NEEDED:g} points, so {own:g} stays"
 
 
 def _runs(store: Store, backbone: str, recipe: str) -> pd.DataFrame:

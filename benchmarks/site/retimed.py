@@ -87,27 +87,25 @@ def facts(store: Store) -> dict[str, str]:
     rows = rows_of(store)
     (processor,) = processors(store, rows).values()
     counts = {b: rows[rows["backbone"] == b]["seed"].nunique() for b in found}
-    each = [f"{display.many(n, 'session')} of {b}" for b, n in counts.items()]
+    sessions = [f"{display.many(n, 'session')} of {b}" for b, n in counts.items()]
     total, held, told, pairs = (
         sum(getattr(line, name) for _, line in lines)
         for name in ("sessions", "held", "told", "pairs")
     )
     name, most = max(lines, key=lambda pair: pair[1].apart_most)
-    medians = pd.Series([line.apart for _, line in lines])
-    of_two = [
-        gap
-        for backbone in found
-        for gap in retimed.of_two_modules(rows[rows["backbone"] == backbone])
-    ]
+    apart, of_two = (
+        pd.Series([gap for backbone in found for gap in each(rows[rows["backbone"] == backbone])])
+        for each in (retimed.gaps, retimed.of_two_modules)
+    )
     one_word = sum(", " not in line.verdicts for _, line in lines)
     return {
-        "retimed.what": f"{listed(each)} on {processor}",
+        "retimed.what": f"{listed(sessions)} on {processor}",
         "retimed.held": f"{held} of {total}",
         "retimed.told": f"{told} of {pairs}",
         "retimed.apart": (
-            f"{display.percent(medians.median())} % (median over modules and pairs of sessions; "
+            f"{display.percent(apart.median())} % (median over modules and pairs of sessions; "
             f"the most is {display.percent(most.apart_most)} %, {name})"
         ),
-        "retimed.modules": f"{display.percent(pd.Series(of_two).median())} %",
+        "retimed.modules": f"{display.percent(of_two.median())} %",
         "retimed.verdicts": f"{one_word} of {len(lines)}",
     }

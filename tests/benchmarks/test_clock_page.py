@@ -53,10 +53,15 @@ def test_sessions_whose_copies_differ_are_counted(store):
         cell = replace(bare, threads=threads)
         store.append("latency", row(cell, ends, "f" * 12, seconds=1.0))
         store.append("latency", row(replace(cell, module="se"), ends, "f" * 12, seconds=1.0))
+    first = clock.facts(store)
+    assert first["clock.copies"].startswith("In 1 of 2 sessions of the latencies on processors")
+    assert first["clock.copies"].endswith("nominally one in 20.")
+    assert first["clock.latency_processes"] == "5 to 8"
+    elsewhere = row(bare, {**ends, "floor_low": 0.99, "processes": 4}, "f" * 12, seconds=1.0)
+    store.append("latency", {**elsewhere, "machine": "elsewhere"})
     found = clock.facts(store)
-    assert found["clock.copies"].startswith("In 1 of 2 sessions of the latencies on processors")
-    assert found["clock.copies"].endswith("nominally one in 20.")
-    assert found["clock.latency_processes"] == "5 to 8"
+    assert found["clock.copies"].startswith("In 1 of 3 sessions of the latencies on processors")
+    assert found["clock.latency_processes"] == "4 to 8"
 
 
 def test_few_cases_that_were_right_least_often_are_named(store, monkeypatch):

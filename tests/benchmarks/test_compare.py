@@ -32,10 +32,10 @@ def test_a_difference_is_the_mean_over_paired_seeds(accuracy):
 
 
 def test_the_p_value_is_exact_and_adjusted_for_the_family(accuracy):
-    # Five of eight arms have pairs; with one sign in all ten seeds p is 2/1024 and three arms share
-    # rank 1. The three without pairs are of the plan, so they count.
+    # Six arms have runs, five of them pairs; with one sign in all ten seeds p is 2/1024 and three
+    # arms share rank 1. No suite trains this comparison, so no other arm is to come.
     assert accuracy["pairs"].notna().sum() == 5
-    assert accuracy["p_holm"]["se"] == pytest.approx(8 * 2 / 1024)
+    assert accuracy["p_holm"]["se"] == pytest.approx(6 * 2 / 1024)
     assert accuracy["p_holm"]["eca"] == 1
 
 
@@ -85,7 +85,7 @@ def test_how_often_an_arm_is_ahead_and_what_its_seeds_could_have_shown(accuracy)
     assert accuracy["ahead"][["se", "coord", "eca"]].tolist() == [1, 0, 0.5]
     # eca is half a point above and below in turn: a deviation of 0.5 sqrt(10 / 9) over ten seeds
     deviation = 0.5 * (10 / 9) ** 0.5
-    shown = power.smallest_effect(10, 8) * deviation
+    shown = power.smallest_effect(10, 6) * deviation
     assert accuracy["could_show"]["eca"] == pytest.approx(shown)
     assert not display.given(accuracy["ahead"]["pam"])
     # Student's t of nine degrees of freedom is 2.262 at 97.5 %
@@ -336,3 +336,17 @@ def test_an_earlier_recipe_gives_way_to_one_seed_of_every_module(tmp_path):
         trial.append(store, cell, trial.outcome(90.0))
     first, *_ = compare.main_first(store)
     assert first.backbone == BACKBONE
+
+
+@pytest.mark.parametrize(("planned", "verdict"), [(None, "higher"), (6, "not enough seeds")])
+def test_arms_that_no_suite_will_train_are_not_counted(tmp_path, monkeypatch, planned, verdict):
+    """Six seeds of one sign are enough for one arm by itself, and not for one of eight."""
+    store = Store(tmp_path)
+    for seed in range(6):
+        for module, above in (("none", 0.0), ("se", 1.0)):
+            cell = replace(trial.ACCURACY, module=module, seed=seed)
+            trial.append(store, cell, trial.outcome(90 + above + seed / 4))
+    monkeypatch.setattr(compare.pairing, "planned_seeds", lambda which: planned)
+    table = compare.accuracy_table(store, FULL).set_index("arm")
+    assert table.loc["se", "verdict"] == verdict
+    assert table.loc["se", "family"] == (8 if planned else 1)

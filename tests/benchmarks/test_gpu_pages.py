@@ -106,6 +106,9 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
         f"Preview, not a result: 5 {few} processor; Preview, not a result: 6 {few} GPU"
     )
     assert found["gpu.same"] == "For 1 of 2 modules."
+    assert found["gpu.same_so_far"] == (
+        f"For 1 of 2 modules, by intervals of ±0.00 to ±0.00 points ({found['gpu.agree']})."
+    )
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
 
 

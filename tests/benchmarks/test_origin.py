@@ -66,6 +66,16 @@ def test_commits_with_most_rows_are_named_and_the_others_are_counted(rows, code)
     assert f"{named[2]}, 2 others (2 rows);" in words
 
 
+def test_rows_with_changes_are_counted_apart_from_those_of_the_commit_itself(rows, code):
+    results, table = rows(*[("a" * 40, "2026-01-01")] * 3)
+    table.loc[0, "dirty"] = True
+    clean, changed = (
+        "<code>aaaaaaaaaa</code> (2 rows)",
+        "<code>aaaaaaaaaa</code> with changes (1 row)",
+    )
+    assert f"commit {clean}, {changed};" in origin(results, table, "accuracy")
+
+
 def test_a_row_of_changed_code_says_so(rows, code):
     code["a" * 40] = False
     words = origin(*rows(("a" * 40, "2026-01-01"), dirty=True), "accuracy")

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import trial
 from scipy import stats as reference
@@ -78,11 +79,11 @@ def test_hours_are_the_missing_runs_of_the_arm_and_of_the_baseline(tried):
     eca, bare = found["eca"], found["none"]
     # eca is half a point above and below in turn; its rows took a second each
     assert eca.deviation == pytest.approx(0.5 * math.sqrt(10 / 9))
-    assert eca.needed == power.seeds_for(0.2 / eca.deviation, len(MODULES) - 1)
+    assert eca.needed == power.seeds_for(0.2 / eca.deviation, 6)
     assert eca.hours == pytest.approx((eca.needed - 10) / 3600)
     assert (bare.seeds, bare.needed) == (10, max(line.needed for line in found.values()))
-    # cbam has five of the nine seeds that a family of eight arms needs at least
-    assert (found["cbam"].verdict, found["cbam"].more) == ("not enough seeds", 4)
+    # cbam has five of the eight seeds that a family of six arms needs at least
+    assert (found["cbam"].verdict, found["cbam"].more) == ("not enough seeds", 3)
 
 
 def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(tried):
@@ -99,8 +100,8 @@ def test_what_an_arm_needs_is_a_matter_of_its_deviation_and_not_of_its_verdict(t
 def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(tried, monkeypatch):
     """A line with all its planned runs has been judged, so more to find there takes new seeds."""
     family, *_ = budget.comparisons(tried)
-    begun = {name for name in family.pairs if name not in ("cam", "danet")}
-    assert set(family.pairs) == {*MODULES[1:]} and not family.judged
+    begun = {"se", "cbam", "sk", "pam", "eca", "coord"}
+    assert set(family.pairs) == begun and not family.judged, "no suite plans this comparison"
     before = {line.name: line for line in budget.lines(family)}
     assert set(before) == {*begun, "none"} - {"pam"}, "pam has no seed that none has"
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 5)
@@ -108,13 +109,24 @@ def test_seeds_that_a_verdict_was_read_from_are_not_counted_again(tried, monkeyp
     after = {line.name: line for line in budget.lines(family)}
     for name, line in after.items():
         assert line.more == line.needed == before[name].needed > before[name].more
-    monkeypatch.setattr(budget, "comparisons", lambda store: iter([family]))
-    assert "runs, new ones where a verdict has been read," in budget.text(tried)
+    with monkeypatch.context() as only:
+        only.setattr(budget, "comparisons", lambda store: iter([family]))
+        assert "runs, new ones where a verdict has been read," in budget.text(tried)
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 6)
     assert family.judged == begun - {"cbam"}
     mixed = {line.name: line for line in budget.lines(family)}
     assert mixed["cbam"] == before["cbam"] and mixed["eca"] == after["eca"]
     assert mixed["none"] == after["none"], "seeds of what was judged are new for the bare one too"
+    own = (
+        family.rows[family.rows["arm"] == "se"].head(2).assign(module="mine:Gate", arm="mine:Gate")
+    )
+    pairs = {**family.pairs, "mine:Gate": ("mine:Gate", "none")}
+    beside = replace(family, rows=pd.concat([family.rows, own]), pairs=pairs)
+    assert beside.judged == family.judged, "a reader's module has a plan of its own"
+    mine = {line.name: line for line in budget.lines(beside)}["mine:Gate"]
+    assert mine.more == mine.needed - 2 > 0
+    (planned, *_) = budget.comparisons(tried)
+    assert set(planned.pairs) == {*MODULES[1:]}, "arms without a run are of the plan"
     monkeypatch.setattr(pairing, "planned_seeds", lambda which: 11)
     assert not family.judged
 

@@ -65,8 +65,9 @@ def test_who_asks_for_something_else_gets_no_sessions(want):
     assert not list(Retimed().cells(want))
 
 
-def test_a_session_is_one_of_latency_but_for_its_random_numbers(monkeypatch):
+def test_a_session_is_one_of_latency_but_for_its_random_numbers(monkeypatch, tmp_path):
     asked = []
+    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))  # for its lock
 
     def settled(session, clock):
         asked.append((session, clock))
@@ -105,11 +106,18 @@ def test_a_session_that_is_apart_from_the_others():
 def test_told_apart_takes_the_floor_too():
     gap = 1.2 * 1.01**2 * 1.03**2
     for ratio, told in ((0.999 * gap, 0), (1.001 * gap, 1)):
-        assert retimed.told(frame([1.2, ratio], floor=0.03)) == told
+        assert retimed.told_apart(frame([1.2, ratio], floor=0.03)) == [told]
     gap = 1.2 * 1.01**4  # a floor below the resolution counts as that
     for ratio, told in ((0.999 * gap, 0), (1.001 * gap, 1)):
-        assert retimed.told(frame([1.2, ratio], floor=0.001)) == told
-    assert retimed.told(frame([1.2, 2.4], floor=0.06, verdict=NOISY)) == 0
+        assert retimed.told_apart(frame([1.2, ratio], floor=0.001)) == [told]
+
+
+def test_a_session_too_noisy_to_rank_is_in_no_pair_that_could_be_told_apart():
+    rows = frame([1.2, 2.4, 1.2])
+    rows.loc[2, "verdict"] = NOISY
+    assert retimed.told_apart(rows) == [True]
+    (line,) = between(rows).itertuples()
+    assert (line.sessions, line.told, line.pairs) == (3, 1, 1)
 
 
 def test_two_modules_of_a_session_do_not_feel_its_bare_backbone():
@@ -173,7 +181,7 @@ def test_the_page_says_how_far_sessions_are_apart(tmp_path):
     assert found["retimed.verdicts"] == "1 of 2"
     assert found["retimed.modules"] == "5.88 %"
     assert found["retimed.apart"] == (
-        "2.94 % (median over modules and pairs of sessions; the most is 5.88 %, cam in "
+        "0.00 % (median over modules and pairs of sessions; the most is 5.88 %, cam in "
         "resnet10_small)"
     )
 

@@ -154,7 +154,8 @@ def test_everything_that_is_timed_alone_takes_the_lock(monkeypatch):
     exclusive = [b for b in benchmarks().values() if b.exclusive and not b.trained]
     assert Latency in map(type, exclusive)
     for benchmark in exclusive:
-        assert "one_timing_job()" in held_by(inspect.getmodule(type(benchmark))), benchmark.name
+        files = [inspect.getmodule(kind) for kind in type(benchmark).__mro__[:-1]]
+        assert any("one_timing_job()" in held_by(file) for file in files), benchmark.name
 
     @contextmanager
     def held(*_):
