@@ -73,7 +73,7 @@ def _budget(store: Store, family: budget.Family) -> str:
 
 def simulated(store: Store) -> str:
     """Coverage, false verdicts and found differences of the simulated tables."""
-    rows = tables.ok(store.table("simulation"))
+    rows = tables.one_machine(tables.ok(store.table("simulation")))
     if rows.empty:
         return absent("Simulated tables")
     heads = (

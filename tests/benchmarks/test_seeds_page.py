@@ -35,6 +35,7 @@ def test_simulated_tables_are_shown_noise_by_noise(tmp_path):
         values |= {"covered": 95.04, "covered_bca": 91.23, "false_tables": 4.0}
         values |= {"false_uncorrected": 25.0, "found": 80.0, "reversed": 0.0}
         trial.append(store, cell, values)
+        trial.append(store, cell, values, machine="elsewhere")  # is not shown beside the first
     text = site.simulated(store)
     assert text.index("normal") < text.index("heavy") < text.index("skewed")
     assert text.count(">91.2<") == 12 and "4,000 tables of 8 arms" in text
