@@ -56,9 +56,9 @@ def facts(store: Store) -> dict[str, str]:
         images,
         ladder,
         longer,
+        retimed,
     )
     pages += (mechanism, named_facts, notes, notes_alexnet, papers, processors, rates, reruns)
-    pages += (retimed,)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}
