@@ -59,12 +59,14 @@ def create_model(
     options: Mapping[str, Any] | None = None,
     per_stage: Mapping[str, Sequence[Any]] | None = None,
     at: str | Sequence[str] = "auto",
+    input_size: tuple[int, int, int] | None = None,
     device: torch.device | str | None = None,
     **timm_kwargs: Any,
 ) -> nn.Module:
     """`timm.create_model(backbone, **timm_kwargs)` with `module` plugged in; `"none"` is bare.
 
-    `options` go to every module; `per_stage` may also be a key of it, as `parse_options` gives.
+    `options` go to every module; `per_stage` may also be a key of it, as `parse_options` gives;
+    `input_size` is that of `plug`, whose report says where the modules went.
     Weights are drawn on the CPU and then moved, so one seed means one initialisation on every
     device. Raises ValueError for an unknown backbone or module, and as `plug` does.
     """
@@ -81,7 +83,7 @@ def create_model(
     with torch.device("meta") if on_meta else nullcontext():
         model = timm.create_model(backbone, **timm_kwargs)
     if module != BARE:
-        plug(model, module, at=at, per_stage=per_stage, **options)
+        plug(model, module, at=at, per_stage=per_stage, input_size=input_size, **options)
     return model if device is None else model.to(device)
 
 
@@ -91,6 +93,7 @@ def plug(
     *,
     at: str | Sequence[str] = "auto",
     per_stage: Mapping[str, Sequence[Any]] | None = None,
+    input_size: tuple[int, int, int] | None = None,
     **options: Any,
 ) -> Report:
     """Insert module `name` into `model`, in place, and say where.
@@ -113,14 +116,16 @@ def plug(
     Stride and groups stay, the first branch is the old convolution with its weights, and the
     second the same with twice the dilation. `at` then says which blocks; `"stages"` is an error.
 
-    `per_stage={"kernel_size": (3, 5, 5, 7)}` gives an option a value by stage.
+    `per_stage={"kernel_size": (3, 5, 5, 7)}` gives an option a value by stage. `input_size` is
+    (channels, height, width) of the image that the places are found with, for a model built for
+    another than its timm configuration names.
 
     Raises ValueError for a backbone without NCHW feature maps or without such places, for an
     unknown `at`, and for a `per_stage` of the wrong length; TypeError for an unknown option.
     """
     spec = get(name)
     check_options(spec, {**options, **(per_stage or {})})
-    traced = trace(model)
+    traced = trace(model, input_size)
     require_maps(model, traced)
     sites = find_sites(model, traced, spec, at)
     settings = site_settings(model, traced, sites, options, per_stage or {})

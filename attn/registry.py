@@ -7,7 +7,8 @@ Four ways to name a module, in the order in which they are tried:
 3. a name that an installed package offers in the entry-point group `attn.modules`
 4. `"my_package.my_file:MyGate"`, imported when asked for (the current directory counts)
 
-A module is a factory `(channels, *, ...) -> nn.Module` that maps (N, C, H, W) to the same shape.
+A module is a factory `(channels, *, ...) -> nn.Module` that maps (N, C, H, W) to the same shape, or
+(3, 4) a `Spec` of one, which says where it goes too; it is known by the name that was asked for.
 Nothing is imported before a name is asked for, so a broken package breaks only its own name.
 """
 
@@ -21,7 +22,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -208,7 +209,7 @@ def did_you_mean(word: str, known: list[str] | tuple[str, ...], most: int = 40) 
 
 
 def _as_spec(name: str, loaded: Any) -> Spec:
-    return loaded if isinstance(loaded, Spec) else Spec(name, loaded)
+    return replace(loaded, name=name) if isinstance(loaded, Spec) else Spec(name, loaded)
 
 
 def _load_builtin(name: str) -> Spec:

@@ -70,9 +70,10 @@ def trace(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> T
             return _trace(model, size)
         except Exception as error:
             problems.append(error)
+    advice = "" if input_size else "; give input_size=(channels, height, width) if it needs another"
     raise ValueError(
         f"{name_of(model)} does not run on the meta device with an input of {sizes[0]}:"
-        f" {problems[0]}"
+        f" {problems[0]}{advice}"
     ) from problems[0]
 
 

@@ -1,7 +1,8 @@
 """The arms of an ablation against their module's default, and against the bare backbone.
 
 Rows of `ablation` are paired with those of `accuracy` of the same comparison and seed, by the
-rules of `compare`. Each of the two questions is one family for Holm's correction.
+rules of `compare`. The options less the default are one family for Holm's correction, those less
+the bare backbone another.
 """
 
 from __future__ import annotations
@@ -58,9 +59,18 @@ def against_default(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
 
 
 def against_none(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
-    """`compare.judged` of the family's arms and its default less the bare backbone."""
-    lines = ["none", family.module, *family.names]
-    return _ordered(compare.judged(rows, expected=lines), lines)
+    """`compare.judged` of the family's arms less the bare backbone, and the default's line.
+
+    The default has no verdict here: the main table judges the same pairs, in its own family.
+    """
+    default = rows["arm"] == family.module
+    arms = compare.judged(rows[~default], expected=["none", *family.names])
+    both = rows[default | (rows["arm"] == "none")]
+    line = compare.judged(both, expected=["none", family.module]).iloc[[1]]
+    line = line.assign(verdict=pd.NA, p_holm=float("nan"), could_show=float("nan"))
+    return _ordered(
+        pd.concat([arms, line], ignore_index=True), ["none", family.module, *family.names]
+    )
 
 
 def _ordered(table: pd.DataFrame, lines: list[str]) -> pd.DataFrame:

@@ -133,13 +133,18 @@ def _comparisons(store: Store) -> Iterator[Family]:
                 to_default = {
                     f"{arm} less {family.module}": (arm, family.module) for arm in family.names
                 }
-                arms = (family.module, *family.names)
                 yield Family(f"{family.title}, to default, {which.title}", rows, to_default)
-                yield _with_bare(f"{family.title}, {which.title}", rows, ("none", *arms))
+                options = rows[rows["arm"] != family.module]
+                arms = ("none", *family.names)
+                yield _with_bare(f"{family.title}, {which.title}", options, arms)
 
 
 def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Family]:
-    families = {title: controls.PAIRS, f"{title}, rescaled": controls.RESCALED_PAIRS}
+    families = {
+        title: controls.PAIRS,
+        f"{title}, rescaled": controls.RESCALED_PAIRS,
+        f"{title}, rescaled less published": controls.FREED_PAIRS,
+    }
     for name, pairs in families.items():
         yield _of_pairs(name, rows, pairs, names=controls.NAMES, wanted=wanted)
 

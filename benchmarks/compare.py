@@ -151,12 +151,13 @@ def judge(
     """One line a pair of arms, as `judged`, with the pair's ``key``.
 
     All are one family for Holm's correction. ``names`` are those that people read in place of an
-    arm's own.
+    arm's own; ``other_runs`` are the runs of the arm that a line's is less.
     """
     by_arm = {arm: rows[rows["arm"] == arm] for pair in pairs.values() for arm in pair}
     lines = [
         {"key": key, "arm": less(one, other, names), "module": one.split()[0]}
         | runs(by_arm[one], by_arm[other])
+        | {"other_runs": len(by_arm[other])}
         for key, (one, other) in pairs.items()
     ]
     return family(lines, differences(rows, pairs, measure), "key", planned=len(pairs))
@@ -241,20 +242,26 @@ def preview_words(table: pd.DataFrame, which: Comparison, plan: Iterable[str] = 
 
 
 def _runs(table: pd.DataFrame, plan: Iterable[str]) -> pd.Series:
-    """`begun` of a table that has runs."""
+    """`begun` of a table that has runs; a line of `judge` has those that both of its arms have."""
     if "seeds" not in table:
         return pd.Series(dtype=int)
-    return begun((table["seeds"] + table["failed"]).set_axis(table["arm"]), plan)
+    counts = table["seeds"] + table["failed"]
+    if "other_runs" in table:
+        counts = counts.clip(upper=table["other_runs"])
+    return begun(counts.set_axis(table["arm"]), plan)
 
 
 def begun(runs: pd.Series, plan: Iterable[str]) -> pd.Series:
     """The numbers of runs, one an arm, by which a table is complete or a preview.
 
     ``runs`` is indexed by arm. Where at least two arms of ``plan`` have runs they are those of the
-    plan, an arm without any included; else those of every arm that has some, a reader's own.
+    plan, an arm without any included; else those of every arm that has some, a reader's own. Beside
+    one of a reader's own, less than half of the plan is what the reader chose, and all of it.
     """
-    ours = runs[runs.index.isin(list(plan))]
-    return ours if (ours > 0).sum() > 1 else runs[runs > 0]
+    plan = list(plan)
+    ours = runs[runs.index.isin(plan)]
+    own = (runs > 0).sum() > (ours > 0).sum()
+    return ours if (ours > 0).sum() > (len(plan) / 2 if own else 1) else runs[runs > 0]
 
 
 def _lacking(runs: pd.Series, planned: int) -> str:

@@ -7,7 +7,8 @@ residual branches than the recipe was chosen for, and a step of the norm's weigh
 A control is a constant factor of that size in the same slot, trained as the main table's arms are,
 with their seeds. Control less the bare backbone is what the factor does; module less control is
 everything else, looking at the image included. A *rescaled* gate is multiplied by one over that
-factor: less the bare backbone it is what a gate does where its size is no handicap.
+factor: less the bare backbone it is what a gate does where its size is no handicap, and less the
+gate as published what the size does.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ PAIRS = {
 
 RESCALED_PAIRS = {gate: (tables.arm(*arm), "none") for gate, arm in RESCALED.items()}
 """The same of the rescaled gates: another family."""
+
+FREED_PAIRS = {gate: (tables.arm(*arm), gate) for gate, arm in RESCALED.items()}
+"""Each rescaled gate and itself as published: the test of whether its size matters, a third."""
 
 ARMS = {arm for pair in (*PAIRS.values(), *RESCALED_PAIRS.values()) for arm in pair}
 

@@ -201,7 +201,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
     metric = line_top1(PRINTED[name]["none"]).metric
     sizes = [line_value(line, SIZES) for line in PRINTED[name].values()]
     formulas = any(size and size.unit == FORMULA for size in sizes)
-    alone = ablated.options(rows).empty  # the main table has the verdict on the default
+    alone = ablated.options(rows).empty
     tests = (
         Head("Bootstrap", "to default, BCa [95 %]"),
         Head("p", "to default, sign-flip, Holm"),
@@ -230,7 +230,7 @@ def _table(store: Store, which: Comparison, name: str) -> str:
                 Entry(name_of(row.arm)),
                 NOTHING if less is None else difference(less, chosen.module),
                 _printed_difference(line, row.arm, chosen),
-                difference(row._replace(verdict="") if alone else row),
+                difference(row),
                 *(() if alone else _test(less, chosen)),
                 top1(row),
                 seeds(row),
@@ -245,25 +245,30 @@ def _table(store: Store, which: Comparison, name: str) -> str:
 
 
 def standing(store: Store, which: Comparison) -> str:
-    """How many options a comparison has rows of, the page's first words; "" where it has all."""
-    planned = measured = 0
+    """How many options a comparison has all runs of, the page's first words; "" where of all."""
+    enough = pairing.planned_seeds(which) or 1
+    planned = measured = begun = 0
     for chosen in FAMILIES.values():
-        tried = ablated.options(ablated.rows(store, which, chosen))["arm"]
-        planned, measured = planned + len(chosen.names), measured + tried.nunique()
-    if not measured:
+        runs = ablated.options(ablated.rows(store, which, chosen))["arm"].value_counts()
+        planned, measured = planned + len(chosen.names), measured + int((runs >= enough).sum())
+        begun += int((runs < enough).sum())
+    if not measured + begun:
         return (
             f"**{display.MISSING.capitalize()} yet.** The tables name what will be trained, and "
             "have what the papers print for it."
         )
-    return f"Measured so far: {measured} of {planned} options." if measured < planned else ""
+    more = f"; {begun} more {'is' if begun == 1 else 'are'} begun" if begun else ""
+    return f"Measured so far: {measured} of {planned} options{more}." if measured < planned else ""
 
 
 def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:
     """What a family's table has to begin with; "" for a result."""
     if ablated.options(rows).empty:
         return display.MISSING.capitalize()
-    plan = (chosen.module, *chosen.names)
-    return compare.preview_words(ablated.against_default(rows, chosen), which, plan)
+    frame = ablated.against_default(rows, chosen)
+    bare = {"arm": "none", **compare.runs(rows[rows["arm"] == "none"])}
+    frame = pd.concat([frame, pd.DataFrame([bare])], ignore_index=True)
+    return compare.preview_words(frame, which, frame["arm"])
 
 
 def about(rows: pd.DataFrame, which: Comparison, chosen: Family, old: int = 0) -> str:

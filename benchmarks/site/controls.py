@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.compare import Pairs
-from benchmarks.controls import FACTORS, NAMES, PAIRS, RESCALED_PAIRS
+from benchmarks.controls import FACTORS, FREED_PAIRS, NAMES, PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
@@ -25,8 +25,13 @@ CONSTANTS = ("half", "quarter")
 TITLES = {
     "constants": "Gates, and constants of their size",
     "rescaled": "Gates with their size taken away",
+    "freed": "Gates with their size taken away, less themselves as published",
 }
-FAMILIES: dict[str, Pairs] = {"constants": PAIRS, "rescaled": RESCALED_PAIRS}
+FAMILIES: dict[str, Pairs] = {
+    "constants": PAIRS,
+    "rescaled": RESCALED_PAIRS,
+    "freed": FREED_PAIRS,
+}
 
 
 def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:
@@ -46,8 +51,9 @@ def constants(store: Store) -> str:
 
 
 def rescaled(store: Store) -> str:
-    """What a gate does where its size is no handicap, by comparison."""
-    return _tables(store, "rescaled")
+    """What a gate does where its size is no handicap, and what the size does, by comparison."""
+    both = [_tables(store, family) for family in ("rescaled", "freed")]
+    return "\n".join(dict.fromkeys(both))
 
 
 def _tables(store: Store, family: str) -> str:
@@ -64,7 +70,7 @@ def _tables(store: Store, family: str) -> str:
         places = origin(store, rows, "accuracy", "controls")
         title = f"{TITLES[family]}: {which.title}"
         parts.append(of_pairs(title, note, frame, ("Arms", "top-1"), places))
-    return "\n".join(parts) or absent(TITLES[family])
+    return "\n".join(parts) or absent(TITLES["constants" if family == "constants" else "rescaled"])
 
 
 def _of(rows: pd.DataFrame, family: str) -> pd.DataFrame:
@@ -83,14 +89,16 @@ def constants_on_tasks(store: Store) -> str:
 
 def rescaled_on_tasks(store: Store) -> str:
     """`rescaled` on the mechanism tasks, a column a task."""
-    return _on_tasks(store, "rescaled")
+    both = [_on_tasks(store, family) for family in ("rescaled", "freed")]
+    return "\n".join(dict.fromkeys(both))
 
 
 def _on_tasks(store: Store, family: str) -> str:
     """A column a task, which is a family for itself."""
     made = {task: _of(task_controls.rows(store, task), family) for task in TASKS}
     if not any(_measured(rows, "task_controls") for rows in made.values()):
-        return absent(f"{TITLES[family]}, on these tasks")
+        what = TITLES["constants" if family == "constants" else "rescaled"]
+        return absent(f"{what}, on these tasks")
     frames = {task: judge(rows, FAMILIES[family]).set_index("key") for task, rows in made.items()}
     heads = [Head("Arms", number=False)]
     heads += [Head(task.capitalize(), "accuracy, points [95 %]") for task in TASKS]
@@ -141,15 +149,23 @@ def rescaled_verdicts(store: Store, gate: str) -> dict[str, str]:
     return found
 
 
+def freed_on(store: Store, task: str, gate: str) -> Any:
+    """A task's line of a rescaled gate less itself as published."""
+    frame = judge(_of(task_controls.rows(store, task), "freed"), FREED_PAIRS)
+    return tables.records(frame[frame["key"] == gate])[0]
+
+
 def _counts(store: Store) -> dict[str, str]:
     """Verdicts over all tasks, of constants, gates and rescaled gates."""
     what = {
         "factors": "pairs of a task and a constant, compared with none",
         "gates": "pairs of a task and a gate, compared with the constant of its size",
         "rescaled": "pairs of a task and a rescaled gate, compared with none",
+        "freed": "pairs of a task and a rescaled gate, compared with itself as published",
     }
     words: dict[str, list[str]] = {name: [] for name in what}
-    begin, apart = dict.fromkeys(what, ""), {"higher": [], "lower": []}
+    begin = dict.fromkeys(what, "")
+    apart = {name: {"higher": [], "lower": []} for name in ("rescaled", "freed")}
     for task in TASKS:
         for family, pairs in FAMILIES.items():
             rows = _of(task_controls.rows(store, task), family)
@@ -158,38 +174,40 @@ def _counts(store: Store) -> dict[str, str]:
             frame = judge(rows, pairs).set_index("key")
             for key, verdict in frame["verdict"].dropna().items():
                 name = "factors" if key in CONSTANTS else "gates"
-                name = "rescaled" if family == "rescaled" else name
+                name = family if family in apart else name
                 words[name].append(verdict)
-                if name == "rescaled" and verdict in apart:
-                    apart[verdict].append(f"{NAMES[pairs[str(key)][0]]} on *{task}*")
+                if verdict in apart.get(name, {}):
+                    apart[name][verdict].append(f"{NAMES[pairs[str(key)][0]]} on *{task}*")
                 begin[name] = begin[name] or _preview(frame, rows)
     found = {}
     for name, verdicts in words.items():
         text = verdict_counts(verdicts, what[name]) if verdicts else display.NOT_YET
         found[f"controls.tasks.{name}"] = after(begin[name], text, ". ")
-    for verdict, pairs in apart.items():
-        if pairs:
-            found["controls.tasks.rescaled"] += f" {verdict.capitalize()}: {', '.join(pairs)}."
+    for name, by_verdict in apart.items():
+        for verdict, pairs in by_verdict.items():
+            if pairs:
+                found[f"controls.tasks.{name}"] += f" {verdict.capitalize()}: {', '.join(pairs)}."
     return found
 
 
 def facts(store: Store) -> dict[str, str]:
     """The lines of the first comparison, in words and together; and those of the tasks, counted."""
     found = {f"controls.{gate}": display.MISSING for gate in FACTORS}
-    found |= {f"controls.rescaled.{gate}": display.MISSING for gate in FACTORS}
+    for family in ("rescaled", "freed"):
+        found |= {f"controls.{family}.{gate}": display.MISSING for gate in FACTORS}
     found["controls.summary"] = summary(store) or display.NOT_YET
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
         for family in FAMILIES:
             frame, start = _begun(rows, which, family)
             for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
-                key = row.key if family == "constants" else f"rescaled.{row.key}"
+                key = row.key if family == "constants" else f"{family}.{row.key}"
                 found[f"controls.{key}"] = of_arm(start, comparison(row))
     return found | _counts(store)
 
 
 def summary(store: Store) -> str:
-    """In the first comparison constants against none, gates against them, rescaled gates; or ""."""
+    """In the first comparison the verdicts of all families, as sentences; or ""."""
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
         frame, start = _begun(rows, which, "constants")
@@ -200,10 +218,14 @@ def summary(store: Store) -> str:
         words.append(f"A constant 1/4: {comparison(quarter)}.")
         gates = frame.drop(list(CONSTANTS))["verdict"].dropna().tolist()
         words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
-        freed, start = _begun(rows, which, "rescaled")
-        verdicts = freed["verdict"].dropna().tolist()
-        if verdicts:
-            what = "gates rescaled so that they start as none does, compared with none"
-            words.append(after(start, verdict_counts(verdicts, what), ": "))
+        asked = {
+            "rescaled": "gates rescaled so that they start as none does, compared with none",
+            "freed": "rescaled gates, compared with themselves as published",
+        }
+        for family, what in asked.items():
+            frame, start = _begun(rows, which, family)
+            verdicts = frame["verdict"].dropna().tolist()
+            if verdicts:
+                words.append(after(start, verdict_counts(verdicts, what), ": "))
         return " ".join(words)
     return ""

@@ -26,6 +26,7 @@ from benchmarks.site import (
     named_facts,
     notes,
     notes_alexnet,
+    paired,
     papers,
     processors,
     rates,
@@ -33,6 +34,7 @@ from benchmarks.site import (
     retimed,
     segmentation,
 )
+from benchmarks.site import equal_cost as equal_cost_page
 from benchmarks.site.accuracy import listed, resolution
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
 from benchmarks.snapshot import Snapshot
@@ -190,10 +192,13 @@ def _ablation(store: Store) -> dict[str, str]:
         rows = ablated.rows(store, which, family)
         start = ablation.preview(rows, which, family)
         both = ablated.against_default(rows, family), ablated.against_none(rows, family)
-        for key, table in zip(("default", "none"), both, strict=True):
+        for key, other, table in zip(
+            ("default", "none"), (family.module, "none"), both, strict=True
+        ):
             verdicts = table["verdict"].dropna().tolist()
-            counts = verdict_counts(verdicts, "arm" if len(verdicts) == 1 else "arms")
-            text = after(start, counts, ". ")
+            counts = verdict_counts(verdicts, "option" if len(verdicts) == 1 else "options")
+            apart = paired.across(rows, [(arm, other) for arm in family.names])
+            text = after(start, " ".join([counts, *(f"{words}." for words in apart)]), ". ")
             measured = not ablated.options(rows).empty
             found[f"ablation.{name}.{key}"] = text if measured else display.MISSING
     return found
@@ -229,7 +234,7 @@ def _equal_cost(store: Store) -> dict[str, str]:
     for which in equal_cost.comparisons(store)[:1]:
         table = equal_cost.table(store, which)
         for kind, mine in table.dropna(subset="verdict").groupby("cost"):
-            preview = compare.preview_words(mine, which)
+            preview = equal_cost_page.preview(table, which)
             counts = verdict_counts(mine["verdict"].tolist())
             beyond = int((table[table["cost"] == kind]["gap"] == equal_cost.OUTSIDE).sum())
             counts += f" {beyond} more: {equal_cost.OUTSIDE}." if beyond else ""

@@ -14,7 +14,7 @@ from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import COUNTED
+from benchmarks.site.words import COUNTED, after
 from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
@@ -83,19 +83,20 @@ def facts(store: Store) -> dict[str, str]:
     starts = {device: compare.preview_words(judged[device], both[device]) for device in both}
     agree = _agree(judged, list(map(str, wide["cpu"])))
     if agree:
-        found["gpu.agree"] = _unfinished(starts) or agree
+        found["gpu.agree"] = after(_unfinished(starts), agree, ": ")
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
     if len(shifts) >= compare.FEWEST_FOR_INTERVAL:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    return found | _same(wide, _unfinished(starts)) | _seeds(wide)
+    again = _again(judged, list(map(str, wide["cpu"])))
+    return found | _same(wide, again, _unfinished(starts)) | _seeds(wide)
 
 
-def _same(wide: dict[str, pd.DataFrame], unfinished: str) -> dict[str, str]:
+def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[str, str]:
     """Of how many modules the difference to none is another on the other device.
 
-    By itself with how much could have been seen, and what is ``unfinished``.
+    By itself with how much could have been seen, what came out ``again`` and is ``unfinished``.
     """
     made = _changes(wide).values()
     if not made:
@@ -106,7 +107,16 @@ def _same(wide: dict[str, pd.DataFrame], unfinished: str) -> dict[str, str]:
     least, most = (display.percent(end(halves)) for end in (min, max))
     reach = f", by intervals of ±{least} to ±{most} points"
     preview = f" ({unfinished})" * bool(unfinished)
-    return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}."}
+    return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}.{again}"}
+
+
+def _again(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:
+    """How many differences of the processor are differences on the GPU too; "" without any."""
+    said = [judged[device].set_index("arm")["verdict"].reindex(arms) for device in DEVICES]
+    found = said[0][said[0].isin(["higher", "lower"])]
+    same = int((said[1][found.index] == found).sum())
+    told = display.many(len(found), "verdict")
+    return f" Of {told} of higher or lower there, {same} came out again." if len(found) else ""
 
 
 def _unfinished(starts: dict[str, str]) -> str:

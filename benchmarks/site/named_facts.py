@@ -22,7 +22,7 @@ from benchmarks.site.named import (
     rescaled_name,
     with_gates_rescaled,
 )
-from benchmarks.site.words import after, verdict_counts
+from benchmarks.site.words import after, comparison, verdict_counts
 from benchmarks.store import Store
 
 WEAK = "the mean of the other modules (a weak opponent where gates are held back by their size)"
@@ -130,15 +130,15 @@ def _but(store: Store, line: str) -> str:
     mine = [name for name, about in TASKS.items() if arm in about.named and name != task]
     too = [name for name in TASKS if verdicts.get(name) == "higher" and name not in (task, *mine)]
     not_there = [name for name in mine if verdicts.get(name) in ("lower", stats.SAME)]
-    words = []
+    words, end = [], ": so it need not be the mechanism that its paper names" * bool(too)
     if too:
         words.append(f"is higher than none on {_tasks(too)} too, which it is not made for")
     if not_there:
-        words.append(f"is not higher than none on {_tasks(not_there)}, which it is made for")
+        words.append(f"not shown to be higher on {_tasks(not_there)}, which it is made for")
     if not words:
         return ""
-    said = f"But {rescaled_name(arm)} {', and '.join(words)}"
-    return f"{said}: so it need not be the mechanism that its paper names."
+    is_not = "" if too else "is "
+    return f"But {rescaled_name(arm)} {is_not}{', and '.join(words)}{end}."
 
 
 def _tasks(names: list[str]) -> str:
@@ -173,9 +173,17 @@ def _turned(store: Store, lines: list[str]) -> str:
     words = [
         f"This is so for {', '.join(map(_on_task, gates))}: as published the gate is not ahead "
         "after so few steps, and without the size it is.",
+        *(_change(store, line) for line in gates),
         *(_but(store, line) for line in gates),
     ]
     return " ".join(filter(None, words))
+
+
+def _change(store: Store, line: str) -> str:
+    """A rescaled gate beside itself as published, on the task of a line, as a sentence."""
+    task, arm = NAMED[line]
+    row = site_controls.freed_on(store, task, arm)
+    return f"On *{task}* {rescaled_name(arm)} less {arm}: {comparison(row)}."
 
 
 def _beyond(made: Made) -> list[str]:

@@ -330,6 +330,14 @@ def test_the_family_of_a_backbone_needs_no_table_of_names(backbone, kind):
     assert attn.family(on_meta(backbone)).kind == kind
 
 
+def test_a_model_for_another_size_than_timm_says_is_plugged_at_its_own():
+    built = {"img_size": 384, "device": "meta"}
+    with pytest.raises(ValueError, match=r"an input of \(3, 224, 224\).*; give input_size="):
+        attn.create_model("maxvit_tiny_tf_224", "se", **built)
+    model = attn.create_model("maxvit_tiny_tf_224", "se", input_size=(3, 384, 384), **built)
+    assert sum(isinstance(module, attn.get("se").factory) for module in model.modules()) == 11
+
+
 def test_unknown_names_are_answered_before_a_model_is_built():
     with pytest.raises(ValueError, match="no backbone 'resnet5O'; did you mean resnet50"):
         attn.create_model("resnet5O", "se")

@@ -148,10 +148,13 @@ def test_a_package_offers_modules_by_entry_point(offer):
 
 
 def test_an_entry_point_may_be_a_spec(offer, monkeypatch):
-    spec = attn.Spec("last", Gate, place="last_stage")
+    spec = attn.Spec("se", Gate, place="last_stage")
     monkeypatch.setattr(sys.modules[__name__], "LAST", spec, raising=False)
     offer(("last", f"{__name__}:LAST"))
-    assert attn.get("last").place == "last_stage"
+    for name in ("last", f"{__name__}:LAST"):
+        assert attn.get(name).place == "last_stage"
+        model = attn.create_model("resnet18", name)
+        assert sum(isinstance(module, Gate) for module in model.modules()) == 1, name
 
 
 def test_two_packages_with_one_name_are_an_error_that_names_both(offer):

@@ -102,12 +102,15 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
     ]
     assert first(line(text, "eca"))[:3] == ["0.00", "−1.00", "−1.00"]
     few = "of 9 planned arms without a run on the"
+    unfinished = f"Preview, not a result: 5 {few} processor; Preview, not a result: 6 {few} GPU"
     assert found["gpu.agree"] == (
-        f"Preview, not a result: 5 {few} processor; Preview, not a result: 6 {few} GPU"
+        f"{unfinished}: se is lower on both; "
+        "eca shows no measurable difference on the processor and is lower on the GPU"
     )
     assert found["gpu.same"] == "For 1 of 2 modules."
     assert found["gpu.same_so_far"] == (
-        f"For 1 of 2 modules, by intervals of ±0.00 to ±0.00 points ({found['gpu.agree']})."
+        f"For 1 of 2 modules, by intervals of ±0.00 to ±0.00 points ({unfinished}). "
+        "Of 1 verdict of higher or lower there, 1 came out again."
     )
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
 

@@ -228,8 +228,8 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     )
     assert said["mechanism.both"].startswith("This is so for coord × 4 on *position*: as published")
     but = (
-        "But coord × 4 is higher than none on *scale* too, which it is not made for, and is not "
-        "higher than none on *mark*, which it is made for: so it need not be the mechanism that "
+        "But coord × 4 is higher than none on *scale* too, which it is not made for, and not "
+        "shown to be higher on *mark*, which it is made for: so it need not be the mechanism that "
         "its paper names."
     )
     assert said["mechanism.both"].endswith(but)

@@ -18,7 +18,7 @@ from benchmarks.store import Store
         ),
         (
             {"mark": "higher", "position": stats.SAME},
-            "But coord × 4 is not higher than none on *position*, which it is made for: so it",
+            "But coord × 4 is not shown to be higher on *position*, which it is made for.",
         ),
     ],
 )

@@ -26,15 +26,12 @@ def simulated(effect: float, n: int, comparisons: int, trials: int = 500) -> flo
     return float(np.mean([stats.sign_flip(d) <= 0.05 / comparisons for d in drawn]))
 
 
-@pytest.mark.parametrize(
-    ("n", "comparisons", "short"), [(9, 8, 0.17), (10, 8, 0.09), (12, 1, 0.05)]
-)
-def test_the_smallest_effect_is_found_as_often_as_is_said(n, comparisons, short):
-    """Four standard errors of 500 trials beside what the docstring grants the fewest pairs."""
+@pytest.mark.parametrize(("n", "comparisons"), [(9, 8), (10, 8), (12, 1), (14, 8)])
+def test_the_smallest_effect_is_found_as_often_as_is_said(n, comparisons):
+    """Three and a half standard errors of 500 trials; the fewest pairs that can show any first."""
     effect = power.smallest_effect(n, comparisons)
-    assert power.power(effect, n, comparisons) == pytest.approx(power.POWER, abs=1e-6)
-    found = simulated(effect, n, comparisons)
-    assert power.POWER - short - 0.07 <= found <= power.POWER + 0.07
+    assert power.power(effect, n, comparisons) == pytest.approx(power.POWER, abs=1e-3)
+    assert simulated(effect, n, comparisons) == pytest.approx(power.POWER, abs=0.06)
 
 
 def test_no_outcome_of_too_few_seeds_could_show_anything():
@@ -47,7 +44,7 @@ def test_no_outcome_of_too_few_seeds_could_show_anything():
 def test_seeds_and_smallest_effect_say_the_same(comparisons):
     for effect in (0.4, 0.8, 1.5):
         n = power.seeds_for(effect, comparisons)
-        assert power.smallest_effect(n, comparisons) <= effect + 1e-6
+        assert power.smallest_effect(n, comparisons) <= effect + 1e-4
         assert power.smallest_effect(n - 1, comparisons) > effect
         assert power.seeds_for(-effect, comparisons) == n
     assert power.seeds_for(1e-6, comparisons) == power.seeds_for(0.0, comparisons) == 100_000
