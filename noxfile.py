@@ -147,8 +147,14 @@ def python_of(session: nox.Session, name: str) -> str:
     """The interpreter of the environment `name`, which is installed first if need be."""
     own = os.environ.get("ATTN_BENCH_PYTHON")
     if name == "torch" and own:
-        if not answer(Path(own), VERSION):
+        version = answer(Path(own), VERSION)
+        if not version:
             session.error(f"ATTN_BENCH_PYTHON names {own}, which is no Python; mend it or unset it")
+        if tuple(map(int, version.split(".")[:2])) < (3, 11):
+            session.error(
+                f"ATTN_BENCH_PYTHON names {own}, which is Python {version}; 3.11 or newer is "
+                "needed: name another or unset it"
+            )
         return own
     env = ROOT / ".nox" / name
     install(session, env, requirements(name))

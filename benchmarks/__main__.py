@@ -100,6 +100,11 @@ def _selection(options: argparse.Namespace) -> Selection:
     named = "quick" if options.suite is None else options.suite
     suite = SUITES[choose(named, list(SUITES), "suite")]
     device = suite.device if options.device is None else options.device
+    if device.startswith("cuda:"):
+        raise ValueError(
+            f"device {device!r} was asked for; allowed: cpu, cuda. CUDA_VISIBLE_DEVICES="
+            f"{device.partition(':')[2]} before the command, with --device cuda, takes that GPU"
+        )
     choose(device, ["cpu", "cuda"], "device")
     modules = None
     if options.module:
@@ -136,6 +141,7 @@ def _check_names(want: Selection) -> None:
     for module, variant in want.modules or ():
         own_modules.require_module(module, variant)
     for backbone in want.backbones or ():
+        models.require_backbone(backbone)
         models.create(backbone, device="meta")
 
 
@@ -228,8 +234,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from benchmarks import runner
 
     want = _selection(options)
+    runner.check_device(want.device)
     _check_names(want)
     store = Store(options.results)
+    _require_no_file(store)
     begun = time.monotonic()
     with store.writing():
         for name in benchmarks():  # the summary reads all of them: a broken one is told of before
@@ -325,13 +333,18 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
             console.print(f"wrote {store.table_path(name)}", markup=False)
 
 
+def _require_no_file(store: Store) -> None:
+    """Raise ValueError for tables whose folder is a file."""
+    if store.root.is_file():
+        raise ValueError(f"--results names the file {store.root}; name the folder of the tables")
+
+
 def _look_for_folder(store: Store) -> None:
     """Say that a folder is not there: it has no rows yet, or its name is mistyped.
 
     Raises ValueError for a file.
     """
-    if store.root.is_file():
-        raise ValueError(f"--results names the file {store.root}; name the folder of the tables")
+    _require_no_file(store)
     if not store.root.exists():
         words = f"note: there is no folder {store.root}; a run would make it"
         Console(stderr=True).print(words, markup=False, soft_wrap=True)
@@ -367,6 +380,9 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
 
     store = Store(options.results)
     _look_for_folder(store)
+    if options.key:
+        print("\n".join(listing.origin(store, key) for key in options.key))
+        return 0
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     print(f"# The commits that the rows of {options.results} were measured at:")
     lines = []

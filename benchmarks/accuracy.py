@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import models
+from benchmarks import fresh, models
 from benchmarks.cells import MODULES, Benchmark, Cell, Column, Diverged, Selection
 from benchmarks.nets import CIFAR, MOBILE
 from benchmarks.recipes import RECIPES
@@ -229,21 +229,29 @@ def compiled(model: Any, device: str, backend: str = "inductor") -> dict[str, An
 
 
 def check_compiler(cells: Sequence[Cell]) -> None:
-    """Raise ValueError if a GPU is to train and torch can't compile for it here."""
-    import torch
+    """Raise ValueError if a GPU is to train and torch can't compile for it here.
 
+    It is tried in a fresh process: this one would hold the GPU, and what is timed on it allows no
+    other process there.
+    """
     for device in sorted({c.device for c in cells if c.device.startswith("cuda")}):
         try:
-            layers = torch.nn.Linear(8, 8), torch.nn.Sigmoid()  # a kernel has to be made for it
-            model = torch.compile(torch.nn.Sequential(*layers).to(device))
-            model(torch.zeros(2, 8, device=device)).sum().backward()
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            fresh.in_fresh_process(compile_once, device)
+        except RuntimeError as error:
             raise ValueError(
                 f"device {device} was asked for; it trains what torch.compile has made, which "
-                f"fails here ({reason}); install what it needs (triton, a C compiler, a Python "
+                f"fails here ({error}); install what it needs (triton, a C compiler, a Python "
                 "that this torch can compile for), or choose --device cpu"
             ) from error
+
+
+def compile_once(device: str) -> None:
+    """Compile two layers for a device, and run them forward and backward."""
+    import torch
+
+    layers = torch.nn.Linear(8, 8), torch.nn.Sigmoid()  # a kernel has to be made for it
+    model = torch.compile(torch.nn.Sequential(*layers).to(device))
+    model(torch.zeros(2, 8, device=device)).sum().backward()
 
 
 def as_text(bits: bytes) -> str:

@@ -76,14 +76,31 @@ class ImageNet(Accuracy):
             folders.load(place())
             check_compiler(cells)
 
+    def configuration(self, cell: Cell) -> Any:
+        """Beside those of `Accuracy` the number of classes: a part of the images is other data."""
+        return *super().configuration(cell), _classes()
+
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
         return train_arm(cell)
 
 
 def place() -> Path:
-    """The folder with ``train`` and ``val``."""
-    return Path(os.environ[VARIABLE])
+    """The folder with ``train`` and ``val``. Raises ValueError where none is named."""
+    named = os.environ.get(VARIABLE)
+    if not named:
+        raise ValueError(f"no images: set {VARIABLE} to the folder that holds train and val")
+    return Path(named).expanduser()
+
+
+def _classes() -> int | None:
+    """How many folders of images there are to train on; None without any."""
+    if not os.environ.get(VARIABLE):
+        return None
+    try:
+        return sum(entry.is_dir() for entry in os.scandir(place() / "train"))
+    except OSError:
+        return None
 
 
 def train_arm(cell: Cell) -> dict[str, Any]:

@@ -1,12 +1,15 @@
-"""A table in the terminal: what people can read of its columns, and the names of the others."""
+"""A table in the terminal: what people can read of its columns, and where a row comes from."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmarks.cells import choose
+from benchmarks import display
+from benchmarks.cells import CELL_COLUMNS, benchmarks, choose
+from benchmarks.store import Store
 
 PROVENANCE = {"fingerprint", "key", "machine", "environment", "commit", "dirty", "measured_at"}
 
@@ -31,7 +34,7 @@ def encoded(text: str) -> bool:
 def listed(rows: pd.DataFrame, wanted: Sequence[str] | None) -> str:
     """The rows with the columns ``wanted``, or with those that say something and can be read.
 
-    The last line names what was left out. Raises ValueError for an unknown column.
+    The last lines name what was left out. Raises ValueError for an unknown column.
     """
     for name in wanted or ():
         choose(name, list(rows.columns), "column")
@@ -40,12 +43,52 @@ def listed(rows: pd.DataFrame, wanted: Sequence[str] | None) -> str:
     if wanted is not None:
         return rows[list(wanted)].to_string(index=False)
     filled = [c for c in rows.columns if rows[c].notna().any() and (rows[c] != "").any()]
-    kept = [c for c in filled if c not in PROVENANCE]
+    several = rows["machine"].nunique() > 1  # else two of them look alike
+    kept = [c for c in filled if c not in PROVENANCE or (several and c == "machine")]
     hidden = [c for c in kept if rows[c].dtype == "string" and rows[c].map(encoded).any()]
     text = rows[[c for c in kept if c not in hidden]].to_string(index=False)
+    origin = ", ".join(c for c in filled if c in PROVENANCE and c not in kept)
+    text += f"\n\nnot shown, as it says where a row comes from: {origin}; --csv shows everything"
     if hidden:
         text += (
-            f"\n\nnot shown, because long or encoded: {', '.join(hidden)}; "
-            f"--columns {' '.join(hidden)} shows them alone, --csv everything"
+            f"\nnot shown, because long or encoded: {', '.join(hidden)}; "
+            f"--columns {' '.join(hidden)} shows them alone"
         )
     return text
+
+
+def origin(store: Store, key: str) -> str:
+    """Where the rows with a key come from: cell, machine, versions, commit.
+
+    Raises ValueError if no table has one.
+    """
+    said = []
+    for name in benchmarks():
+        rows = store.table(name)
+        for row in rows[rows["key"] == key].to_dict("records"):
+            named = {c.name: row[c.name] for c in CELL_COLUMNS if display.given(row[c.name])}
+            changed = " with changes that it lacks" if row["dirty"] else ""
+            lines = [
+                ", ".join(f"{column} {value}" for column, value in named.items()),
+                f"status {row['status']}, measured at {row['measured_at']}",
+                f"commit {row['commit']}{changed}, code {row['fingerprint']}",
+                _record(store, "machines", row["machine"]),
+                _record(store, "environments", row["environment"]),
+            ]
+            said.append("\n  ".join(lines))
+    if not said:
+        raise ValueError(
+            f"no table in {store.root} has a row with the key {key!r}; the column key of a table "
+            "has them: python -m benchmarks table latency --csv"
+        )
+    return "\n".join(said)
+
+
+def _record(store: Store, folder: str, digest: str) -> str:
+    """What a row names in ``machines`` or ``environments``, in words."""
+    path = store.root / folder / f"{digest}.json"
+    if not path.exists():
+        return f"{folder}/{digest}.json, which is not there"
+    found = json.loads(path.read_text(encoding="utf-8")).items()
+    words = [f"{name} {value}" for name, value in found if value not in (None, [], "")]
+    return f"{folder}/{digest}.json: {', '.join(words)}"

@@ -33,6 +33,25 @@ def printed(model: Any) -> str:
     return re.sub(r"(affine=(True|False), )(?=track)", r"\1bias=\2, ", repr(model))
 
 
+def require_backbone(name: str) -> None:
+    """Raise ValueError for a name that neither timm nor the suite has, with those that are near."""
+    import timm
+
+    import attn.registry
+
+    known = names()
+    plain = name.partition(".")[0]
+    if ":" in name or plain in known:
+        return
+    ours = [n for n in known if timm.model_entrypoint(n).__module__.startswith("benchmarks.")]
+    near = [n for n in ours if n.startswith(name)]
+    hint = f"; did you mean {', '.join(near)}?" if near else attn.registry.did_you_mean(name, known)
+    raise ValueError(
+        f"timm has no backbone {name!r}{hint or ' (see timm.list_models())'} "
+        f"The suite's own: {', '.join(ours)}."
+    )
+
+
 def names() -> list[str]:
     """Every backbone that `create` knows."""
     import timm

@@ -48,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     _add_results(table)
     table.set_defaults(command="table")
     cite = commands.add_parser("cite", help="how to cite", description="How to cite the tables.")
+    words = "instead: the machine, the versions and the commit of the rows with these keys"
+    cite.add_argument("--key", nargs="+", action="extend", default=[], help=words)
     _add_results(cite)
     cite.set_defaults(command="cite")
     return whole
@@ -61,11 +63,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--module",
-        action="append",
+        nargs="+",
+        action="extend",
         metavar="NAME",
-        help="a module, with options if any: eca, 'se reduction=8', my_pkg:MyGate; repeatable",
+        help="modules, each with its options in quotes: eca 'se reduction=8' my_file:MyGate",
     )
-    parser.add_argument("--backbone", action="append", metavar="NAME", help="repeatable")
+    words = "backbones of timm, or of the suite"
+    parser.add_argument("--backbone", nargs="+", action="extend", metavar="NAME", help=words)
     parser.add_argument("--device", help="cpu or cuda; the suite's own unless given")
     _add_results(parser)
 

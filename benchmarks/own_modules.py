@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
+import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +20,34 @@ OF_THE_SLOT = {"channels", "out_channels", "stride", "device", "dtype"}
 """Arguments of a module that are no options: `attn.plug` gives them."""
 
 CHECK = "attn.testing.check_module(Class) tries more (import attn.testing)"
+
+
+def source_file(module: str) -> Path:
+    """The file that a module's class is in. Raises ValueError where there is none."""
+    import attn
+
+    factory = inspect.unwrap(attn.get(module).factory)
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    try:
+        found = inspect.getsourcefile(factory)
+    except TypeError:
+        found = inspect.getsourcefile(type(factory))
+    if found is None:
+        raise ValueError(
+            f"module {module!r} has no source file, so its rows could not say what made them; "
+            "define it in a file and name it as my_file:MyGate"
+        )
+    return Path(found)
+
+
+def is_own(module: str) -> bool:
+    """Whether a module is a reader's: of a file that is named, or of a package that offers it."""
+    import attn
+
+    if module == "none" or ":" in module:
+        return is_readers_own(module)
+    return not source_file(module).is_relative_to(Path(attn.__file__).parent)
 
 
 def require_options(variants: Iterable[str]) -> None:
@@ -44,6 +75,11 @@ def require_module(name: str, variant: str) -> None:
             f"module {name!r} was asked for with {fixed[0]}, which the place in the backbone "
             "decides; leave it out"
         )
+    if "=" in name:
+        raise ValueError(
+            f"module {name!r} is an option; a module and its options are one word in quotes: "
+            f"'se {name}'"
+        )
     file, colon, gate = name.rpartition(":")
     if colon and (file.endswith(".py") or re.search(r"[\\/]", file)):
         plain = re.split(r"[\\/:]", file.removesuffix(".py"))[-1]
@@ -54,9 +90,10 @@ def require_module(name: str, variant: str) -> None:
     try:
         attn.get(name)
     except ValueError as error:
-        own = "" if colon else " One of your own is named file:Class."
+        own = " One of your own is named file:Class, or by the name that its package offers,"
+        own = "" if colon else f"{own} installed where this runs: {sys.executable}"
         raise ValueError(f"{error}{own}") from error
-    if is_readers_own(name):
+    if is_own(name):
         _require_use(name, options)
 
 

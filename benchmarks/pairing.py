@@ -241,9 +241,9 @@ def task_rows(store: Store, task: str, recipe: str = mechanism.RECIPE) -> pd.Dat
     return one_a_seed(store, current(full), task)
 
 
-def crossed(rows: pd.DataFrame, reference: str = "none") -> int:
-    """How many pairs have their two runs on different machines."""
+def crossed(rows: pd.DataFrame, reference: str = "none", by: str = "machine") -> int:
+    """How many pairs have two runs of different machines, or of different ``environment``."""
     done = tables.ok(rows)
-    machines = done[done["arm"] == reference].set_index("seed")["machine"]
-    theirs = done["seed"].map(machines)
-    return int((theirs.notna() & (theirs != done["machine"])).sum())
+    places = done[done["arm"] == reference].set_index("seed")[by]
+    theirs = done["seed"].map(places)
+    return int((theirs.notna() & (theirs != done[by])).sum())

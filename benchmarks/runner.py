@@ -7,8 +7,6 @@ measured again: cheap benchmarks at the next run, trained ones only when asked.
 from __future__ import annotations
 
 import ast
-import functools
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,8 +23,8 @@ from benchmarks.cells import (
     Selection,
     benchmarks,
     choose,
-    is_readers_own,
 )
+from benchmarks.own_modules import is_own, source_file
 from benchmarks.schema import columns
 from benchmarks.store import Store, row
 from benchmarks.watch import Watch
@@ -83,23 +81,7 @@ def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int | None) -> 
 @cache
 def _module_files(module: str) -> tuple[Path, ...]:
     """The file of a module, and those of `attn` that it calculates with."""
-    import attn
-
-    if module == "none":
-        return ()
-    factory = inspect.unwrap(attn.get(module).factory)
-    while isinstance(factory, functools.partial):
-        factory = factory.func
-    try:
-        found = inspect.getsourcefile(factory)
-    except TypeError:
-        found = inspect.getsourcefile(type(factory))
-    if found is None:
-        raise ValueError(
-            f"module {module!r} has no source file, so its rows could not say what made them; "
-            "define it in a file and name it as my_file:MyGate"
-        )
-    return tuple(with_imports(Path(found)))
+    return () if module == "none" else tuple(with_imports(source_file(module)))
 
 
 def with_imports(file: Path) -> list[Path]:
@@ -176,13 +158,17 @@ def plan(
             if again or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif not rows.codes.gives(found, fingerprint(benchmark, cell)):
-                own = is_readers_own(cell.module)  # short runs, and the reader is at work on it
+                own = is_own(cell.module)  # short runs, and the reader is at work on it
                 redo = stale or own or not benchmark.trained
                 (todo if redo else result.stale).append(cell)
             elif found.status != "ok":
                 result.failed.append(cell)
             else:
                 current.add(cell)
+        if any(is_own(cell.module) for cell in todo):  # and none by the same code beside it
+            bare = [cell for cell in result.stale if cell in cells and cell.module == "none"]
+            result.stale = [cell for cell in result.stale if cell not in bare]
+            todo = [cell for cell in cells if cell in {*todo, *bare}]
         if todo and benchmark.exclusive:
             again_too = {benchmark.group(cell) for cell in todo}
             todo = [cell for cell in cells if benchmark.group(cell) in again_too]
@@ -230,7 +216,14 @@ def check(work: Plan, want: Selection) -> None:
     check_device(want.device)
     check_models(work, want)
     for name, todo in work.todo.items():
-        benchmarks()[name].check(todo)
+        try:
+            benchmarks()[name].check(todo)
+        except Exception as error:
+            rest = [n for n, cells in work.todo.items() if not any(c.data for c in cells)]
+            if type(error).__name__ != "DataError" or not rest:
+                raise
+            words = f"{error}. What needs no images: --only {' '.join(rest)}"
+            raise type(error)(words) from error
 
 
 def check_models(work: Plan, want: Selection) -> None:
@@ -271,7 +264,7 @@ def _check_models(cells: Iterable[Cell]) -> None:
             raise TypeError(
                 f"module {tables.arm(module, variant)!r} can't be built into {backbone}: "
                 f"{str(error).rstrip('.')}"
-                f"{called * is_readers_own(module)}"
+                f"{called * is_own(module)}"
             ) from error
         except Exception as error:
             raise ValueError(
@@ -363,6 +356,6 @@ def _row(finished: engine.Finished, code: str) -> dict[str, Any]:
     seconds = round(finished.seconds, 3)
     made = row(finished.cell, finished.values, code, **how, seconds=seconds)
     module = finished.cell.module
-    if is_readers_own(module):  # of a file that the commit may not have
+    if is_own(module):  # of a file that the commit may not have
         made["dirty"] |= not all(map(provenance.holds, _module_files(module)))
     return made

@@ -40,6 +40,9 @@ AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
 
 
+KEPT = "; rows finished so far are kept and the next run continues from them"
+"""What a run that can't go on says of its rows."""
+
 _NEEDED = ["key", "status", "machine"]
 """Columns without which a row is none."""
 
@@ -102,8 +105,8 @@ class Store:
     def table(self, name: str) -> pd.DataFrame:
         """All rows of a benchmark, those of the journal included; typed, sorted, no duplicates."""
         schema = columns(benchmarks()[name])
-        parts = (self._read_csv(name, schema), self._read_journal(name, schema))
-        frames = [frame for frame in parts if len(frame)]
+        journal = self._read_journal(name, schema)  # first: a run may fold it into the table now
+        frames = [frame for frame in (self._read_csv(name, schema), journal) if len(frame)]
         if not frames:
             return typed(pd.DataFrame(columns=[c.name for c in schema]), schema)
         rows = typed(pd.concat([f.astype(object) for f in frames], ignore_index=True), schema)
@@ -206,7 +209,7 @@ class Store:
                     os.fsync(file.fileno())
                     self._unsynced[name] = (0.0, time.monotonic())
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._unwritable(error, KEPT) from error
 
     def _must_sync(self, name: str, seconds: float | None) -> bool:
         """Whether the rows since the last sync, one of `seconds` now among them, are worth one."""
@@ -268,9 +271,9 @@ class Store:
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-            raise self._unwritable(error) from error
+            raise self._unwritable(error, KEPT) from error
 
-    def _unwritable(self, error: OSError) -> StoreError:
+    def _unwritable(self, error: OSError, what_of_rows: str = "") -> StoreError:
         if error.errno == errno.ENOSPC:
             advice = "the disk is full: free some space"
         elif isinstance(error, FileExistsError | NotADirectoryError):
@@ -279,8 +282,8 @@ class Store:
             where = f" at {error.filename}" if error.filename else ""
             advice = f"{error.strerror or error}{where}: make the folder writable"
         return StoreError(
-            f"can't write to {self.root} ({advice}), or choose another folder with --results; "
-            "rows finished so far are kept and the next run continues from them"
+            f"can't write to {self.root} ({advice}), or choose another folder with "
+            f"--results{what_of_rows}"
         )
 
     @contextmanager

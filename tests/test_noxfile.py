@@ -166,3 +166,6 @@ def test_an_interpreter_of_ones_own_is_used_as_it_is(noxfile, monkeypatch):
     monkeypatch.setenv("ATTN_BENCH_PYTHON", "my-python")
     with pytest.raises(RuntimeError, match="ATTN_BENCH_PYTHON names my-python, which is no Python"):
         noxfile.python_of(session, "torch")
+    monkeypatch.setattr(noxfile, "answer", lambda *_: "3.10.4")
+    with pytest.raises(RuntimeError, match=r"is Python 3\.10\.4; 3\.11 or newer is needed"):
+        noxfile.python_of(session, "torch")

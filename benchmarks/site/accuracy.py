@@ -182,7 +182,7 @@ def leaderboard(store: Store, which: Comparison) -> str:
         Head("Seeds"),
         Head("Parameters added", which.backbone),
         Head("Multiply-adds added", ", one image of ".join(counted)),
-        Head("Latency, times none [95 %]", clock),
+        Head("Latency, times none [95 %, one session]", clock),
     )
     body = []
     for line in lines:

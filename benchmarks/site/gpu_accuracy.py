@@ -115,8 +115,8 @@ def _again(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:
     said = [judged[device].set_index("arm")["verdict"].reindex(arms) for device in DEVICES]
     found = said[0][said[0].isin(["higher", "lower"])]
     same = int((said[1][found.index] == found).sum())
-    told = display.many(len(found), "verdict")
-    return f" Of {told} of higher or lower there, {same} came out again." if len(found) else ""
+    told = f"{display.many(len(found), 'verdict')} of higher or lower on the processor"
+    return f" Of {told}, {same} came out again on the GPU." if len(found) else ""
 
 
 def _unfinished(starts: dict[str, str]) -> str:

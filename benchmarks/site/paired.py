@@ -79,9 +79,11 @@ def difference(row: Any, reference: str = "none") -> Entry:
 
 
 def across(rows: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """Words about pairs of an arm and another whose two runs are of different machines, if any."""
-    count = sum(pairing.crossed(rows[rows["arm"].isin(pair)], pair[1]) for pair in pairs)
-    return [f"{display.many(count, 'pair')} across two machines"] if count else []
+    """Words about pairs whose two runs are of different machines or library versions, if any."""
+    kinds = {"machine": "two machines", "environment": "two sets of library versions"}
+    two_arms = [(rows[rows["arm"].isin(pair)], pair[1]) for pair in pairs]
+    counts = {kind: sum(pairing.crossed(*pair, kind) for pair in two_arms) for kind in kinds}
+    return [f"{display.many(n, 'pair')} across {kinds[kind]}" for kind, n in counts.items() if n]
 
 
 def across_none(rows: pd.DataFrame) -> list[str]:

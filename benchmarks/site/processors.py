@@ -46,7 +46,7 @@ def latency(store: Store) -> str:
             heads.append(Head(backbone, f"{about}; noise floor {tables.noise_floor(frame)}"))
             frames.append(frame)
     body = lines(without_none(frames), time)
-    note = f"times the bare backbone [95 %]; one thread, at inference{kept(frames)}"
+    note = f"times the bare backbone [95 %, one session]; one thread, at inference{kept(frames)}"
     title = "Ratios on more than one processor"
     return table(title, note, heads, body, places_of(store, frames, "cpu"))
 

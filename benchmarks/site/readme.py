@@ -23,6 +23,12 @@ MEANING = (
 )
 """What a reader of the table has to know."""
 
+SESSION = (
+    "its interval is of one session, and [the next one leaves it](docs/results/clock.md#sessions) "
+    "more often than its name says"
+)
+"""What its interval does not hold. What says so is measured: see the facts of `retimed`."""
+
 CONTROLS = "docs/results/accuracy.md"
 ASKED = "(Asked when the table was known.)"
 
@@ -77,7 +83,7 @@ def table(store: Store) -> str:
     times = setting["backbone"] if setting else which.backbone
     heads = ["Module", "Top-1, %", "Difference, points [95 %]", "Verdict", "Seeds"]
     heads += ["Parameters added", f"Multiply-adds added ({', '.join(counted)})"]
-    heads += [f"Latency ({times}), times none [95 %]"]
+    heads += [f"Latency ({times}), times none [95 %, one session]"]
     lines = [f"**{preview}.**", ""] if preview else []
     lines += ["| " + " | ".join(heads) + " |", "|---|---:|---:|---|---:|---:|---:|---|"]
     for line in body:
@@ -92,7 +98,7 @@ def table(store: Store) -> str:
     if setting:
         timed = tables.latency_table(store, setting)
         words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
-        clock = f"Latency: {words}{kept([timed])}."
+        clock = f"Latency: {words}{kept([timed])}; {SESSION}."
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
     factors = controls.summary(store)
     if factors:

@@ -81,7 +81,7 @@ def facts(store: Store) -> dict[str, str]:
         for backbone, table in found.items()
         for line in tables.records(table[table["arm"] != "none"])
     ]
-    names = ("what", "held", "told", "apart", "modules", "verdicts")
+    names = ("what", "held", "shown", "told", "of", "apart", "modules", "verdicts")
     if not lines:
         return {f"retimed.{name}": display.MISSING for name in names}
     rows = rows_of(store)
@@ -97,11 +97,16 @@ def facts(store: Store) -> dict[str, str]:
         pd.Series([gap for backbone in found for gap in each(rows[rows["backbone"] == backbone])])
         for each in (retimed.gaps, retimed.of_two_modules)
     )
+    shown = [
+        held for backbone, lines in found.items() for held in _shown(store, rows, lines, backbone)
+    ]
     one_word = sum(", " not in line.verdicts for _, line in lines)
     return {
         "retimed.what": f"{listed(sessions)} on {processor}",
         "retimed.held": f"{held} of {total}",
+        "retimed.shown": f"{sum(shown)} of {len(shown)}" if shown else display.NOT_YET,
         "retimed.told": f"{told} of {pairs}",
+        "retimed.of": listed(sessions),
         "retimed.apart": (
             f"{display.percent(apart.median())} % (median over modules and pairs of sessions; "
             f"the most is {display.percent(most.apart_most)} %, {name})"
@@ -109,3 +114,16 @@ def facts(store: Store) -> dict[str, str]:
         "retimed.modules": f"{display.percent(of_two.median())} %",
         "retimed.verdicts": f"{one_word} of {len(lines)}",
     }
+
+
+def _shown(store: Store, rows: pd.DataFrame, lines: pd.DataFrame, backbone: str) -> list[bool]:
+    """Of the table of latencies, whose session is none of these, which intervals hold their mean.
+
+    Of the modules of one backbone, on the machine and in the setting of the sessions.
+    """
+    first = rows[rows["backbone"] == backbone].iloc[0]
+    setting = {name: first[name] for name in (*tables.SETTING, "machine")}
+    table = tables.by_arm(tables.latency_table(store, setting))
+    modules = [line for line in tables.records(lines) if line.arm != "none"]
+    pairs = [(line.ratio, table[line.arm]) for line in modules if line.arm in table]
+    return [r.ratio_low <= mean <= r.ratio_high for mean, r in pairs if display.given(r.ratio_low)]

@@ -209,14 +209,27 @@ def test_every_arm_that_one_process_trains_is_compiled(monkeypatch, dynamo):
 
 
 def test_a_gpu_that_cannot_compile_is_refused_before_any_training(monkeypatch):
-    def nothing(model):
-        raise RuntimeError("no compiler")
+    """In a fresh process: this one would hold the GPU beside what is timed on it."""
+    asked = []
 
-    monkeypatch.setattr(torch.nn.Module, "to", lambda module, device: module)
-    monkeypatch.setattr(torch, "compile", nothing)
+    def nothing(*call):
+        asked.append(call)
+        raise RuntimeError("RuntimeError: no compiler")
+
+    monkeypatch.setattr(accuracy.fresh, "in_fresh_process", nothing)
     ACCURACY.check([CELL])
+    assert not asked
     with pytest.raises(ValueError, match=r"cuda.*RuntimeError: no compiler.*choose --device cpu"):
         ACCURACY.check([CELL, replace(CELL, device="cuda")])
+    assert asked == [(accuracy.compile_once, "cuda")]
+
+
+def test_what_is_tried_on_a_gpu_is_compiled_and_trained(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda model: compiled.append(model) or model)
+    accuracy.compile_once("cpu")
+    (model,) = compiled
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():

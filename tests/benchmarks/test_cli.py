@@ -10,6 +10,7 @@ import trial
 from rows import ONE, no_rows
 
 from benchmarks import __main__ as command_line
+from benchmarks import provenance
 from benchmarks.cells import ROOT
 from benchmarks.store import Store
 
@@ -134,6 +135,25 @@ def test_options_in_another_order_are_the_same_cell(answer):
     assert status == 0
     assert "cost: 2 cells" in out  # the bare backbone and one arm
     assert out.count("se bias=False reduction=8") == 1
+
+
+def test_several_modules_and_backbones_are_asked_for_in_one_option(answer):
+    named = ["--module", "se", "eca kernel_size=5", "--backbone", "resnet18", "resnet34"]
+    status, out, _ = answer("plan", *ONE[:2], *named)
+    assert status == 0 and "cost: 6 cells" in out  # two backbones, each bare and with two gates
+
+
+def test_a_key_says_where_its_row_comes_from(answer, results):
+    trial.cost(Store(results))
+    row = Store(results).table("cost").iloc[0]
+    status, out, _ = answer("cite", "--key", row["key"])
+    assert status == 0 and f"backbone {row['backbone']}" in out and row["commit"] in out
+    for folder in ("machines", "environments"):
+        (record,) = (results / folder).iterdir()
+        assert f"{folder}/{record.name}: " in out
+    assert f"processor {provenance.machine()['processor']}" in out
+    status, _, errors = answer("cite", "--key", "0123")
+    assert status == 2 and "has a row with the key '0123'" in errors
 
 
 def test_the_citation_is_printed(capsys):

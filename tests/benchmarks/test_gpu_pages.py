@@ -110,7 +110,7 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
     assert found["gpu.same"] == "For 1 of 2 modules."
     assert found["gpu.same_so_far"] == (
         f"For 1 of 2 modules, by intervals of ±0.00 to ±0.00 points ({unfinished}). "
-        "Of 1 verdict of higher or lower there, 1 came out again."
+        "Of 1 verdict of higher or lower on the processor, 1 came out again on the GPU."
     )
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
 

@@ -84,6 +84,18 @@ def test_folders_that_are_not_there_are_named_before_training(nowhere, monkeypat
         BENCH.check([CELL])
 
 
+def test_rows_of_fewer_classes_are_of_other_data(place, monkeypatch):
+    """A trial with a part of the images leaves nothing for the whole to be current by."""
+    monkeypatch.setattr(accuracy, "layers", lambda *_: "")
+    of_two = BENCH.configuration(CELL)
+    (place / "train" / "green").mkdir()
+    assert BENCH.configuration(CELL) != of_two
+    monkeypatch.delenv(VARIABLE)
+    assert BENCH.configuration(CELL)[-1] is None, "tables are read where no images are"
+    with pytest.raises(ValueError, match=f"set {VARIABLE} to the folder"):
+        imagenet.place()
+
+
 def test_a_folder_without_images_and_classes_that_differ_are_refused(place):
     (place / "val" / "green").mkdir()
     with pytest.raises(DataError, match="val does not hold a folder of images for each class"):

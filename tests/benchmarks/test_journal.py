@@ -77,6 +77,22 @@ def test_a_line_cut_anywhere_loses_only_itself(store):
     assert store.table("trouble")["seed"].tolist() == [0, 1, 2, 7]
 
 
+def test_a_row_that_is_folded_while_a_table_is_read_is_in_it(store, monkeypatch):
+    """Another process may be at the end of its run just then."""
+    store.append("trouble", a_row(0))
+    read = Store._read_csv
+
+    def slowly(self, *arguments):
+        found = read(self, *arguments)
+        if self is store:
+            Store(self.root).fold()
+        return found
+
+    monkeypatch.setattr(Store, "_read_csv", slowly)
+    assert store.table("trouble")["seed"].tolist() == [0]
+    assert not store._journal_path("trouble").exists()
+
+
 def test_zeros_that_a_power_cut_leaves_in_the_journal_hide_no_row(store):
     store.append("trouble", a_row(0))
     with open(store._journal_path("trouble"), "ab") as file:

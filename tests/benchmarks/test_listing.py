@@ -18,7 +18,8 @@ REASON = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x512 and 25
 def rows():
     columns = {"backbone": ["a", "b"], "top1": [90.0, 91.0], "reason": ["", REASON]}
     columns |= {"losses": [LOSSES, ""], "correct": [BITS, BITS], "commit": ["c" * 40, "c" * 40]}
-    text = ("backbone", "reason", "losses", "correct", "commit")
+    columns |= {"machine": ["m1", "m1"]}
+    text = ("backbone", "reason", "losses", "correct", "commit", "machine")
     return pd.DataFrame(columns).astype(dict.fromkeys(text, "string"))
 
 
@@ -36,10 +37,18 @@ def test_encoded_columns_are_left_out_and_named(rows):
     text = listing.listed(rows, None)
     assert REASON in text and "90.0" in text
     assert BITS not in text and LOSSES not in text and "c" * 40 not in text
-    last = text.splitlines()[-1]
-    for words in ("not shown", "losses, correct", "--columns losses correct", "--csv"):
+    origin, last = text.splitlines()[-2:]
+    assert origin.startswith("not shown, as it says where") and "commit, machine" in origin
+    assert "--csv" in origin
+    for words in ("not shown", "losses, correct", "--columns losses correct"):
         assert words in last
     assert max(map(len, text.splitlines())) < 200
+
+
+def test_rows_of_several_machines_name_theirs(rows):
+    assert "m1" not in listing.listed(rows, None)
+    text = listing.listed(rows.assign(machine=["m1", "m2"]), None)
+    assert "m1" in text and "m2" in text
 
 
 def test_columns_that_are_asked_for_are_shown_as_they_are(rows):

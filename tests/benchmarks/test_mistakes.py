@@ -37,6 +37,18 @@ BAD = {
     "an unknown suite": (["--suite", "quik"], ["'quik'", "quick, cpu, gpu", "Did you mean quick"]),
     "an unknown benchmark": (["--only", "accurcy"], ["'accurcy'", "cost", "Did you mean accuracy"]),
     "an unknown device": ([*ONE, "--device", "tpu"], ["'tpu'", "cpu, cuda"]),
+    "one of several GPUs": (
+        [*ONE, "--device", "cuda:2"],
+        ["'cuda:2'", "cpu, cuda", "CUDA_VISIBLE_DEVICES=2"],
+    ),
+    "an option without quotes": (
+        [*ONE, "--module", "se", "reduction=8"],
+        ["'reduction=8' is an option", "in quotes", "'se reduction=8'"],
+    ),
+    "the beginning of a net of the suite": (
+        [*ONE, "--backbone", "resnet20"],
+        ["no backbone 'resnet20'; did you mean resnet20_cifar?", "resnet10_small"],
+    ),
     "an empty suite": (["--suite", ""], ["''", "quick, cpu, gpu"]),
     "an empty device": ([*ONE, "--device", ""], ["''", "cpu, cuda"]),
     "a value of another type": (
@@ -132,7 +144,9 @@ def test_a_broken_table_of_another_benchmark_is_told_before_work(answer, results
     assert "cells to measure" not in out and not (results / "cost.csv").exists()
 
 
-@pytest.mark.parametrize("command", [("status", *ONE), ("table", "cost"), ("cite",)])
+@pytest.mark.parametrize(
+    "command", [("status", *ONE), ("run", *ONE), ("plan", *ONE), ("table", "cost"), ("cite",)]
+)
 def test_a_file_in_place_of_the_tables_is_refused(answer, results, command):
     results.write_text("")
     status, _, errors = answer(*command)

@@ -1,10 +1,14 @@
 """A module of a user's own file is answered before any work if it can't be used."""
 
+import importlib
 import re
+from dataclasses import replace
 
 import pytest
+from trouble import cell
 
-from benchmarks import own_modules, runner
+import attn.registry
+from benchmarks import engine, own_modules, runner
 from benchmarks.cells import Cell
 
 GATES = """
@@ -124,8 +128,37 @@ def test_a_file_is_named_without_its_ending(file):
 
 
 def test_a_name_that_is_none_is_told_how_its_own_are_named():
-    with pytest.raises(ValueError, match=r"unknown module 'sse'.* named file:Class\."):
+    with pytest.raises(
+        ValueError, match=r"unknown module 'sse'.* named file:Class, or by the name"
+    ):
         own_modules.require_module("sse", "")
+
+
+def test_a_module_of_an_installed_package_is_the_reader_s(monkeypatch):
+    """No commit of this repository has its file, and it is tried as one of a file is."""
+    spec = attn.Spec("pooled", importlib.import_module("gates_to_try").Pooled)
+    monkeypatch.setitem(attn.registry._registered, "pooled", spec)
+    assert own_modules.is_own("pooled") and own_modules.is_own("gates_to_try:Same")
+    assert not any(map(own_modules.is_own, ("none", "se", "benchmarks.shuffled:ShuffledECA")))
+    with pytest.raises(ValueError, match="'pooled' makes"):
+        own_modules.require_module("pooled", "")
+    made = engine.Finished(Cell("cost", "resnet18", "pooled"), {}, "ok", "", 0.1)
+    assert runner._row(made, "code")["dirty"]
+
+
+def test_beside_a_reader_s_module_the_bare_backbone_is_of_the_same_code(
+    suite, code, trouble, monkeypatch
+):
+    """Elsewhere a trained row of older code stays until it is asked for."""
+    bare, gate = cell("ok"), replace(cell("ok", 1), module="se")
+    monkeypatch.setattr(type(trouble), "trained", True)
+    monkeypatch.setattr(type(trouble), "cells", lambda self, want: iter([bare, gate]))
+    assert suite() == [0, 1]
+    code("lr = 0.2")
+    assert suite() == []
+    monkeypatch.setattr(runner, "is_own", lambda module: module == "se")
+    assert suite() == [0, 1]
+    assert suite() == []
 
 
 @pytest.mark.parametrize("name", ["none", "se", "danet"])
