@@ -205,17 +205,15 @@ def networks(store: Store) -> str:
     parts = []
     for backbone in dict.fromkeys(rows["backbone"]):
         mine = rows[rows["backbone"] == backbone]
-        heads, frames = [Head("Module", number=False)], []
+        heads, frames = [], []
         for mode, layout, batch in settings.itertuples(index=False):
             here = (mine["recipe"] == mode) & (mine["layout"] == layout)
             found = mine[here & (mine["batch_size"] == batch)]
-            words = f"{mode.capitalize()}, {layout}, batch {batch}"
-            heads.append(Head(words, f"noise floor {tables.noise_floor(found)}"))
+            heads.append(Head(f"{mode.capitalize()}, {layout}, batch {batch}"))
             frames.append(found)
-        body = latency.lines(latency.without_none(frames), latency.time)
-        note = "times the bare backbone [95 %]; one thread"
         places = origin(store, mine, "networks")
-        parts.append(table(f"Gates in {backbone}", note, heads, body, places))
+        title = f"Gates in {backbone}"
+        parts.append(latency.ratios(title, "; one thread", heads, frames, places))
     return "\n".join(parts)
 
 
