@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
-from benchmarks.site.html import Entry, Head, absent, runs, table, value
+from benchmarks.site.html import Entry, Head, absent, estimate, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.papers import MAP, rows
 from benchmarks.store import Store
@@ -67,8 +67,7 @@ def effects(store: Store) -> str:
 
 def _spread(values: pd.Series) -> Entry:
     """The mean, with the smallest and the largest below."""
-    ends = f"[{values.min():.2f}, {values.max():.2f}]"
-    return Entry(f"{values.mean():.2f}", values.mean(), ends)
+    return estimate(display.percent, values.mean(), values.min(), values.max(), "")
 
 
 def attention_map(store: Store) -> str:
