@@ -84,11 +84,10 @@ def _chance(rows: pd.DataFrame) -> str:
     few = rows[rows[["default_faults", "kept_faults"]].max(axis=1) <= FEW_FAULTS]
     if few.empty:
         return f"Networks without page faults: {display.MISSING}."
-    least, most = (display.ratio(few["ratio"].agg(end)) for end in ("min", "max"))
     return (
         f"{display.many(len(few), 'network')} with at most {FEW_FAULTS} page faults a forward "
-        f"pass in either state {'shows' if len(few) == 1 else 'show'} what chance does: {least} to "
-        f"{most}."
+        f"pass in either state {'shows' if len(few) == 1 else 'show'} what chance does: "
+        f"{display.span(few['ratio'], display.ratio)}."
     )
 
 

@@ -294,14 +294,13 @@ def floors(store: Store) -> str:
     )
     body = []
     for what, mine in by_setting(rows):
-        least, most = (display.milliseconds(mine["floor_ms"].agg(end)) for end in ("min", "max"))
-        noisy = len(mine) - len(gates.quiet(mine))
+        floor, noisy = mine["floor_ms"], len(mine) - len(gates.quiet(mine))
         body.append(
             (
                 Entry(what),
-                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / mine["floor_ms"])),
-                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])),
-                Entry(f"{least} to {most}", mine["floor_ms"].min()),
+                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / floor)),
+                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / floor)),
+                Entry(display.span(floor, display.milliseconds), floor.min()),
                 Entry(f"{len(mine)} ({noisy})", len(mine)),
             )
         )

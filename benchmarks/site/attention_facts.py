@@ -52,9 +52,9 @@ def _kept(rows: pd.DataFrame) -> str:
         return (
             f"SE and ECA on the two larger maps: all {len(large)} settings are too noisy to rank."
         )
-    least, most = (display.ratio(quiet["floor_ratio"].agg(end)) for end in ("min", "max"))
+    ratios = display.span(quiet["floor_ratio"], display.ratio)
     return (
-        f"At inference ours of SE and ECA take {least} to {most} times the bare passes on the two "
+        f"At inference ours of SE and ECA take {ratios} times the bare passes on the two "
         f"larger maps, in the {len(quiet)} of {len(large)} settings that are quiet enough to rank."
     )
 

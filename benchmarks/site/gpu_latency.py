@@ -159,13 +159,12 @@ def _same_time(store: Store) -> dict[str, str]:
     if spread.empty:
         return {}
     least, most = (spread["us"].agg(end) for end in ("min", "max"))
-    fewest, largest = (display.whole(round(spread["bytes"].agg(end))) for end in ("min", "max"))
+    moved = display.span(spread["bytes"].round())
     return {
         "gpu.places": (
             f"over the {len(found)} networks the time that a module adds at a place varies by a "
             f"factor of {least:.2f} ({spread['us'].idxmin()}) to {most:.2f} "
-            f"({spread['us'].idxmax()}), and the bytes that it moves there by one of {fewest} to "
-            f"{largest}"
+            f"({spread['us'].idxmax()}), and the bytes that it moves there by one of {moved}"
         )
     }
 
