@@ -1,4 +1,4 @@
-"""Tables of the notes' experiments that train: spirals, depth, calibration."""
+"""Tables of the notes' spirals, activations and calibration."""
 
 from __future__ import annotations
 
