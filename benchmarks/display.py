@@ -93,9 +93,13 @@ def tenth(value: Any) -> str:
     return signed(f"{float(value):,.1f}")
 
 
-def percent(value: Any) -> str:
-    """Two decimals, as accuracies in percent are printed."""
+def hundredth(value: Any) -> str:
+    """Two decimals."""
     return signed(f"{clean(value):.2f}")
+
+
+percent = hundredth
+"""Two decimals, as accuracies in percent and the points between them are printed."""
 
 
 def points(value: Any) -> str:

@@ -66,7 +66,7 @@ def correlation(row: Any) -> Entry:
         return Entry(display.REFERENCE, 1.0)
     if not display.given(row.correlation):
         return Entry("too few pairs" if display.given(row.pairs) else row.gap)
-    return value(lambda r: display.signed(f"{r:.2f}"), row.correlation)
+    return value(display.hundredth, row.correlation)
 
 
 def resolution(frame: pd.DataFrame) -> str:
@@ -341,7 +341,7 @@ def smallest(effect: Any) -> Entry:
     """A smallest difference that can be shown: a number, or that it is nothing."""
     if display.given(effect) and math.isinf(effect):
         return Entry("nothing")
-    return value(display.percent, effect)
+    return value(display.hundredth, effect)
 
 
 def _unmeasured(store: Store) -> list[str]:

@@ -233,7 +233,7 @@ def counts(store: Store) -> str:
         (
             Entry(f"{row.arm} in {row.backbone}"),
             estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, row.verdict),
-            *(value(percent, share) for share in (row.macs_share, row.bytes_share)),
+            *(value(display.points, share) for share in (row.macs_share, row.bytes_share)),
         )
         for row in tables.records(frame)
     ]
@@ -259,7 +259,7 @@ def count_ranks(store: Store) -> str:
         (
             Entry(row.backbone),
             value(display.whole, row.modules),
-            *(value(percent, getattr(row, name)) for name in gates.COUNTS),
+            *(value(display.points, getattr(row, name)) for name in gates.COUNTS),
             value(display.points, row.price),
         )
         for row in tables.records(gates.by_backbone(frame))
@@ -309,8 +309,3 @@ def floors(store: Store) -> str:
         "settings too noisy to rank included"
     )
     return table("Times the bare passes", note, heads, body, origin(store, rows, "speed"))
-
-
-def percent(number: Any) -> str:
-    """A share with its sign and two decimals."""
-    return display.signed(f"{number:+.2f}")
