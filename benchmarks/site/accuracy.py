@@ -123,7 +123,7 @@ def board(
     setting = compare.latency_setting(store, which)
     untimed = {"backbone": which.backbone, "device": which.device}
     times = tables.latency_table(store, setting or untimed)
-    costs, clock = ({row.arm: row for row in tables.records(t)} for t in (counts, times))
+    costs, clock = tables.by_arm(counts), tables.by_arm(times)
     mine = costs if backbone == which.backbone else {}
     bare = frame.set_index("arm")["params"]["none"]
     lines = [

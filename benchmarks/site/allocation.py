@@ -99,7 +99,7 @@ def _prices(rows: pd.DataFrame) -> str:
     """
     pairs = []
     for backbone in dict.fromkeys(rows["backbone"]):
-        mine = {row.arm: row for row in tables.records(rows[rows["backbone"] == backbone])}
+        mine = tables.by_arm(rows[rows["backbone"] == backbone])
         bare = mine.pop("none", None)
         both = [(row, bare) for row in mine.values() if bare]
         pairs += [pair for pair in both if all(display.given(one.ratios) for one in pair)]
