@@ -14,7 +14,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, preview
-from benchmarks.site.html import Entry, Head, absent, deviation, table, value
+from benchmarks.site.html import LOST, Entry, Head, absent, deviation, table, value
 from benchmarks.site.latency import kept, time
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
@@ -97,7 +97,7 @@ def listed(arms: Sequence[str]) -> str:
 
 
 def seeds(row: Any) -> Entry:
-    words = [f"without a value: {row.failed}"] if row.failed else []
+    words = [f"{LOST}: {row.failed}"] if row.failed else []
     if display.given(row.pairs) and row.pairs < row.seeds:
         words.append(f"paired: {row.pairs:.0f}")
     return Entry(str(row.seeds), row.seeds, word=", ".join(words))

@@ -9,12 +9,12 @@ import pandas as pd
 
 from benchmarks import breakdown as profile
 from benchmarks import display, gates, stats, tables
+from benchmarks.alone import MODES
 from benchmarks.site import latency
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
-MODES = ("inference", "training")
 TOGETHER = "all modules"
 AT_THE_FLOOR = ("se", "eca", "coord")
 """Gates that a floor of two reads and a write is meant for."""

@@ -61,7 +61,7 @@ def _kept(rows: pd.DataFrame) -> str:
 
 def near_the_floor(rows: pd.DataFrame) -> pd.DataFrame:
     """SE and ECA at inference on the maps that leave the caches, where the floor is the price."""
-    mine = rows[rows["arm"].isin(["se", "eca"]) & (rows["recipe"] == attention.MODES[0])]
+    mine = rows[rows["arm"].isin(["se", "eca"]) & (rows["recipe"] == alone.MODES[0])]
     return mine[mine["data"].isin(SHAPES[:2])]
 
 
@@ -102,7 +102,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
 def _position_facts(store: Store) -> dict[str, str]:
     rows = gates.of_one_machine(store, "position")
     found = {}
-    for mode in attention.MODES:
+    for mode in alone.MODES:
         mine = tables.ok(rows[rows["recipe"] == mode])
         text = f"In {mode}: {display.MISSING}."
         if len(mine):
