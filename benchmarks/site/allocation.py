@@ -18,10 +18,7 @@ def rows_of(store: Store) -> pd.DataFrame:
     """The rows of one machine, backbones as in `latency`, modules in their usual order."""
     rows = tables.with_arm(tables.timed(store, "allocation"))
     known = [*latency.BACKBONES, *sorted(set(rows["backbone"]) - set(latency.BACKBONES))]
-    arms = tables.in_order(rows["arm"])
-    places = pd.DataFrame({"backbone": rows["backbone"].map(known.index)}, rows.index)
-    places["arm"] = rows["arm"].map(arms.index)
-    return rows.loc[places.sort_values(["backbone", "arm"], kind="stable").index]
+    return tables.sort_by(rows, {"backbone": known, "arm": tables.in_order(rows["arm"])})
 
 
 def allocation(store: Store) -> str:

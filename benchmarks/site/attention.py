@@ -171,8 +171,7 @@ def breakdown(store: Store) -> str:
     note = "one thread, fp32, nchw; each operator's own time by PyTorch's profiler"
     parts = []
     for what, mine in by_setting(rows):
-        mine = mine.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
-        body = [_breakdown(row) for row in tables.records(mine)]
+        body = [_breakdown(row) for row in tables.records(tables.sort_by(mine, {"arm": order}))]
         places = origin(store, mine, "breakdown")
         parts.append(table(f"Where the time goes, {what}", note, heads, body, places))
     return "\n".join(parts)
