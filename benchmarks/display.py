@@ -46,12 +46,12 @@ def whole(value: Any) -> str:
     return f"{int(value):,}"
 
 
-def span(numbers: Iterable[Any]) -> str:
-    """Whole numbers from the least to the largest: ``5 to 8``, or ``5`` if they are one."""
-    found = sorted({int(number) for number in numbers if given(number)})
+def span(numbers: Iterable[Any], form: Callable[[Any], str] = whole) -> str:
+    """The least and the largest by a format: ``5 to 8``, or ``5`` if both are printed so."""
+    found = [number for number in numbers if given(number)]
     if not found:
         return MISSING
-    return " to ".join(map(whole, dict.fromkeys((found[0], found[-1]))))
+    return " to ".join(dict.fromkeys((form(min(found)), form(max(found)))))
 
 
 def count(value: Any) -> str:
@@ -93,9 +93,13 @@ def tenth(value: Any) -> str:
     return signed(f"{float(value):,.1f}")
 
 
-def percent(value: Any) -> str:
-    """Two decimals, as accuracies in percent are printed."""
+def hundredth(value: Any) -> str:
+    """Two decimals."""
     return signed(f"{clean(value):.2f}")
+
+
+percent = hundredth
+"""Two decimals, as accuracies in percent and the points between them are printed."""
 
 
 def points(value: Any) -> str:

@@ -7,7 +7,7 @@ Neither torch nor timm is imported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -58,6 +58,18 @@ def in_order(arms: Iterable[str]) -> list[str]:
     """Each arm once: the bare backbone, the modules of the papers, then everything else."""
     found = set(arms)
     return [name for name in MODULES if name in found] + sorted(found - set(MODULES))
+
+
+def sort_by(rows: pd.DataFrame, lists: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
+    """The rows by the place of each column's value in its list; values in none come last.
+
+    Rows of equal places stay as they are.
+    """
+
+    def places(column: pd.Series) -> pd.Series:
+        return column.map({v: i for i, v in enumerate(dict.fromkeys(lists[str(column.name)]))})
+
+    return rows.sort_values(list(lists), key=places, kind="stable")
 
 
 def one_machine(rows: pd.DataFrame, prefer: str | None = None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
 from benchmarks.site.equal_cost import WORDS, by_arm, preview
-from benchmarks.site.html import Entry, Head, absent, deviation, table, value
+from benchmarks.site.html import LOST, Entry, Head, absent, deviation, table, value
 from benchmarks.site.latency import kept, time
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
@@ -66,7 +66,7 @@ def correlation(row: Any) -> Entry:
         return Entry(display.REFERENCE, 1.0)
     if not display.given(row.correlation):
         return Entry("too few pairs" if display.given(row.pairs) else row.gap)
-    return value(lambda r: display.signed(f"{r:.2f}"), row.correlation)
+    return value(display.hundredth, row.correlation)
 
 
 def resolution(frame: pd.DataFrame) -> str:
@@ -97,7 +97,7 @@ def listed(arms: Sequence[str]) -> str:
 
 
 def seeds(row: Any) -> Entry:
-    words = [f"without a value: {row.failed}"] if row.failed else []
+    words = [f"{LOST}: {row.failed}"] if row.failed else []
     if display.given(row.pairs) and row.pairs < row.seeds:
         words.append(f"paired: {row.pairs:.0f}")
     return Entry(str(row.seeds), row.seeds, word=", ".join(words))
@@ -123,7 +123,7 @@ def board(
     setting = compare.latency_setting(store, which)
     untimed = {"backbone": which.backbone, "device": which.device}
     times = tables.latency_table(store, setting or untimed)
-    costs, clock = ({row.arm: row for row in tables.records(t)} for t in (counts, times))
+    costs, clock = tables.by_arm(counts), tables.by_arm(times)
     mine = costs if backbone == which.backbone else {}
     bare = frame.set_index("arm")["params"]["none"]
     lines = [
@@ -341,7 +341,7 @@ def smallest(effect: Any) -> Entry:
     """A smallest difference that can be shown: a number, or that it is nothing."""
     if display.given(effect) and math.isinf(effect):
         return Entry("nothing")
-    return value(display.percent, effect)
+    return value(display.hundredth, effect)
 
 
 def _unmeasured(store: Store) -> list[str]:

@@ -18,10 +18,7 @@ def rows_of(store: Store) -> pd.DataFrame:
     """The rows of one machine, backbones as in `latency`, modules in their usual order."""
     rows = tables.with_arm(tables.timed(store, "allocation"))
     known = [*latency.BACKBONES, *sorted(set(rows["backbone"]) - set(latency.BACKBONES))]
-    arms = tables.in_order(rows["arm"])
-    places = pd.DataFrame({"backbone": rows["backbone"].map(known.index)}, rows.index)
-    places["arm"] = rows["arm"].map(arms.index)
-    return rows.loc[places.sort_values(["backbone", "arm"], kind="stable").index]
+    return tables.sort_by(rows, {"backbone": known, "arm": tables.in_order(rows["arm"])})
 
 
 def allocation(store: Store) -> str:
@@ -84,11 +81,10 @@ def _chance(rows: pd.DataFrame) -> str:
     few = rows[rows[["default_faults", "kept_faults"]].max(axis=1) <= FEW_FAULTS]
     if few.empty:
         return f"Networks without page faults: {display.MISSING}."
-    least, most = (display.ratio(few["ratio"].agg(end)) for end in ("min", "max"))
     return (
         f"{display.many(len(few), 'network')} with at most {FEW_FAULTS} page faults a forward "
-        f"pass in either state {'shows' if len(few) == 1 else 'show'} what chance does: {least} to "
-        f"{most}."
+        f"pass in either state {'shows' if len(few) == 1 else 'show'} what chance does: "
+        f"{display.span(few['ratio'], display.ratio)}."
     )
 
 
@@ -100,7 +96,7 @@ def _prices(rows: pd.DataFrame) -> str:
     """
     pairs = []
     for backbone in dict.fromkeys(rows["backbone"]):
-        mine = {row.arm: row for row in tables.records(rows[rows["backbone"] == backbone])}
+        mine = tables.by_arm(rows[rows["backbone"] == backbone])
         bare = mine.pop("none", None)
         both = [(row, bare) for row in mine.values() if bare]
         pairs += [pair for pair in both if all(display.given(one.ratios) for one in pair)]

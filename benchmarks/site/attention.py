@@ -9,12 +9,12 @@ import pandas as pd
 
 from benchmarks import breakdown as profile
 from benchmarks import display, gates, stats, tables
+from benchmarks.alone import MODES
 from benchmarks.site import latency
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 
-MODES = ("inference", "training")
 TOGETHER = "all modules"
 AT_THE_FLOOR = ("se", "eca", "coord")
 """Gates that a floor of two reads and a write is meant for."""
@@ -171,8 +171,7 @@ def breakdown(store: Store) -> str:
     note = "one thread, fp32, nchw; each operator's own time by PyTorch's profiler"
     parts = []
     for what, mine in by_setting(rows):
-        mine = mine.sort_values("arm", key=lambda arms: arms.map(order.index), kind="stable")
-        body = [_breakdown(row) for row in tables.records(mine)]
+        body = [_breakdown(row) for row in tables.records(tables.sort_by(mine, {"arm": order}))]
         places = origin(store, mine, "breakdown")
         parts.append(table(f"Where the time goes, {what}", note, heads, body, places))
     return "\n".join(parts)
@@ -205,17 +204,15 @@ def networks(store: Store) -> str:
     parts = []
     for backbone in dict.fromkeys(rows["backbone"]):
         mine = rows[rows["backbone"] == backbone]
-        heads, frames = [Head("Module", number=False)], []
+        heads, frames = [], []
         for mode, layout, batch in settings.itertuples(index=False):
             here = (mine["recipe"] == mode) & (mine["layout"] == layout)
             found = mine[here & (mine["batch_size"] == batch)]
-            words = f"{mode.capitalize()}, {layout}, batch {batch}"
-            heads.append(Head(words, f"noise floor {tables.noise_floor(found)}"))
+            heads.append(Head(f"{mode.capitalize()}, {layout}, batch {batch}"))
             frames.append(found)
-        body = latency.lines(latency.without_none(frames), latency.time)
-        note = "times the bare backbone [95 %]; one thread"
         places = origin(store, mine, "networks")
-        parts.append(table(f"Gates in {backbone}", note, heads, body, places))
+        title = f"Gates in {backbone}"
+        parts.append(latency.ratios(title, "; one thread", heads, frames, places))
     return "\n".join(parts)
 
 
@@ -235,7 +232,7 @@ def counts(store: Store) -> str:
         (
             Entry(f"{row.arm} in {row.backbone}"),
             estimate(display.ratio, row.ratio, row.ratio_low, row.ratio_high, row.verdict),
-            *(value(percent, share) for share in (row.macs_share, row.bytes_share)),
+            *(value(display.points, share) for share in (row.macs_share, row.bytes_share)),
         )
         for row in tables.records(frame)
     ]
@@ -261,7 +258,7 @@ def count_ranks(store: Store) -> str:
         (
             Entry(row.backbone),
             value(display.whole, row.modules),
-            *(value(percent, getattr(row, name)) for name in gates.COUNTS),
+            *(value(display.points, getattr(row, name)) for name in gates.COUNTS),
             value(display.points, row.price),
         )
         for row in tables.records(gates.by_backbone(frame))
@@ -296,14 +293,13 @@ def floors(store: Store) -> str:
     )
     body = []
     for what, mine in by_setting(rows):
-        least, most = (display.milliseconds(mine["floor_ms"].agg(end)) for end in ("min", "max"))
-        noisy = len(mine) - len(gates.quiet(mine))
+        floor, noisy = mine["floor_ms"], len(mine) - len(gates.quiet(mine))
         body.append(
             (
                 Entry(what),
-                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / mine["floor_ms"])),
-                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / mine["floor_ms"])),
-                Entry(f"{least} to {most}", mine["floor_ms"].min()),
+                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / floor)),
+                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / floor)),
+                Entry(display.span(floor, display.milliseconds), floor.min()),
                 Entry(f"{len(mine)} ({noisy})", len(mine)),
             )
         )
@@ -312,8 +308,3 @@ def floors(store: Store) -> str:
         "settings too noisy to rank included"
     )
     return table("Times the bare passes", note, heads, body, origin(store, rows, "speed"))
-
-
-def percent(number: Any) -> str:
-    """A share with its sign and two decimals."""
-    return display.signed(f"{number:+.2f}")

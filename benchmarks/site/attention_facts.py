@@ -52,16 +52,16 @@ def _kept(rows: pd.DataFrame) -> str:
         return (
             f"SE and ECA on the two larger maps: all {len(large)} settings are too noisy to rank."
         )
-    least, most = (display.ratio(quiet["floor_ratio"].agg(end)) for end in ("min", "max"))
+    ratios = display.span(quiet["floor_ratio"], display.ratio)
     return (
-        f"At inference ours of SE and ECA take {least} to {most} times the bare passes on the two "
+        f"At inference ours of SE and ECA take {ratios} times the bare passes on the two "
         f"larger maps, in the {len(quiet)} of {len(large)} settings that are quiet enough to rank."
     )
 
 
 def near_the_floor(rows: pd.DataFrame) -> pd.DataFrame:
     """SE and ECA at inference on the maps that leave the caches, where the floor is the price."""
-    mine = rows[rows["arm"].isin(["se", "eca"]) & (rows["recipe"] == attention.MODES[0])]
+    mine = rows[rows["arm"].isin(["se", "eca"]) & (rows["recipe"] == alone.MODES[0])]
     return mine[mine["data"].isin(SHAPES[:2])]
 
 
@@ -102,7 +102,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
 def _position_facts(store: Store) -> dict[str, str]:
     rows = gates.of_one_machine(store, "position")
     found = {}
-    for mode in attention.MODES:
+    for mode in alone.MODES:
         mine = tables.ok(rows[rows["recipe"] == mode])
         text = f"In {mode}: {display.MISSING}."
         if len(mine):
@@ -127,7 +127,8 @@ def _better_count(frame: pd.DataFrame) -> str:
         return f"Which of the two orders the times better, {ONE_KIND} can't tell."
     if found is None:
         return f"Which of the two orders the times better: {display.MISSING}."
-    ends = f"difference {_signed(found.value)} [{_signed(found.low)}, {_signed(found.high)}]"
+    both = display.interval(display.hundredth, found.value, found.low, found.high)
+    ends = f"difference {both}"
     if found.low > 0:
         return f"The bytes moved order the times better than the multiply-adds ({ends})."
     if found.high < 0:
@@ -137,17 +138,14 @@ def _better_count(frame: pd.DataFrame) -> str:
     )
 
 
-def _signed(number: float) -> str:
-    return display.signed(f"{number:.2f}")
-
-
 def _rank(frame: pd.DataFrame, column: str) -> str:
     """The mean over kinds of backbones of the rank correlation in each, with its interval."""
     ranks = gates.ranks(frame, column)
     found = gates.over_kinds(ranks)
     if found is None:
-        return f"{_signed(*ranks.values())} ({ONE_KIND})" if ranks else display.MISSING
-    return f"{_signed(found.value)} [{_signed(max(found.low, -1))}, {_signed(min(found.high, 1))}]"
+        return f"{display.hundredth(*ranks.values())} ({ONE_KIND})" if ranks else display.MISSING
+    ends = (max(found.low, -1), min(found.high, 1))
+    return display.interval(display.hundredth, found.value, *ends)
 
 
 def _count_facts(store: Store) -> dict[str, str]:
@@ -165,9 +163,9 @@ def _count_facts(store: Store) -> dict[str, str]:
         mine = frame[(frame["arm"] == arm) & (frame["backbone"] == "resnet50")]
         found[f"counts.{arm}"] = f"{arm}: {display.MISSING}"
         for row in tables.records(mine):
-            time = attention.percent(100 * (row.ratio - 1))
+            time = display.points(100 * (row.ratio - 1))
             share = display.signed(f"{row.macs_share:+.3f}")
-            moved = attention.percent(row.bytes_share)
+            moved = display.points(row.bytes_share)
             found[f"counts.{arm}"] = (
                 f"{arm}: {share} % multiply-adds, {moved} % bytes moved, {time} % time "
                 f"({row.verdict})"

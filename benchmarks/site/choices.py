@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
-from benchmarks.site.html import Entry, Head, absent, runs, table, value
+from benchmarks.memory import MIB
+from benchmarks.site.html import Entry, Head, absent, estimate, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.papers import MAP, rows
 from benchmarks.store import Store
@@ -67,8 +68,7 @@ def effects(store: Store) -> str:
 
 def _spread(values: pd.Series) -> Entry:
     """The mean, with the smallest and the largest below."""
-    ends = f"[{values.min():.2f}, {values.max():.2f}]"
-    return Entry(f"{values.mean():.2f}", values.mean(), ends)
+    return estimate(display.hundredth, values.mean(), values.min(), values.max(), "")
 
 
 def attention_map(store: Store) -> str:
@@ -87,14 +87,10 @@ def attention_map(store: Store) -> str:
             Entry(row.printed_variant),
             value(display.whole, row.input_size**2),
             value(display.whole, row.computed),
-            value(_mebibytes, row.computed * 4),
-            value(_mebibytes, row.computed * 2),
+            value(display.tenth, row.computed * 4 / MIB),
+            value(display.tenth, row.computed * 2 / MIB),
         )
         for row in tables.records(mine.sort_values("input_size"))
     ]
     note = "one softmax of one image; training keeps it for the backward pass"
     return table("Position attention's map", note, heads, body, origin(store, mine, "paper"))
-
-
-def _mebibytes(number: Any) -> str:
-    return f"{float(number) / 2**20:,.1f}"

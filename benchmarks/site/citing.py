@@ -34,7 +34,7 @@ def bibtex(store: Store) -> str:
         if "identifiers" in other and not other["notes"].startswith("The module")
     ]
     suite = {**about, "year": history.year(), "commit": _commit()}
-    return _block("bibtex", "\n".join(map(_entry, [suite, *others])))
+    return _block("\n".join(map(_entry, [suite, *others])))
 
 
 def papers(store: Store) -> str:
@@ -45,7 +45,7 @@ def papers(store: Store) -> str:
     wanted = list(dict.fromkeys(key for key in CITES.values() if not key.startswith("code-")))
     text = (ROOT / "results" / "references.bib").read_text(encoding="utf-8")
     found = {entry.split("{", 1)[1].split(",", 1)[0]: entry for entry in _entries(text)}
-    return _block("bibtex", "\n".join(found[key] for key in wanted))
+    return _block("\n".join(found[key] for key in wanted))
 
 
 def _entries(text: str) -> list[str]:
@@ -81,6 +81,6 @@ def _commit() -> str:
     return f"Commit {history.head()}"
 
 
-def _block(language: str, text: str) -> str:
-    """A block of code that a reader can copy."""
-    return f"```{language}\n{text}```\n"
+def _block(text: str) -> str:
+    """BibTeX as a block that a reader can copy."""
+    return f"```bibtex\n{text}```\n"

@@ -43,15 +43,8 @@ def rows_of(store: Store) -> pd.DataFrame:
 
 def ordered(rows: pd.DataFrame) -> pd.DataFrame:
     """Ours first, differences and loads in the order of the benchmark."""
-    order = {
-        "data": list(bench.LOADS),
-        "variant": list(bench.LAYERS),
-        "recipe": list(bench.METHODS),
-    }
-    ranks = pd.DataFrame(
-        {name: rows[name].map({v: i for i, v in enumerate(all_)}) for name, all_ in order.items()}
-    )
-    return rows.loc[ranks.sort_values(list(order), kind="stable").index]
+    order = {"data": bench.LOADS, "variant": bench.LAYERS, "recipe": bench.METHODS}
+    return tables.sort_by(rows, order)
 
 
 def right(store: Store) -> str:

@@ -44,8 +44,6 @@ def accuracy(store: Store) -> Figure:
         frame = compare.accuracy_table(store, which)
         # The README keeps this drawing: only what can be seen should make it stale.
         values = paired.drawn(frame, digits=4)
-        least, most = frame["pairs"].min(), frame["pairs"].max()
-        seeds = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
         what, marks = "mean", paired.HOLLOW
         if any("low" in v for v in values):
             what, marks = "mean and 95 % interval", paired.ADJUSTED_MARKS
@@ -53,7 +51,7 @@ def accuracy(store: Store) -> Figure:
         start = f"{preview}. " if preview else ""
         caption = (
             f"{start}Difference in test accuracy to the bare backbone, {which.title}: {what} of "
-            f"{seeds} paired seeds, and the verdict. {marks}"
+            f"{display.span(frame['pairs'])} paired seeds, and the verdict. {marks}"
         )
     sort = tables.in_order(v["arm"] for v in values)
     layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)

@@ -17,9 +17,8 @@ from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.latency import (
     LARGER,
     SMALLER,
-    lines,
     places_of,
-    time,
+    ratios,
     told_apart,
     without_none,
 )
@@ -42,13 +41,10 @@ class Timed:
 def latency(store: Store) -> str:
     """Ratios to none of every backbone that a GPU timed, beside those of one thread."""
     found = [one for both in _timed(store) for one in both.values()]
-    heads = [Head("Module", number=False)]
-    for one in found:
-        words = f"{tables.setting_words(one.setting)}; noise floor {tables.noise_floor(one.frame)}"
-        heads.append(Head(one.backbone, words))
-    body = lines(without_none(one.frame for one in found), time)
-    note = "times the bare backbone [95 %], at inference"
-    return table("A GPU beside a processor", note, heads, body, _places(store, found))
+    heads = [Head(one.backbone, tables.setting_words(one.setting)) for one in found]
+    frames = [one.frame for one in found]
+    title, note = "A GPU beside a processor", ", at inference"
+    return ratios(title, note, heads, frames, _places(store, found))
 
 
 def places(store: Store) -> str:
@@ -163,13 +159,12 @@ def _same_time(store: Store) -> dict[str, str]:
     if spread.empty:
         return {}
     least, most = (spread["us"].agg(end) for end in ("min", "max"))
-    fewest, largest = (display.whole(round(spread["bytes"].agg(end))) for end in ("min", "max"))
+    moved = display.span(spread["bytes"].round())
     return {
         "gpu.places": (
             f"over the {len(found)} networks the time that a module adds at a place varies by a "
             f"factor of {least:.2f} ({spread['us'].idxmin()}) to {most:.2f} "
-            f"({spread['us'].idxmax()}), and the bytes that it moves there by one of {fewest} to "
-            f"{largest}"
+            f"({spread['us'].idxmax()}), and the bytes that it moves there by one of {moved}"
         )
     }
 

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from benchmarks import display
+from benchmarks.stats import Interval
 
 OFF_SCALE = "off the scale"
 """The word of an interval that goes where no value can be; a table that has it explains it."""
@@ -78,6 +79,11 @@ def estimate(
         return entry
     ends = f"[{form(low)}, {form(high)}]" if display.given(low) and display.given(high) else ""
     return Entry(entry.text, number, ends, str(word) if display.given(word) else "")
+
+
+def of_interval(form: Callable[[Any], str], found: Interval) -> Entry:
+    """A number with its interval below; a single value has none."""
+    return estimate(form, found.value, found.low, found.high, "")
 
 
 def runs(n: int, lost: int = 0) -> Entry:

@@ -49,5 +49,5 @@ def facts(store: Store) -> dict[str, str]:
         found = images.against_none(pairing.accuracy_rows(store, which))
         wider = [one.by_both / one.by_seeds for one in found.values() if one.by_seeds]
         if wider:
-            return {"images.wider": f"{min(wider):.2f} to {max(wider):.2f} times as wide"}
+            return {"images.wider": f"{display.span(wider, display.hundredth)} times as wide"}
     return {"images.wider": display.MISSING}

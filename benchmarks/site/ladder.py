@@ -7,7 +7,7 @@ import pandas as pd
 from benchmarks import display, pairing, stats, tables
 from benchmarks.ladder import SEEDS
 from benchmarks.recipes import LADDER, Step
-from benchmarks.site.html import Entry, Head, absent, deviation, estimate, runs, table, value
+from benchmarks.site.html import Entry, Head, absent, deviation, of_interval, runs, table, value
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
@@ -37,11 +37,14 @@ def _ladder(store: Store, backbone: str) -> str:
     for step, mine in zip(LADDER, steps, strict=True):
         done = tables.ok(mine)
         top1 = done["top1"].astype(float).tolist()
+        gain = Entry(display.REFERENCE)
+        if before is not None:
+            gain = of_interval(display.points, stats.welch_interval(top1, before))
         body.append(
             (
                 Entry(step.what),
                 value(display.percent, done["top1"].mean()),
-                Entry(display.REFERENCE) if before is None else _gain(top1, before),
+                gain,
                 deviation(done["top1"].std(), len(done)),
                 runs(len(done), len(mine) - len(done)),
                 value(display.whole, step.recipe.epochs),
@@ -76,8 +79,3 @@ def _step(store: Store, step: Step, backbone: str) -> pd.DataFrame:
     same = {"recipe": step.recipe.name, "layout": step.layout, "precision": step.precision}
     title = f"{backbone}, {step.recipe.name}"
     return pairing.runs_of(store, "ladder", title, backbone=backbone, **same)
-
-
-def _gain(top1: list[float], before: list[float]) -> Entry:
-    gap = stats.welch_interval(top1, before)
-    return estimate(display.points, gap.value, gap.low, gap.high, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -35,13 +36,8 @@ def latency(store: Store) -> str:
 
 def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str:
     frames = [tables.latency_table(store, setting) for setting in settings]
-    heads = [Head("Module", number=False)]
-    for setting, frame in zip(settings, frames, strict=True):
-        heads.append(
-            Head(
-                f"Times none, {_short(setting)}", f"[95 %]; noise floor {tables.noise_floor(frame)}"
-            )
-        )
+    ratio = [Head(f"Times none, {_short(setting)}", "[95 %]") for setting in settings]
+    heads = [Head("Module", number=False), *map(_with_noise, ratio, frames)]
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
     body = lines(frames, time, _milliseconds)
     first = settings[0]
@@ -57,14 +53,27 @@ def threads(store: Store) -> str:
     if not settings:
         return absent("Times by backbone and threads")
     frames = [tables.latency_table(store, setting) for setting in settings]
-    heads = [Head("Module", number=False)]
-    for setting, frame in zip(settings, frames, strict=True):
-        words = f"{setting['backbone']}, {_short(setting)}"
-        heads.append(Head(words, f"noise floor {tables.noise_floor(frame)}"))
-    body = lines(without_none(frames), time)
-    note = f"times the bare backbone [95 %]; one image at inference{kept(frames)}"
+    heads = [Head(f"{setting['backbone']}, {_short(setting)}") for setting in settings]
+    note = f"; one image at inference{kept(frames)}"
     places = places_of(store, frames, "cpu")
-    return table("Times by backbone and threads", note, heads, body, places)
+    return ratios("Times by backbone and threads", note, heads, frames, places)
+
+
+def ratios(
+    caption: str, note: str, heads: Sequence[Head], frames: Sequence[pd.DataFrame], places: str
+) -> str:
+    """A table of ratios to none: a line a module, a frame and title a column with its noise floor.
+
+    ``note`` goes on after what the ratios are of.
+    """
+    titles = [Head("Module", number=False), *map(_with_noise, heads, frames)]
+    body = lines(without_none(frames), time)
+    return table(caption, f"times the bare backbone [95 %]{note}", titles, body, places)
+
+
+def _with_noise(head: Head, frame: pd.DataFrame) -> Head:
+    floor = f"noise floor {tables.noise_floor(frame)}"
+    return replace(head, note=f"{head.note}; {floor}" if head.note else floor)
 
 
 def _of_references(store: Store) -> list[dict[str, Any]]:

@@ -91,13 +91,13 @@ def _about(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
 def guessing(done: pd.DataFrame) -> str:
     """What who guesses has, in words; ``done`` are rows of one task."""
     classes = int(done["classes"].iloc[0])
-    loss = display.percent(math.log(classes))
+    loss = display.hundredth(math.log(classes))
     return f"guessing gives {display.percent(100 / classes)} % and a loss of {loss} nat"
 
 
 def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
     """The mean training loss of an arm's runs."""
-    return value(display.percent, tables.ok(rows[rows["arm"] == arm])["train_loss"].mean())
+    return value(display.hundredth, tables.ok(rows[rows["arm"] == arm])["train_loss"].mean())
 
 
 def facts(store: Store) -> dict[str, str]:

@@ -19,7 +19,7 @@ from benchmarks.mechanism import TASKS
 from benchmarks.site import controls as site_controls
 from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.html import LOST, Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -222,4 +222,4 @@ def _lost(rows: pd.DataFrame) -> str:
     """Which arms of a task have runs without a value: ``without a value: pam 1``."""
     failed = tables.failed(rows[rows["arm"].isin(MODULES)])["arm"].value_counts()
     words = [f"{arm} {failed[arm]}" for arm in MODULES if arm in failed]
-    return f"without a value: {', '.join(words)}" if words else ""
+    return f"{LOST}: {', '.join(words)}" if words else ""

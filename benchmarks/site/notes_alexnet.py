@@ -162,12 +162,10 @@ def facts(store: Store) -> dict[str, str]:
     """The rates that any network tried, and how many of them each tried, from the rows."""
     tried = tables.ok(rows_of(store, "alexnet"))["tried"]
     searches = [[float(one.partition(":")[0]) for one in text.split(";")] for text in tried if text]
-    counts = sorted({len(rates) for rates in searches})
     rates = sorted({rate for rates in searches for rate in rates})
-    ends = dict.fromkeys(map(str, (*counts[:1], *counts[-1:])))
     return {
         "alexnet.rates": ", ".join(f"{rate:g}" for rate in rates) or display.MISSING,
-        "alexnet.tried": " to ".join(ends) or display.MISSING,
+        "alexnet.tried": display.span(map(len, searches)),
     }
 
 

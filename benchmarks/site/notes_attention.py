@@ -61,8 +61,7 @@ def by_shuffle(store: Store, recipe: str) -> str:
         mine = rows[rows["arm"] == arm]
         each = (mine[mine["data"] == name] for name in across)
         body.append((Entry(arm), *(_largest(found, "{:.2g}".format) for found in each)))
-    drawn = sorted(set(rows.groupby(["arm", "data"])["seed"].count()))
-    seeds = " to ".join(str(n) for n in dict.fromkeys((drawn[0], drawn[-1])))
+    seeds = display.span(rows.groupby(["arm", "data"])["seed"].count())
     note = f"{rows['what'].iloc[0]}; of {seeds} seeds, the least below it; {DRAWN}"
     return table(BY_SHUFFLE[recipe], note, heads, body, origin(store, rows, "properties"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from benchmarks import depth, display, stats, tables
@@ -49,7 +51,7 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
         if len(arm):
             against = paired.change(arm, reference, "accuracy")
             word = verdicts[name].verdict if against.sort is not None else ""
-            body.append(_line(name, arm, Entry(against.text, against.sort, against.interval, word)))
+            body.append(_line(name, arm, replace(against, word=word)))
     note = f"Fashion-MNIST, {depth.IMAGES:,} images, {reference['seed'].nunique()} seeds"
     return table(budget.capitalize(), note, heads, body, origin(store, mine, "depth"))
 

@@ -1,4 +1,4 @@
-"""Charts of the notes' experiments: decision boundaries, accuracies, depth, calibration."""
+"""Charts of the notes' spirals, activations and calibration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.site.charts import (
     shaped,
 )
 from benchmarks.site.notes_trained import ACTIVATIONS, rule
-from benchmarks.site.paired import rows_of, three
+from benchmarks.site.paired import marks, rows_of, three
 from benchmarks.store import Store
 
 DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for a in bench.PAIR)
@@ -28,7 +28,7 @@ DRAWN = tuple((a, r) for r in ("sgd lr=0.001", "sgd lr=1", "adam lr=0.001") for 
 
 
 def figures(store: Store) -> list[Figure]:
-    """Every chart of the notes' pages."""
+    """Every chart of this file."""
     return [boundaries(store), spiral(store), activations(store), calibration(store)]
 
 
@@ -112,21 +112,13 @@ def spiral(store: Store) -> Figure:
                 values.append({"rule": rule(recipe), "activation": words, **numbers})
     x = axis("mean", "training accuracy", scale={"zero": False}, axis={"labelFlush": False})
     rules = [rule(name) for name in bench.OPTIMISERS]
-    place = {
+    encoding = {
+        "x": x,
         "y": axis("rule", None, "nominal", sort=rules),
         "yOffset": {"field": "activation", "type": "nominal", "sort": list(ACTIVATIONS.values())},
         "color": nominal("activation", ACTIVATIONS.values()),
     }
-    layers = [
-        {
-            "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": {**place, "x": {**x, "field": "low"}, "x2": {"field": "high"}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 60},
-            "encoding": shaped({**place, "x": x}),
-        },
-    ]
+    layers = marks(shaped(encoding))
     size = {"width": 440, "height": {"step": 14}, "padding": EVEN_PADDING}
     caption = (
         "Training accuracy on spirals of four classes by optimiser and activation: the mean over "

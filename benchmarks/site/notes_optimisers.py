@@ -11,7 +11,7 @@ from benchmarks import display, tables
 from benchmarks import optimisers as bench
 from benchmarks.notes import grids
 from benchmarks.site.charts import EVEN_PADDING, LONG_NAMES, Figure, axis, lines, nominal
-from benchmarks.site.html import Entry, Head, table
+from benchmarks.site.html import Entry, Head, of_interval, table
 from benchmarks.site.notes_trajectories import RULES, rate
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import change, mean, percent, rows_of, three
@@ -71,9 +71,7 @@ def at_best(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
 def _good(rows: pd.DataFrame) -> Entry:
     """How many rates are nearly as good as the best, seed by seed."""
     found = grids.near_by_seed(rows, "held", bench.WITHIN)
-    ends = student_interval(found)
-    words = f"[{ends.low:.1f}, {ends.high:.1f}]" if len(found) > 1 else ""
-    return Entry(f"{ends.value:.1f}", ends.value, words)
+    return of_interval(display.tenth, student_interval(found))
 
 
 def rates(store: Store) -> str:

@@ -1,4 +1,4 @@
-"""Tables of the notes' experiments that train: spirals, depth, calibration."""
+"""Tables of the notes' spirals, activations and calibration."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def calibration(store: Store) -> str:
             recipe = f"{epochs} epochs"
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == recipe)]
             if len(mine):
-                entries = [mean(mine, column, display.percent) for column in columns]
+                entries = [mean(mine, column, display.hundredth) for column in columns]
                 done = len(tables.ok(mine))
                 body.append((Entry(f"{head}, {recipe}"), *entries, runs(done, len(mine) - done)))
     note = f"LeNet on {TRAINED_ON:,} images of Fashion-MNIST, 10,000 test images"

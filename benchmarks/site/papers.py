@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks import display, tables
 from benchmarks.papers.recipes import recipes
-from benchmarks.papers.reported import PAPERS, Printed, printed
+from benchmarks.papers.reported import PAPERS, SIZES, Printed, printed
 from benchmarks.papers.verdicts import WORDS
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import all_rows, origin
@@ -47,8 +47,6 @@ KINDS = (
 )
 MAP = "position attention's map"
 """Sizes of the benchmark that are no paper's table, and have one of their own (`choices`)."""
-
-SIZE_METRICS = tuple(metric for kind in KINDS for metric in kind.metrics)
 
 METRICS = {
     "top1_err": ("Top-1 error", "%"),
@@ -110,7 +108,7 @@ def _printed_table(
         by_line.setdefault(line, {})[f"{row.metric} computed"] = row
     found = {v.metric for v in values} | set(measured["metric"])
     kinds = [kind for kind in KINDS if found & set(kind.metrics)]
-    others = list(dict.fromkeys(v.metric for v in values if v.metric not in SIZE_METRICS))
+    others = list(dict.fromkeys(v.metric for v in values if v.metric not in SIZES))
     heads = [Head("Line", number=False)]
     columns = {
         kind: ("printed", "computed")[not any(v.metric in kind.metrics for v in values) :]

@@ -1,15 +1,19 @@
 """Accuracies that others report: five trials with deviations, and pairs of one code base.
 
 Nothing here was trained by this suite; every value is in `results/reported.csv` with its source.
+`papers/pairs.csv` says which two of them make a pair, and holds no value.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
 
 from benchmarks import display, student
+from benchmarks.cells import ROOT
 from benchmarks.papers.reported import Printed, printed
 from benchmarks.site.html import Entry, Head, table
 from benchmarks.site.origin import all_rows
@@ -21,6 +25,7 @@ T_8 = student.critical(2 * (TRIALS - 1), ALPHA)
 """Student's t at 97.5 % for 8 degrees of freedom: two groups of five trials."""
 
 SOURCE = "SimAM ICML2021"
+PATH = ROOT / "benchmarks" / "papers" / "pairs.csv"
 
 
 @dataclass(frozen=True)
@@ -103,67 +108,28 @@ def trials(store: Store) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two reported values of one code base: where they are, and what may make them unequal."""
+    """Two reported values of one code base: where they are, and what may make them unequal.
+
+    ``table`` is how the name of the table begins; a variant or data set is "" where the rest says
+    which value is meant.
+    """
 
     source: str
     table: str
     bare: str
     with_module: str
     module: str
-    bare_variant: str = ""
-    variant: str = ""
-    dataset: str = ""
-    caveat: str = ""
+    bare_variant: str
+    variant: str
+    dataset: str
+    caveat: str
 
 
-INSIGHT = ("implus/PytorchInsight (SGE)", "README classification")
-TIMM = ("timm (pytorch-image-models)", "results-imagenet.csv")
-MMPRETRAIN = "MMPretrain"
-THREE = "means of three runs"
-AT_224 = "ImageNet-1k val @224"
-
-PAIRS = (
-    Pair("SENet CVPR2018", "Table 2", "ResNet-50", "ResNet-50", "SE", "re-implementation", "r=16"),
-    Pair("CBAM ECCV2018", "Table 4", "ResNet-50", "ResNet-50", "SE"),
-    Pair("CBAM ECCV2018", "Table 4", "ResNet-50", "ResNet-50", "CBAM"),
-    Pair(*INSIGHT, "ResNet50", "ResNet50", "SE"),
-    Pair(*INSIGHT, "ResNet50", "ResNet50", "CBAM"),
-    Pair(*INSIGHT, "ResNet50", "ResNet50*", "SK", caveat="another SK: 3x3 and grouped 3x3"),
-    Pair(*INSIGHT, "ResNet101", "ResNet101", "SE"),
-    Pair(*INSIGHT, "ResNet101", "ResNet101", "CBAM"),
-    Pair(*INSIGHT, "ResNet101", "ResNet101*", "SK", caveat="another SK: 3x3 and grouped 3x3"),
-    *(
-        Pair(*TIMM, f"resnet50.{name}_in1k", f"seresnet50.{name}_in1k", "SE", dataset=AT_224)
-        for name in ("a1", "a2", "a3")
-    ),
-    Pair(
-        MMPRETRAIN,
-        "configs/*",
-        "resnet50_8xb32_in1k",
-        "seresnet50_8xb32_in1k",
-        "SE",
-        caveat="100 epochs without, 140 with the module",
-    ),
-    Pair(
-        "ECA-Net CVPR2020",
-        "Table 3",
-        "ResNet-50",
-        "ResNet-50",
-        "ECA",
-        caveat="the bare network and SE are copied from SENet",
-    ),
-    Pair("SKNet CVPR2019", "Table 2", "ResNeXt-50", "ResNeXt-50", "SK (SKNet-50)", caveat=THREE),
-    Pair("SKNet CVPR2019", "Table 2", "ResNeXt-50", "ResNeXt-50", "SE (SENet-50)", caveat=THREE),
-    Pair(
-        "CoordAttention CVPR2021",
-        "Table 2 (width)",
-        "MobileNetV2-1.0",
-        "MobileNetV2-1.0",
-        "SE",
-    ),
-    Pair("CoordAttention CVPR2021", "Table 2 (width)", "MobileNetV2-1.0", "MobileNetV2-1.0", "CA"),
-)
-"""Same code, one run each unless said otherwise, on ImageNet-1k."""
+@cache
+def compared() -> tuple[Pair, ...]:
+    """All pairs: same code, one run each unless the caveat says otherwise, on ImageNet-1k."""
+    with open(PATH, encoding="utf-8", newline="") as file:
+        return tuple(Pair(**row) for row in csv.DictReader(file))
 
 
 def pairs(store: Store) -> str:
@@ -177,7 +143,7 @@ def pairs(store: Store) -> str:
         Head("Caveat", number=False),
     )
     body = []
-    for pair in PAIRS:
+    for pair in compared():
         bare = _top1(pair, pair.bare, "none", pair.bare_variant)
         with_module = _top1(pair, pair.with_module, pair.module, pair.variant)
         body.append(
@@ -206,12 +172,11 @@ def _top1(pair: Pair, network: str, module: str, variant: str) -> float:
 
 
 def _candidates(pair: Pair, network: str, module: str, variant: str) -> Iterator[Printed]:
-    start = pair.table.rstrip("*")
     for v in printed():
         if v.metric not in ("top1_err", "top1_acc", "top1_err_224"):
             continue
         same = (v.paper, v.backbone, v.module) == (pair.source, network, module)
-        place = v.table.startswith(start) and (not pair.dataset or v.dataset == pair.dataset)
+        place = v.table.startswith(pair.table) and (not pair.dataset or v.dataset == pair.dataset)
         if same and place and (not variant or v.variant == variant):
             yield v
 

@@ -89,14 +89,14 @@ def simulated(store: Store) -> str:
     )
     kept = ("covered", "covered_bca", "false_tables", "false_uncorrected", "found", "reversed")
     kept += ("false_beside",)
-    ordered = rows.assign(_order=rows["data"].map(simulation.NOISES.index))
+    ordered = tables.sort_by(rows.sort_values("pairs"), {"data": simulation.NOISES})
     body = [
         [
             Entry(row.data),
             value(display.whole, row.pairs),
             *(value(display.tenth, getattr(row, name)) for name in kept),
         ]
-        for row in tables.records(ordered.sort_values(["_order", "pairs"]))
+        for row in tables.records(ordered)
     ]
     first = tables.records(rows)[0]
     note = (

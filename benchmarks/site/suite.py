@@ -50,7 +50,7 @@ def overhead(store: Store) -> str:
 
 def _overhead(row: Any, columns: list[str]) -> tuple[Entry, ...]:
     def seconds(column: str) -> Entry:
-        return value(display.percent, getattr(row, column), row.status)
+        return value(display.hundredth, getattr(row, column), row.status)
 
     parts = [seconds(column) for column in (*columns, "total_s")]
     count = value(display.whole, row.count, row.status)
@@ -82,10 +82,10 @@ def counting(store: Store) -> str:
 def _counting(row: Any) -> tuple[Entry, ...]:
     forms = (
         (display.whole, "rows"),
-        (display.percent, "seconds_meta"),
-        (display.percent, "seconds_fvcore"),
-        (display.percent, "seconds_fvcore_alone"),
-        (display.percent, "ratio"),
+        (display.hundredth, "seconds_meta"),
+        (display.hundredth, "seconds_fvcore"),
+        (display.hundredth, "seconds_fvcore_alone"),
+        (display.hundredth, "ratio"),
         (display.whole, "equal_conv_linear"),
         (display.whole, "equal_macs"),
         (display.whole, "rows_failed"),
