@@ -62,6 +62,7 @@ from benchmarks.site import (
     segmentation,
     suite,
     throughput,
+    two_processors,
 )
 from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.snapshot import Snapshot
@@ -81,6 +82,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "leaderboards": accuracy.leaderboards,
     "accuracy": accuracy.accuracy,
     "gpu-accuracy": gpu_accuracy.accuracy,
+    "accuracy-processors": two_processors.trainings,
     "published": published.published,
     "controls": controls.constants,
     "rescaled": controls.rescaled,

@@ -33,6 +33,7 @@ from benchmarks.site import (
     reruns,
     retimed,
     segmentation,
+    two_processors,
 )
 from benchmarks.site import equal_cost as equal_cost_page
 from benchmarks.site.accuracy import listed, resolution
@@ -59,6 +60,7 @@ def facts(store: Store) -> dict[str, str]:
         ladder,
         longer,
         retimed,
+        two_processors,
     )
     pages += (mechanism, named_facts, notes, notes_alexnet, papers, processors, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))

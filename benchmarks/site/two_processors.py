@@ -1,0 +1,91 @@
+"""The same trainings on two processors: how far they are apart, and their differences to none."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import ablated, display, pairing, stats, tables
+from benchmarks.site.accuracy import listed
+from benchmarks.site.html import Entry, Head, absent, of_interval, table, value
+from benchmarks.site.origin import origin, processors
+from benchmarks.store import Store
+
+WHAT = "The same trainings on two processors"
+REFERENCE = Entry(display.REFERENCE, 0.0)
+
+
+def rows_of(store: Store) -> pd.DataFrame:
+    """The runs of the main table that two machines have, of the two with most of them."""
+    rows = tables.ok(pairing.current(pairing.every_row(store, ablated.planned())))
+    for _ in range(2):  # once to find the machines, once to keep what both have
+        rows = rows[rows.duplicated(["arm", "seed"], keep=False)]
+        rows = rows[rows["machine"].isin(tables.machines(rows)[:2])]
+    return rows
+
+
+def _names(store: Store, rows: pd.DataFrame) -> dict[str, str]:
+    """What the two are called, first the one with most of the main table."""
+    names = processors(store, rows)
+    ranked = tables.machines(pairing.every_row(store, ablated.planned()))
+    return {machine: names[machine] for machine in ranked if machine in names}
+
+
+def _wide(rows: pd.DataFrame, machines: list[str], column: str = "top1") -> list[pd.DataFrame]:
+    """The column by machine: a line a seed, a column an arm."""
+    found = [rows[rows["machine"] == machine] for machine in machines]
+    return [mine.pivot(index="seed", columns="arm", values=column) for mine in found]
+
+
+def trainings(store: Store) -> str:
+    """A line an arm: its mean on each, what a run moves by, its difference to none on each."""
+    rows = rows_of(store)
+    if rows.empty:
+        return absent(WHAT)
+    names = _names(store, rows)
+    short, machines = list(names.values()), list(names)
+    one, two = (frame.astype("float64") for frame in _wide(rows, machines))
+    bits = _wide(rows, machines, "correct")
+    equal = (bits[0] == bits[1]) & bits[0].notna()
+    less = [frame.sub(frame.get("none"), axis=0) for frame in (one, two)]
+    heads = [Head("Arm", number=False)]
+    heads += [Head(f"Top-1, {name}", "%, mean") for name in short]
+    heads += [Head("Second less first", "points [95 %]"), Head("Equal runs", "in every image")]
+    heads += [Head(f"Less none, {name}", "points [95 %]") for name in short]
+    heads += [Head("Second less first", "of these differences, points [95 %]")]
+    body = [
+        (
+            Entry(arm),
+            *(value(display.percent, frame[arm].mean()) for frame in (one, two)),
+            _mean(two[arm] - one[arm]),
+            Entry(f"{equal[arm].sum()} of {one[arm].count()}", int(equal[arm].sum())),
+            *(REFERENCE if arm == "none" else _mean(frame[arm]) for frame in less),
+            REFERENCE if arm == "none" else _mean(less[1][arm] - less[0][arm]),
+        )
+        for arm in tables.in_order(rows["arm"])
+    ]
+    note = "an interval is of one line alone, and no verdict is made of it"
+    return table(WHAT, note, heads, body, origin(store, rows, "accuracy"))
+
+
+def _mean(points: pd.Series) -> Entry:
+    """The mean of points by seed with its interval."""
+    found = points.dropna().tolist()
+    return of_interval(display.points, stats.student_interval(found)) if found else Entry("–")
+
+
+def facts(store: Store) -> dict[str, str]:
+    """Which arms, and how far a run of one seed moves."""
+    rows = rows_of(store)
+    if rows.empty:
+        return dict.fromkeys(("moved.what", "moved.by"), display.MISSING)
+    names = _names(store, rows)
+    one, two = (frame.astype("float64") for frame in _wide(rows, list(names)))
+    gaps = (two - one).stack().dropna().abs()
+    arms, seeds = listed(tables.in_order(rows["arm"])), int(rows["seed"].nunique())
+    return {
+        "moved.what": f"{arms}, {display.many(seeds, 'seed')}, on {' and '.join(names.values())}",
+        "moved.by": (
+            f"{display.percent(gaps.median())} points in the median, "
+            f"{display.percent(gaps.max())} at most"
+        ),
+    }

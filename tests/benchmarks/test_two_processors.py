@@ -1,0 +1,62 @@
+"""The same trainings on two processors stand side by side, seed by seed."""
+
+from dataclasses import replace
+
+import pytest
+import trial
+from rendered import row_of
+
+from benchmarks.accuracy import PLANS
+from benchmarks.site import two_processors
+from benchmarks.store import Store
+
+PLAN = PLANS["cpu"][0]
+CELL = replace(
+    trial.ACCURACY,
+    backbone=PLAN.backbones[0],
+    recipe=PLAN.recipe,
+    precision=PLAN.precision,
+    layout=PLAN.layout,
+)
+
+
+def train(store, module, seed, top1, correct, machine):
+    values = trial.outcome(top1) | {"correct": correct}
+    trial.append(store, replace(CELL, module=module, seed=seed), values, machine=machine)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """There SE is a point above none, here two, and none is half a point lower here."""
+    made = Store(tmp_path)
+    for seed in range(10):
+        for module, there, here in (("none", 90.0, 89.5), ("se", 91.0, 91.5), ("eca", 92.0, None)):
+            train(made, module, seed, there + seed / 10, "as it was", "there")
+            if here is not None and seed < 8:
+                bits = "as it was" if seed == 3 else "others"
+                train(made, module, seed, here + seed / 10, bits, "here")
+    return made
+
+
+def test_only_runs_that_both_have_are_compared(store):
+    rows = two_processors.rows_of(store)
+    assert len(rows) == 32 and set(rows["arm"]) == {"none", "se"} and rows["seed"].max() == 7
+
+
+def test_a_line_is_the_mean_on_each_and_what_the_second_moves_it_by(store):
+    text = two_processors.trainings(store)
+    bare, se = row_of(text, "none"), row_of(text, "se")
+    for shown in (">90.35<", ">89.85<", ">−0.50<", ">1 of 8<", ">reference<"):
+        assert shown in bare, shown
+    for shown in (">91.35<", ">91.85<", ">+0.50<", ">1 of 8<", ">+1.00<", ">+2.00<"):
+        assert shown in se, shown
+    assert se.count(">+1.00<") == 2, "less none there, and how much more it is here"
+
+
+def test_how_far_a_run_moves_is_said(store, tmp_path):
+    said = two_processors.facts(store)
+    assert said["moved.what"] == "none and se, 8 seeds, on there and here"
+    assert said["moved.by"] == "0.50 points in the median, 0.50 at most"
+    empty = Store(tmp_path / "empty")
+    assert "not measured" in two_processors.trainings(empty)
+    assert set(two_processors.facts(empty).values()) == {"not measured"}
