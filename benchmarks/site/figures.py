@@ -86,7 +86,8 @@ def latency(store: Store) -> Figure:
     size = panels("panel", 2, 250, {"step": 22})
     caption = (
         "Latency of a forward pass over that of the bare backbone, one thread of a processor, "
-        f"with 95 % intervals. Hollow marks: {stats.SAME}. The noise floors stand in the table."
+        f"with 95 % intervals, of one session each. Hollow marks: {stats.SAME}. The noise floors "
+        "stand in the table."
     )
     groups = [f"{', '.join(a)} in {net} ({word})" for (net, word), a in absent.items()]
     left_out = f"Not drawn: {'; '.join(groups)}."

@@ -36,7 +36,7 @@ def latency(store: Store) -> str:
 
 def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str:
     frames = [tables.latency_table(store, setting) for setting in settings]
-    ratio = [Head(f"Times none, {_short(setting)}", "[95 %]") for setting in settings]
+    ratio = [Head(f"Times none, {_short(setting)}", "[95 %, one session]") for setting in settings]
     heads = [Head("Module", number=False), *map(_with_noise, ratio, frames)]
     heads += [Head("Milliseconds", _short(setting)) for setting in settings]
     body = lines(frames, time, _milliseconds)
@@ -68,7 +68,8 @@ def ratios(
     """
     titles = [Head("Module", number=False), *map(_with_noise, heads, frames)]
     body = lines(without_none(frames), time)
-    return table(caption, f"times the bare backbone [95 %]{note}", titles, body, places)
+    note = f"times the bare backbone [95 %, one session]{note}"
+    return table(caption, note, titles, body, places)
 
 
 def _with_noise(head: Head, frame: pd.DataFrame) -> Head:
@@ -89,7 +90,7 @@ def added(store: Store) -> str:
         return absent("Time that a module adds")
     frames = [tables.latency_table(store, setting) for setting in settings]
     heads = [Head("Module", number=False)]
-    heads += [Head(s["backbone"], f"{_short(s)}, ms [95 %]") for s in settings]
+    heads += [Head(s["backbone"], f"{_short(s)}, ms [95 %, one session]") for s in settings]
     bare = [frame.set_index("arm")["latency_ms"].get("none") for frame in frames]
     pairs = zip(bare, without_none(frames), strict=True)
     body = lines([frame.assign(bare_ms=one) for one, frame in pairs], _added)

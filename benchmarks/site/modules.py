@@ -42,7 +42,7 @@ def overview(store: Store) -> str:
         return absent("What each module adds")
     heads = (
         Head("Module", number=False),
-        Head("Latency", "times none [95 %]"),
+        Head("Latency", "times none [95 %, one session]"),
         Head("Parameters added"),
         Head("Multiply-adds added"),
     )
@@ -71,7 +71,7 @@ def module(store: Store, family: str) -> str:
     costs = costs[costs["module"].isin(members)]
     heads = (
         Head("Module and backbone", number=False),
-        Head("Latency", "times none [95 %]"),
+        Head("Latency", "times none [95 %, one session]"),
         Head("Parameters added"),
         Head("Multiply-adds added", "one image"),
     )
