@@ -106,7 +106,7 @@ class Show:
         with self.lock:
             self.working.update(dict.fromkeys(cells, group))
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-        self.bar.update(self.task, description=f"{cells[0]}{more}")
+        self.bar.update(self.task, description=f"{cells[0].title}{more}")
         self._line(f"begins: {cells[0].title}{more}")
 
     def done(self, finished: Finished) -> None:
