@@ -165,7 +165,7 @@ def test_the_page_says_what_the_defaults_cost_and_where_a_price_depends_on_them(
     )
     assert found["allocation.chance"] == (
         "1 network with at most 20 page faults a forward pass in either state shows what chance "
-        "does: 1.000 to 1.000."
+        "does: 1.000."
     )
     assert found["allocation.processes"] == "4"
     gap = stats.welch_interval(*np.log([RATIOS * 38 / 14, RATIOS * 2]), confidence=1 - 0.05 / 2)

@@ -55,8 +55,8 @@ def test_over_the_bare_passes_a_map_is_a_line_and_noise_takes_nothing_out(store)
     """CBAM, which needs more passes, is in none of them."""
     trial.append(store, replace(SPEED, module="eca"), speed(1.0, NOISY))
     shown = lines(attention.floors(store))
-    assert shown[0].startswith("inference, 8 × 256 × 56 × 56 2.5 5.0 2.00 to 2.00 2 (1)")
-    assert shown[1].startswith("inference, 8 × 2048 × 7 × 7 5.0 5.0 2.00 to 2.00 1 (0)")
+    assert shown[0].startswith("inference, 8 × 256 × 56 × 56 2.5 5.0 2.00 2 (1)")
+    assert shown[1].startswith("inference, 8 × 2048 × 7 × 7 5.0 5.0 2.00 1 (0)")
     assert len(shown) == 2, "the training is CBAM's"
 
 

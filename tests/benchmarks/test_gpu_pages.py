@@ -199,7 +199,7 @@ def test_work_and_time_of_the_smallest_and_the_largest_network(store):
     )
     assert found["gpu.places"] == (
         "over the 2 networks the time that a module adds at a place varies by a factor of 1.25 "
-        "(se) to 1.25 (se), and the bytes that it moves there by one of 10 to 10"
+        "(se) to 1.25 (se), and the bytes that it moves there by one of 10"
     )
 
 

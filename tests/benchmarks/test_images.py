@@ -91,4 +91,4 @@ def test_the_page_has_the_intervals_of_the_bits(tmp_path):
         assert f">[{ends}]<" in shown
     assert ">sk<" not in text
     wider = f"{expected.by_both / expected.by_seeds:.2f}"
-    assert site.facts(store)["images.wider"] == f"{wider} to {wider} times as wide"
+    assert site.facts(store)["images.wider"] == f"{wider} times as wide"
