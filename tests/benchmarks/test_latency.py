@@ -174,6 +174,7 @@ def test_the_row_of_the_baseline_is_its_second_copy():
     rows = evaluate((BASELINE, BASELINE, SE), _records(0.010, 0.011, 0.030))
     base = rows[BASELINE]
     assert base["ratio"] == pytest.approx(1.1, rel=0.002)
+    assert rows[SE]["ratio"] == pytest.approx(3 / 1.1**0.5, rel=0.002), "to the mean of both"
     assert (base["floor_low"], base["floor_high"]) == (base["ratio_low"], base["ratio_high"])
     assert rows[SE]["floor_high"] == base["ratio_high"]
     assert {row["verdict"] for row in rows.values()} == {NOISY}
