@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import pytest
 
 from benchmarks import __main__ as command_line
@@ -23,6 +26,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def git_alone(monkeypatch):
+    """Git as it is without the caller's settings: none of a user, of a machine, of a hook."""
+    if not shutil.which("git"):
+        pytest.skip("needs git")
+    for variable in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture
