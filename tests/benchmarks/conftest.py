@@ -1,10 +1,11 @@
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks import cells, provenance
+from benchmarks import cells, latency, provenance
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
@@ -15,6 +16,18 @@ def tried(tmp_path_factory):
     import trial
 
     return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+
+
+@pytest.fixture(scope="session")
+def lock_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lock")
+
+
+@pytest.fixture(autouse=True)
+def own_timing_lock(monkeypatch, lock_folder):
+    """The lock of the tests is not the machine's: no timing job there and no test here waits."""
+    folder = SimpleNamespace(gettempdir=lambda: str(lock_folder))
+    monkeypatch.setattr(latency, "tempfile", folder)
 
 
 @pytest.fixture

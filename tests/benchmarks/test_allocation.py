@@ -43,7 +43,7 @@ def unset(monkeypatch):
 
 
 @pytest.fixture
-def fake(monkeypatch, tmp_path):
+def fake(monkeypatch):
     """Processes that take twice the time where memory is given back; what each did, in order."""
     done = []
 
@@ -59,7 +59,6 @@ def fake(monkeypatch, tmp_path):
     unset(monkeypatch)
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(allocation, "_process", process)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     return done
 
 

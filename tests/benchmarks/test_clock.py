@@ -216,8 +216,7 @@ def test_a_summary_counts_verdicts_and_keeps_the_spread():
     assert values["repetitions"] == 100
 
 
-def test_cells_are_every_way_difference_and_load_and_the_row_has_its_columns(monkeypatch, tmp_path):
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))  # a lock of its own
+def test_cells_are_every_way_difference_and_load_and_the_row_has_its_columns(monkeypatch):
     bench = ClockBenchmark()
     cells = list(bench.cells(Selection("cpu")))
     assert len({cell.key for cell in cells}) == len(cells) == 18

@@ -201,7 +201,7 @@ def test_reading_tables_needs_no_torch():
 
 
 @pytest.fixture
-def quick(monkeypatch, tmp_path):
+def quick(monkeypatch):
     """The quick cells of one backbone, with sessions that take no time."""
     sessions = []
 
@@ -215,7 +215,6 @@ def quick(monkeypatch, tmp_path):
         return [Record(timings, [])] * session.builds
 
     monkeypatch.setattr(latency, "in_fresh_process", fake)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     return list(Latency().cells(Selection("quick", backbones=("resnet18",)))), sessions
 
 
