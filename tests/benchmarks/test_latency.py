@@ -180,19 +180,14 @@ def test_the_row_of_the_baseline_is_its_second_copy():
     assert {row["verdict"] for row in rows.values()} == {NOISY}
 
 
-def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower(one_thread):
-    images = torch.randn(1, 16, 48, 48)
-    layers = [torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(8)]
-    nets = [torch.nn.Sequential(*layers[:4]) for _ in range(2)] + [torch.nn.Sequential(*layers)]
-    forwards = [lambda net=net: net.eval()(images) for net in nets]
-    with torch.inference_mode():
-        records = [
-            interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)
-        ]
+def test_a_real_copy_is_about_equal_and_four_times_the_work_is_slower():
+    """By real clocks; the work is the interpreter's own, which shares little with other work."""
+    forwards = [lambda steps=steps: sum(range(steps)) for steps in (10_000, 10_000, 40_000)]
+    records = [interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)]
     rows = evaluate((BASELINE, BASELINE, SE), records, "thread")
-    assert 0.8 < rows[BASELINE]["ratio"] < 1.25
-    assert 1.5 < rows[SE]["ratio"] < 2.6
-    assert rows[SE]["ratio_low"] > 1.2
+    assert 0.7 < rows[BASELINE]["ratio"] < 1.4
+    assert 2.5 < rows[SE]["ratio"] < 6.5
+    assert rows[SE]["ratio_low"] > 2
 
 
 def test_reading_tables_needs_no_torch():
