@@ -81,10 +81,22 @@ class Trouble(Benchmark):
             return {**values, "word": lambda: None}
         if cell.recipe == "slow":
             time.sleep(1.0)
+        if cell.recipe == "meet":
+            self._meet(Path(os.environ["TROUBLE_MEETS"]), seed)
         if cell.recipe == "hang":
             Path(os.environ.get("TROUBLE_HANGS", os.devnull)).write_text(str(os.getpid()))
             time.sleep(600)
         return values
+
+    @staticmethod
+    def _meet(place: Path, seed: int):
+        """Wait until another cell is there too."""
+        (place / str(seed)).touch()
+        end = time.monotonic() + 60
+        while len(list(place.iterdir())) < 2:
+            if time.monotonic() > end:
+                raise RuntimeError("nobody came")
+            time.sleep(0.02)
 
 
 TROUBLE = cells._BENCHMARKS.pop("trouble")
