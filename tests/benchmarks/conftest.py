@@ -43,6 +43,22 @@ def own_timing_lock(monkeypatch, lock_folder):
 
 
 @pytest.fixture
+def few_images(monkeypatch):
+    """Every data set is one of 400 images of noise, 144 of them held out; three rates are tried."""
+    import torch
+
+    from benchmarks import data
+    from benchmarks.notes import tuned
+
+    torch.manual_seed(0)
+    x, y = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (400,))
+    few = data.Images("few", x, y, x[:50], y[:50], 10, False)
+    monkeypatch.setattr(data, "load", lambda name: few)
+    monkeypatch.setattr(tuned, "HELD_OUT", 144)
+    monkeypatch.setattr(tuned, "RATES", (0.01, 0.03, 0.1))
+
+
+@pytest.fixture
 def one_thread():
     """Torch has as many threads after the test as before."""
     import torch
