@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import psutil
 import pytest
-from trouble import TROUBLE, Trouble, cell
+from trouble import TROUBLE, Trouble, cell, gone
 
 from benchmarks import engine
 from benchmarks.cells import ROOT
@@ -62,19 +62,6 @@ def nothing_left_behind():
     before = children()
     yield
     assert children() == before
-
-
-def gone(pid, seconds):
-    """Whether the process ends within this time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_values_come_back_as_they_were_measured():

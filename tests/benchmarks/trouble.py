@@ -18,6 +18,21 @@ def cell(recipe: str, seed: int = 0, group: str = "") -> Cell:
     return Cell("trouble", "backbone", recipe=recipe, seed=seed, data=group)
 
 
+def gone(pid, seconds):
+    """Whether the process ends within this time."""
+    import psutil
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 class Quiet:
     """Takes note of what begins and of what is done."""
 
