@@ -20,6 +20,10 @@ COLUMNS = (
 """The columns of what is timed on a processor alone."""
 
 
+PLACE = r"[~./\w-]*/[^\s,:;]*"
+"""A path: no table names a reader's folders."""
+
+
 def of_processor() -> dict[str, Any]:
     """The values of ``COLUMNS`` now."""
     found = surroundings("cpu")
@@ -65,5 +69,5 @@ def malloc(environment: Mapping[str, str]) -> str:
         words.append(f"LD_PRELOAD={','.join(filter(None, preloaded))}")
     for name in sorted(environment):
         if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES":
-            words.append(f"{name}={environment[name]}")
+            words.append(f"{name}={re.sub(PLACE, '(a path)', environment[name])}")
     return "; ".join(words)

@@ -169,3 +169,71 @@ def test_an_interpreter_of_ones_own_is_used_as_it_is(noxfile, monkeypatch):
     monkeypatch.setattr(noxfile, "answer", lambda *_: "3.10.4")
     with pytest.raises(RuntimeError, match=r"is Python 3\.10\.4; 3\.11 or newer is needed"):
         noxfile.python_of(session, "torch")
+
+
+class Commands:
+    """A session that notes what is run, with which settings, after what is installed."""
+
+    def __init__(self, *posargs: str):
+        self.posargs, self.ran = posargs, []
+
+    def run(self, *command, **how):
+        self.ran.append((command, how))
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "commands"),
+    [
+        ("bench", "torch", [("-m", "benchmarks", "run", "--only", "cost")]),
+        ("tests", "torch", [("-m", "pytest", "PARALLEL", "--only", "cost")]),
+        (
+            "lint",
+            "torch",
+            [
+                ("-m", "ruff", "check"),
+                ("-m", "ruff", "format", "--check"),
+                ("-m", "pyright", "--pythonpath", "torch python"),
+            ],
+        ),
+        (
+            "docs",
+            "docs",
+            [("-m", "benchmarks.site"), ("-m", "mkdocs", "build", "--strict", "--only", "cost")],
+        ),
+        (
+            "serve",
+            "docs",
+            [("-m", "benchmarks.site"), ("-m", "mkdocs", "serve", "--only", "cost")],
+        ),
+    ],
+)
+def test_a_session_runs_its_commands_with_what_follows_the_dashes(
+    noxfile, monkeypatch, name, environment, commands
+):
+    monkeypatch.setattr(noxfile, "python_of", lambda session, env: f"{env} python")
+    monkeypatch.setattr(noxfile, "answer", lambda python, code: "yes")
+    monkeypatch.setattr(noxfile, "PARALLEL", ("PARALLEL",))
+    session = Commands("--only", "cost")
+    getattr(noxfile, name)(session)
+    assert [command for command, _ in session.ran] == [
+        (f"{environment} python", *rest) for rest in commands
+    ]
+
+
+def test_tests_run_one_after_the_other_where_nothing_starts_more(noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "python_of", lambda session, env: "python")
+    monkeypatch.setattr(noxfile, "answer", lambda python, code: "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    session = Commands("-k", "one")
+    noxfile.tests(session)
+    ((command, how),) = session.ran
+    assert command == ("python", "-m", "pytest", "-k", "one")
+    assert how == {"env": {"OMP_NUM_THREADS": "3"}}
+
+
+def test_a_measurement_may_finish_its_row_after_an_interrupt(noxfile, monkeypatch):
+    monkeypatch.setattr(noxfile, "python_of", lambda session, env: "python")
+    session = Commands()
+    noxfile.bench(session)
+    ((_, how),) = session.ran
+    assert how["interrupt_timeout"] >= 30

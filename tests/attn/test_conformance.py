@@ -54,6 +54,22 @@ def test_inductor(name):
     check_module(name, only=("inductor",))
 
 
+def test_what_a_compiler_changes_is_seen(monkeypatch):
+    """No compiler is needed: what stands for it gives a network that is off by a hundredth."""
+    compiled = []
+
+    def compile_badly(module):
+        compiled.append(module)
+        return lambda x: 1.01 * module(x)
+
+    monkeypatch.setattr(torch, "compile", compile_badly)
+    with pytest.raises(AssertionError, match="inductor: compiled and eager: differ by"):
+        check_module("se", only=("inductor",))
+    assert len(compiled) == 1
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    check_module("se", only=("inductor",))
+
+
 class Gate(nn.Module):
     """A stranger's module: `y = x * sigmoid(Wx)`. The broken ones below override one thing each."""
 

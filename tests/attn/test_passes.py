@@ -19,6 +19,14 @@ def random_map(shape, layout="nchw", **options):
     return x.requires_grad_(**options)
 
 
+def drawn(name):
+    """A module whose parameters are all drawn: some gates are idle when they begin."""
+    module = attn.build(name, 16).double()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    return module
+
+
 def random_gates(kind, shape):
     n, c, h, w = shape
     shapes = {
@@ -89,9 +97,7 @@ def test_pooled_alone_or_the_map_alone():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_modules_take_the_short_way_and_it_equals_the_plain_one(name, layout, monkeypatch):
     monkeypatch.setattr(danet, "QUERY_ROWS", 7)
-    module = attn.build(name, 16).double()
-    for parameter in module.parameters():
-        nn.init.normal_(parameter)
+    module = drawn(name)
     x = random_map((3, 16, 6, 5), layout)
     g = torch.randn(3, 16, 6, 5, dtype=torch.float64)
 
@@ -120,7 +126,7 @@ def test_modules_take_the_short_way_and_it_equals_the_plain_one(name, layout, mo
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_map_of_few_elements_is_worked_on_plainly(name, layout, monkeypatch):
     """There the checks and calls of the short way cost more than they save."""
-    module = attn.build(name, 16).double()
+    module = drawn(name)
     x = random_map((3, 16, 6, 5), layout)
     by_hand = module(x)
     monkeypatch.setattr(reductions, "FEW", x.numel() + 1)
@@ -137,21 +143,18 @@ def test_a_map_of_few_elements_is_worked_on_plainly(name, layout, monkeypatch):
 
 @pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
 def test_gradients_of_gradients(name):
-    module = attn.build(name, 16).double().eval()
+    module = drawn(name).eval()
     if name == "pam":
         module.query_rows = 3
-    for parameter in module.parameters():
-        nn.init.normal_(parameter)
     x = random_map((2, 16, 3, 2))
     assert torch.autograd.gradgradcheck(module, x)
 
 
 @pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
 def test_per_sample_gradients_and_tangents(name):
-    module = attn.build(name, 16).double().eval()
+    module = drawn(name).eval()
     if name == "pam":
         module.query_rows = 3
-        nn.init.ones_(module.gamma)
     x = torch.randn(3, 16, 3, 4, dtype=torch.float64)
 
     def loss(image):
@@ -168,7 +171,7 @@ def test_per_sample_gradients_and_tangents(name):
 
 @pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord"])
 def test_checkpoints_and_a_second_backward(name):
-    module = attn.build(name, 16).double().eval()
+    module = drawn(name).eval()
     x = random_map((2, 16, 3, 2))
     y = module(x).square().sum()
     (once,) = torch.autograd.grad(y, x, retain_graph=True)
@@ -209,19 +212,34 @@ def test_position_attention_is_by_rows_in_both_directions(monkeypatch):
         assert rows == [10, 10, 5]
 
 
-@pytest.mark.parametrize("name", ["se", "cbam", "coord"])
-def test_a_large_map_in_several_parts(name, monkeypatch):
-    """The parts that are worked on one after the other make up the whole."""
-    module = attn.build(name, 16).double().eval()
-    x = random_map((5, 16, 9, 8))
-    whole = torch.autograd.grad(module(x).square().sum(), x)
-    monkeypatch.setattr(passes, "CHUNK", 2 * 16 * 9 * 8 * 8)
-    torch.testing.assert_close(torch.autograd.grad(module(x).square().sum(), x), whole)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("side", [3, 9])
+def test_a_large_map_in_several_parts(side, layout, monkeypatch):
+    """The parts that are worked on one after the other make up the whole: only `coord` has any."""
+    module = drawn("coord").eval()
+    x = random_map((5, 16, side, 8), layout)
+    inputs = [x, *module.parameters()]
+    parts = []
+
+    def gradients():
+        parts.clear()
+        return torch.autograd.grad(module(x).square().sum(), inputs)
+
+    def multiplied(*tensors, out):
+        parts.append(len(tensors[0]))
+        return mul(*tensors, out=out)
+
+    mul = torch.mul
+    whole = gradients()
+    monkeypatch.setattr(passes, "CHUNK", 2 * x[0].numel() * x.element_size())
+    monkeypatch.setattr(torch, "mul", multiplied)
+    torch.testing.assert_close(gradients(), whole)
+    assert [n for n in parts if n < 5] == parts and sorted(set(parts)) == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["se", "eca", "cbam", "coord", "pam"])
 def test_fx_traces_a_network_of_it(name):
-    module = attn.build(name, 16).eval()
+    module = drawn(name).float().eval()
     x = torch.randn(2, 16, 5, 4)
     torch.testing.assert_close(torch.fx.symbolic_trace(module)(x), module(x))
 

@@ -1,7 +1,12 @@
+import os
+import shutil
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks import cells, provenance
+from benchmarks import cells, latency, provenance
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
@@ -14,6 +19,45 @@ def tried(tmp_path_factory):
     return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
 
 
+@pytest.fixture(scope="session")
+def committed_tables():
+    """Skip where they are not the published ones: a reader's own rows may say something else."""
+    if not shutil.which("git"):
+        pytest.skip("without git nobody knows whether results/ is as it was committed")
+    status = ["git", "-C", str(cells.ROOT), "status", "--porcelain", "--", "results"]
+    done = subprocess.run(status, capture_output=True, text=True)
+    if done.returncode or done.stdout.strip():
+        pytest.skip("results/ is not as it was committed")
+
+
+@pytest.fixture(scope="session")
+def lock_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lock")
+
+
+@pytest.fixture(autouse=True)
+def own_timing_lock(monkeypatch, lock_folder):
+    """The lock of the tests is not the machine's: no timing job there and no test here waits."""
+    folder = SimpleNamespace(gettempdir=lambda: str(lock_folder))
+    monkeypatch.setattr(latency, "tempfile", folder)
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Every data set is one of 400 images of noise, 144 of them held out; three rates are tried."""
+    import torch
+
+    from benchmarks import data
+    from benchmarks.notes import tuned
+
+    torch.manual_seed(0)
+    x, y = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (400,))
+    few = data.Images("few", x, y, x[:50], y[:50], 10, False)
+    monkeypatch.setattr(data, "load", lambda name: few)
+    monkeypatch.setattr(tuned, "HELD_OUT", 144)
+    monkeypatch.setattr(tuned, "RATES", (0.01, 0.03, 0.1))
+
+
 @pytest.fixture
 def one_thread():
     """Torch has as many threads after the test as before."""
@@ -23,6 +67,17 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def git_alone(monkeypatch):
+    """Git as it is without the caller's settings: none of a user, of a machine, of a hook."""
+    if not shutil.which("git"):
+        pytest.skip("needs git")
+    for variable in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from torch import nn
 from benchmarks import alexnet
 from benchmarks.alexnet import AlexNetBenchmark, Arm
 from benchmarks.cells import Selection
-from benchmarks.notes import convolutional, tuned
+from benchmarks.notes import convolutional
 
 BENCH = AlexNetBenchmark()
 
@@ -120,17 +120,7 @@ def test_a_cell_says_which_arm_it_is_and_how_long_it_trains():
     assert quick == list(alexnet.PREVIEW) and {arm.steps for arm in quick} == {alexnet.SHORT}
 
 
-def test_a_row_has_every_column(monkeypatch):
-    from benchmarks import data
-
-    torch.manual_seed(0)
-    x = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8)
-    few = data.Images(
-        "few", x, torch.randint(10, (400,)), x[:50], torch.zeros(50).long(), 10, False
-    )
-    monkeypatch.setattr(data, "load", lambda name: few)
-    monkeypatch.setattr(tuned, "HELD_OUT", 144)
-    monkeypatch.setattr(tuned, "RATES", (0.01, 0.03, 0.1))
+def test_a_row_has_every_column(few_images):
     arm = Arm(5, "relu", pool="max", dropout=True, images=256, steps=24)
     ((_, values),) = BENCH.measure_group([arm.cell(0)])
     assert set(values) == {column.name for column in BENCH.columns}

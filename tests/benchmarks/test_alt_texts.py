@@ -37,7 +37,7 @@ def published():
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_every_number_of_a_published_figure_stands_in_its_table(published, name):
+def test_every_number_of_a_published_figure_stands_in_its_table(committed_tables, published, name):
     drawn, table = PAIRS[name]
     figure = drawn(published)
     assert figure.values

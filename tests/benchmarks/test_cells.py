@@ -131,15 +131,46 @@ def test_the_text_of_a_cell_stays_for_speed_draws_from_it():
     assert other.title == "speed · se · 8x256x56x56 · inference · nhwc · batch of 8 · 1 thread"
 
 
+BARE, WIDE, PLAIN = ("none", ""), ("eca", "kernel_size=5"), ("eca", "")
+SELECTIONS = [
+    ((WIDE,), ("resnet18",)),
+    ((WIDE, ("se", "")), ("resnet18", "resnet50")),
+    ((WIDE,), None),
+    ((PLAIN,), None),
+    (None, ("resnet18",)),
+]
+IN_NETWORKS = {
+    "quick": {"cost", "coverage", "latency", "accuracy", "segmentation"},
+    "cpu": {"cost", "coverage", "latency", "accuracy", "segmentation"}
+    | {"networks", "allocation", "memory"},
+    "gpu": {"latency", "accuracy", "memory", "segmentation"},
+}
+"""Benchmarks that measure any module in any network, by suite."""
+
+ALONE = {
+    "quick": {"mechanism": WIDE, "properties": PLAIN},
+    "cpu": {"mechanism": WIDE, "properties": PLAIN, "speed": PLAIN, "breakdown": PLAIN},
+    "gpu": {},
+}
+"""Those that measure a module in a place of their own: an arm that each takes."""
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_a_selection_is_obeyed(known, name):
-    want = Selection("quick", (("eca", "kernel_size=5"),), ("resnet18",))
-    listed = list(known[name].cells(want))
-    assert {cell.backbone for cell in listed} <= {"resnet18"}
-    assert {(cell.module, cell.variant) for cell in listed} <= {
-        ("none", ""),
-        ("eca", "kernel_size=5"),
-    }
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_selection_is_obeyed(known, suite, name):
+    for modules, backbones in SELECTIONS:
+        want = Selection(suite, modules, backbones, SUITES[suite].device)
+        listed = list(known[name].cells(want))
+        arms = {(cell.module, cell.variant) for cell in listed}
+        if backbones:
+            assert {cell.backbone for cell in listed} <= set(backbones)
+        if modules:
+            assert arms <= {BARE, *modules}
+        if name in IN_NETWORKS[suite]:
+            assert arms and arms >= set(modules or ())
+            assert {cell.backbone for cell in listed} >= set(backbones or ())
+        if modules and not backbones and ALONE[suite].get(name) in modules:
+            assert ALONE[suite][name] in arms
 
 
 @pytest.mark.parametrize("name", FILES)

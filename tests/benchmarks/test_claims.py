@@ -30,7 +30,7 @@ def claim_id(claim):
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=claim_id)
-def test_the_tables_support_what_is_said(claim, results):
+def test_the_tables_support_what_is_said(committed_tables, claim, results):
     found = check(claim, Tables(results))
     assert found.status != FAILS, f"{claim.id}: {claim.condition}"
     assert found.evidence or found.status == NOT_YET

@@ -6,13 +6,15 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 import trial
 from rows import ONE, no_rows
+from trouble import cell
 
 from benchmarks import __main__ as command_line
-from benchmarks import provenance
+from benchmarks import provenance, runner, summary
 from benchmarks.cells import ROOT
-from benchmarks.store import Store
+from benchmarks.store import Store, row
 
 
 def test_benchmarks_are_asked_for_in_one_option_or_in_several(answer):
@@ -203,3 +205,44 @@ def test_a_module_of_the_user_is_measured_beside_the_bare_backbone(
     assert status == 0
     assert "0 cells to measure, 2 current" in " ".join(out.split())
     assert (results / "cost.csv").read_bytes() == before
+
+
+@pytest.fixture
+def no_summary(monkeypatch):
+    """The summary is of all benchmarks, and the tests below have one."""
+    monkeypatch.setattr(summary, "text_summary", lambda *_: "")
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("option", [None, "retry", "again", "stale"])
+def test_what_is_measured_again_is_what_its_option_says(
+    trouble, no_summary, answer, monkeypatch, command, option
+):
+    asked = []
+    monkeypatch.setattr(runner, "plan", lambda *_, **how: asked.append(how) or runner.Plan())
+    status, out, errors = answer(command, *([f"--{option}"] if option else []))
+    assert status == 0, out + errors
+    assert asked == [{"only": [], **{each: each == option for each in ("retry", "again", "stale")}}]
+
+
+def test_a_run_that_found_the_machine_busy_says_what_to_do(trouble, no_summary, answer):
+    trouble.wanted = ("ok", "busy")
+    status, out, errors = answer("run", "--jobs", "1")
+    assert (status, errors) == (1, "")
+    assert "1 cells not measured; the same command measures them" in out
+    assert "their rows say why" not in out, "they have none"
+    trouble.wanted = ("ok", "ok")
+    assert answer("run", "--jobs", "1")[0] == 0
+
+
+def test_a_run_that_loses_a_value_it_had_before_says_that_the_row_stays(
+    trouble, no_summary, code, store, answer
+):
+    trouble.wanted = ("crash",)
+    store.append("trouble", row(cell("crash"), {"third": 0.5}, "a" * 12, seconds=0.5))
+    status, out, errors = answer("run", "--jobs", "1")
+    assert (status, errors) == (1, "")
+    words = " ".join(out.split())
+    assert "1 cells gave no value this time; their earlier rows stay. The same command" in words
+    assert "measures what is stale of them, --again all" in words
+    assert store.table("trouble")["third"].tolist() == [0.5]

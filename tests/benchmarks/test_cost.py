@@ -98,7 +98,8 @@ def test_another_image_size_is_counted_by_plugging():
 def test_a_row_has_every_column_and_names_what_fvcore_left_out():
     row = COST.measure(Cell("cost", "resnet50", "se", device="meta", image_size=224))
     assert set(row) == {column.name for column in COST.columns}
-    assert row["params_added"] == 28_088_024 - 25_557_032
+    blocks = [256] * 3 + [512] * 4 + [1024] * 6 + [2048] * 3
+    assert row["params_added"] == sum(2 * c * c // 16 + c // 16 + c for c in blocks) == 2_530_992
     assert row["inserted"] == 16
     assert row["fvcore_flops"] - row["macs"] == 22_227_968 + 100_352  # batch norm, last pooling
     assert "sigmoid 16" in row["fvcore_uncounted"].split("; ")

@@ -1,12 +1,14 @@
 """Wider or deeper: budgets that are met exactly, and signals whose size is known."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
 from benchmarks import depth
 from benchmarks.cells import Selection
 from benchmarks.depth import BUDGETS, DEPTHS, UNITS, DepthBenchmark
-from benchmarks.notes import dense, tuned
+from benchmarks.notes import dense
 from benchmarks.notes.dense import Dense
 
 BENCH = DepthBenchmark()
@@ -114,19 +116,29 @@ def test_the_reference_belongs_to_every_budget_and_the_preview_to_the_table():
     assert {BENCH.same_machine(cell) for cell in cpu if cell.recipe == "equal time"} == {True}
 
 
-@pytest.mark.parametrize(("budget", "steps"), [("equal units", 4), ("equal multiply-adds", 7)])
-def test_a_row_has_every_column_and_the_steps_of_its_budget(monkeypatch, budget, steps):
-    """Two layers of 128 have 118,016 weights, one of 256 has 203,264: 4 steps become 6.9."""
-    from benchmarks import data
+@pytest.mark.parametrize(
+    ("budget", "steps"), [("equal units", 4), ("equal multiply-adds", 7), ("equal time", 8)]
+)
+def test_a_row_has_every_column_and_the_steps_of_its_budget(few_images, monkeypatch, budget, steps):
+    """Two layers of 128 have 118,016 weights, one of 256 has 203,264: 4 steps become 6.9.
 
-    torch.manual_seed(0)
-    x = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8)
-    few = data.Images(
-        "few", x, torch.randint(10, (400,)), x[:50], torch.zeros(50).long(), 10, False
-    )
-    monkeypatch.setattr(data, "load", lambda name: few)
-    monkeypatch.setattr(tuned, "HELD_OUT", 144)
-    monkeypatch.setattr(tuned, "RATES", (0.01, 0.03, 0.1))
+    Where a step of two layers takes half the time, 4 steps become 8.
+    """
+    held, timed = [], []
+
+    @contextmanager
+    def lock():
+        held.append("lock")
+        yield
+        held.clear()
+
+    def in_turns(model, one, x, y):
+        sizes = [sum(p.numel() for p in net.parameters()) for net in (model, one)]
+        timed.append((*sizes, len(x), len(y), *held))
+        return 0.5
+
+    monkeypatch.setattr(depth, "one_timing_job", lock)
+    monkeypatch.setattr(dense, "step_ratio", in_turns)
     monkeypatch.setattr(depth, "IMAGES", 256)
     monkeypatch.setattr(depth, "STEPS", 4)
     wanted = [c for c in BENCH.cells(Selection("cpu")) if c.recipe == budget]
@@ -135,3 +147,6 @@ def test_a_row_has_every_column_and_the_steps_of_its_budget(monkeypatch, budget,
     assert set(values) == {column.name for column in BENCH.columns} - {"pieces"}
     assert (values["width"], values["steps"]) == (128, steps)
     assert values["macs"] == dense.weights(2, 128) == 118_016
+    sizes = dense.parameters(2, 128), dense.parameters(1, UNITS)
+    once = (*sizes, depth.BATCH, depth.BATCH, "lock")
+    assert set(timed) == ({once} if budget == "equal time" else set())

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from benchmarks import effects
 from benchmarks.cells import Selection
 from benchmarks.effects import EffectsBenchmark, added, built, maps
 
@@ -30,6 +31,24 @@ def test_without_its_normalisation_the_code_of_cbam_is_the_paper(x):
     code, paper = built("cbam", "code", 3), built("cbam", "paper", 3)
     code.SpatialGate.spatial.bn = torch.nn.Identity()
     torch.testing.assert_close(added(code, x), added(paper, x))
+
+
+@pytest.mark.parametrize(
+    ("code", "paper", "change", "cosine"),
+    [
+        ([3.0, 0.0], [0.0, 4.0], 1.25, 0.0),  # at right angles: 5 over 4
+        ([4.0, 6.0], [2.0, 3.0], 1.0, 1.0),
+        ([-2.0, -3.0], [2.0, 3.0], 2.0, -1.0),
+        ([1.0, 1.0], [2.0, 0.0], 0.7071, 0.7071),
+        ([2.0, 0.0], [1.0, 1.0], 1.0, 0.7071),  # what the paper adds is what is divided by
+    ],
+)
+def test_a_change_is_relative_to_what_the_paper_adds(monkeypatch, code, paper, change, cosine):
+    vectors = {"code": torch.tensor(code), "paper": torch.tensor(paper)}
+    monkeypatch.setattr(effects, "built", lambda module, form, seed: form)
+    monkeypatch.setattr(effects, "added", lambda form, x: vectors[form])
+    cell = next(EFFECTS.cells(Selection("quick")))
+    assert EFFECTS.measure(cell) == {"change": change, "cosine": cosine}
 
 
 def test_a_row_has_every_column():

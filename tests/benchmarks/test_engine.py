@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import psutil
 import pytest
-from trouble import TROUBLE, Trouble, cell
+from trouble import TROUBLE, Trouble, cell, gone
 
 from benchmarks import engine
 from benchmarks.cells import ROOT
@@ -62,19 +62,6 @@ def nothing_left_behind():
     before = children()
     yield
     assert children() == before
-
-
-def gone(pid, seconds):
-    """Whether the process ends within this time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_values_come_back_as_they_were_measured():
@@ -145,12 +132,14 @@ def test_cells_that_are_timed_together_share_their_time_evenly():
     assert 0.25 <= seconds < 1.0
 
 
-def test_jobs_run_side_by_side():
-    cells = [[cell("slow", seed)] for seed in range(4)]
+def test_jobs_run_side_by_side(tmp_path, monkeypatch):
+    """Each of two cells ends once the other has begun: one after the other they would fail."""
+    monkeypatch.setenv("TROUBLE_MEETS", str(tmp_path))
     begun = []
-    found = measured(cells, jobs=2, started=begun.extend)
+    found = measured([[cell("meet", seed)] for seed in range(2)], 2, started=begun.extend)
+    assert [f.status for f in found] == ["ok", "ok"], [f.reason for f in found]
     assert len({f.values["pid"] for f in found}) == 2
-    assert sorted(c.seed for c in begun) == [0, 1, 2, 3]
+    assert [c.seed for c in begun] == [0, 1]
 
 
 def test_what_takes_too_long_is_stopped():

@@ -1,6 +1,5 @@
 """Whether rows are of older code is read from git, and agrees with what fingerprints say."""
 
-import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -8,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import attn
-from benchmarks import runner
+from benchmarks import provenance, runner
 from benchmarks.ablation import SHUFFLED
 from benchmarks.cells import ROOT, Cell
 from benchmarks.site import history
@@ -28,10 +27,8 @@ BENCHMARK = SimpleNamespace(code=("benchmarks/code.py::measured", "benchmarks/wh
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(git_alone, tmp_path, monkeypatch):
     """A repository of a benchmark's files and a module; `put` changes a file, `commit` commits."""
-    if not shutil.which("git"):
-        pytest.skip("needs git")
 
     def git(*arguments):
         command = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
@@ -145,6 +142,7 @@ def test_the_files_of_a_module_are_those_of_its_fingerprint(module):
     assert bool(files) is (module != "none")
 
 
+@pytest.mark.skipif(not provenance.is_checkout(ROOT), reason="needs the history of this code")
 def test_no_torch_is_needed():
     code = (
         "import sys; sys.modules['torch'] = sys.modules['timm'] = None\n"

@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -174,33 +172,24 @@ def test_the_row_of_the_baseline_is_its_second_copy():
     rows = evaluate((BASELINE, BASELINE, SE), _records(0.010, 0.011, 0.030))
     base = rows[BASELINE]
     assert base["ratio"] == pytest.approx(1.1, rel=0.002)
+    assert rows[SE]["ratio"] == pytest.approx(3 / 1.1**0.5, rel=0.002), "to the mean of both"
     assert (base["floor_low"], base["floor_high"]) == (base["ratio_low"], base["ratio_high"])
     assert rows[SE]["floor_high"] == base["ratio_high"]
     assert {row["verdict"] for row in rows.values()} == {NOISY}
 
 
-def test_a_real_copy_is_about_equal_and_twice_the_work_is_slower(one_thread):
-    images = torch.randn(1, 16, 48, 48)
-    layers = [torch.nn.Conv2d(16, 16, 3, padding=1) for _ in range(8)]
-    nets = [torch.nn.Sequential(*layers[:4]) for _ in range(2)] + [torch.nn.Sequential(*layers)]
-    forwards = [lambda net=net: net.eval()(images) for net in nets]
-    with torch.inference_mode():
-        records = [
-            interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)
-        ]
+def test_a_real_copy_is_about_equal_and_four_times_the_work_is_slower():
+    """By real clocks; the work is the interpreter's own, which shares little with other work."""
+    forwards = [lambda steps=steps: sum(range(steps)) for steps in (10_000, 10_000, 40_000)]
+    records = [interleave(forwards, cpu_timer, 30, random.Random(i), 0.002, 0.02) for i in range(5)]
     rows = evaluate((BASELINE, BASELINE, SE), records, "thread")
-    assert 0.8 < rows[BASELINE]["ratio"] < 1.25
-    assert 1.5 < rows[SE]["ratio"] < 2.6
-    assert rows[SE]["ratio_low"] > 1.2
-
-
-def test_reading_tables_needs_no_torch():
-    code = "import sys, benchmarks.latency; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    assert 0.7 < rows[BASELINE]["ratio"] < 1.4
+    assert 2.5 < rows[SE]["ratio"] < 6.5
+    assert rows[SE]["ratio_low"] > 2
 
 
 @pytest.fixture
-def quick(monkeypatch, tmp_path):
+def quick(monkeypatch):
     """The quick cells of one backbone, with sessions that take no time."""
     sessions = []
 
@@ -214,7 +203,6 @@ def quick(monkeypatch, tmp_path):
         return [Record(timings, [])] * session.builds
 
     monkeypatch.setattr(latency, "in_fresh_process", fake)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     return list(Latency().cells(Selection("quick", backbones=("resnet18",)))), sessions
 
 

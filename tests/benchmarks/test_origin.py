@@ -185,8 +185,13 @@ def test_a_page_shows_a_table_with_links_from_where_it_stands(tmp_path):
 
 
 def test_the_text_beneath_a_table_names_no_file_without_a_link(fragments):
-    for name, text in fragments.items():
-        for note in re.findall(r'<p class="source-note">(.*?)</p>', text):
+    notes = {
+        name: re.findall(r'<p class="source-note">(.*?)</p>', text)
+        for name, text in fragments.items()
+    }
+    assert len([name for name, found in notes.items() if found]) > 20
+    for name, found in notes.items():
+        for note in found:
             words = re.sub(r"<a .*?</a>|<code>.*?</code>", "", note)
             assert re.findall(r"[a-z]+\.csv", words) == [], name
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -163,15 +162,11 @@ def test_the_time_is_utc_to_the_second():
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(git_alone, tmp_path, monkeypatch):
     """A git repository in place of the checkout; the function that it gives runs git there."""
-    if not shutil.which("git"):
-        pytest.skip("needs git")
     root = tmp_path / "checkout"
     (root / "results").mkdir(parents=True)
     monkeypatch.setattr(provenance, "ROOT", root)
-    for variable in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(variable)
     monkeypatch.setattr(provenance, "commit", provenance.commit.__wrapped__)
     monkeypatch.setattr(provenance, "dirty", provenance.dirty.__wrapped__)
 

@@ -65,9 +65,8 @@ def test_who_asks_for_something_else_gets_no_sessions(want):
     assert not list(Retimed().cells(want))
 
 
-def test_a_session_is_one_of_latency_but_for_its_random_numbers(monkeypatch, tmp_path):
+def test_a_session_is_one_of_latency_but_for_its_random_numbers(monkeypatch):
     asked = []
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))  # for its lock
 
     def settled(session, clock):
         asked.append((session, clock))

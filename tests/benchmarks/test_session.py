@@ -1,23 +1,19 @@
 """The process in which timing runs: what ends it, what it outlives, and that it is the only one."""
 
-import ast
-import inspect
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from benchmarks import latency
-from benchmarks.cells import Cell, benchmarks
 from benchmarks.evaluation import BASELINE, TimingFailed
-from benchmarks.latency import Latency, TimingBusy, one_timing_job, run_session
+from benchmarks.latency import TimingBusy, one_timing_job, run_session
 from benchmarks.session import Session, SessionDied, in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,32 +135,6 @@ def test_a_timing_job_of_another_process_is_waited_for(tmp_path, capsys):
         with one_timing_job(20, path):
             assert other.wait(20) == 0
         closing.join()
-
-
-def held_by(module):
-    """What a file holds while something runs: in a `with`, or as the decorator of a function."""
-    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
-    held = [item.context_expr for n in nodes if isinstance(n, ast.With) for item in n.items]
-    held += [made for n in nodes if isinstance(n, ast.FunctionDef) for made in n.decorator_list]
-    return {ast.unparse(one) for one in held}
-
-
-def test_everything_that_is_timed_alone_takes_the_lock(monkeypatch):
-    # what is trained alone, as ImageNet on a GPU, times nothing
-    exclusive = [b for b in benchmarks().values() if b.exclusive and not b.trained]
-    assert Latency in map(type, exclusive)
-    for benchmark in exclusive:
-        files = [inspect.getmodule(kind) for kind in type(benchmark).__mro__[:-1]]
-        assert any("one_timing_job()" in held_by(file) for file in files), benchmark.name
-
-    @contextmanager
-    def held(*_):
-        raise TimingBusy("held")
-        yield
-
-    monkeypatch.setattr(latency, "one_timing_job", held)
-    with pytest.raises(TimingBusy, match="held"):
-        Latency().measure(Cell("latency", "resnet18", threads=1, image_size=32, batch_size=1))
 
 
 def test_a_second_timing_job_waits_with_a_message_then_refuses(tmp_path, capsys):

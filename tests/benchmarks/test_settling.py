@@ -124,12 +124,11 @@ def test_an_arm_ends_no_session_by_its_result():
     assert not latency.settled(shuffled, "thread")
 
 
-def test_processes_keep_their_memory_but_for_what_the_user_has_set(monkeypatch, tmp_path):
+def test_processes_keep_their_memory_but_for_what_the_user_has_set(monkeypatch):
     monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
     monkeypatch.delenv("MALLOC_MMAP_MAX_", raising=False)
     seen = []
     before = dict(os.environ)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(
         latency, "in_fresh_process", lambda s: seen.append(dict(os.environ)) or noisy(s)
     )
@@ -140,14 +139,11 @@ def test_processes_keep_their_memory_but_for_what_the_user_has_set(monkeypatch, 
     assert dict(os.environ) == before
 
 
-def test_a_session_of_a_gpu_has_the_memory_and_the_protocol_that_its_rows_have(
-    monkeypatch, tmp_path
-):
+def test_a_session_of_a_gpu_has_the_memory_and_the_protocol_that_its_rows_have(monkeypatch):
     """Rows of a GPU were measured before sessions went on; a lent one is not there to repeat it."""
     seen = []
     for name in KEEPING:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(
         latency, "in_fresh_process", lambda s: seen.append((s.rounds, *os.environ)) or noisy(s)
     )
@@ -159,10 +155,9 @@ def test_a_session_of_a_gpu_has_the_memory_and_the_protocol_that_its_rows_have(
     assert protocol == (8, 3, 4, stats.VERDICT_RULE)
 
 
-def test_whole_networks_are_timed_with_memory_kept(monkeypatch, tmp_path):
+def test_whole_networks_are_timed_with_memory_kept(monkeypatch):
     for name in KEEPING:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(networks, "run_session", lambda s, n: noisy(s) * 2)
     cell = next(Networks().cells(Selection("cpu")))
     assert all(name in Networks().measure(cell)["malloc"] for name in KEEPING)

@@ -77,13 +77,7 @@ def test_a_training_of_the_quick_suite_is_part_of_the_table_and_grouped():
     assert len({bench.group(cell) for cell in cpu}) == 10
 
 
-def test_a_row_comes_from_each_number_of_epochs(monkeypatch):
-    from benchmarks import data
-
-    torch.manual_seed(0)
-    x, y = torch.randint(256, (300, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (300,))
-    few = data.Images("few", x, y, x[:50], y[:50], 10, False)
-    monkeypatch.setattr(data, "load", lambda name: few)
+def test_a_row_comes_from_each_number_of_epochs(few_images, monkeypatch):
     monkeypatch.setattr("benchmarks.calibration.TRAINED_ON", 250)
     bench = CalibrationBenchmark()
     cells = list(bench.cells(Selection("quick")))

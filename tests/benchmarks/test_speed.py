@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from attn import reductions
-from benchmarks import alone, breakdown, latency, networks, position, speed
+from benchmarks import alone, breakdown, networks, position, speed
 from benchmarks.cells import Cell, Selection
 from benchmarks.elementwise import count
 from benchmarks.evaluation import TimingFailed
@@ -247,8 +247,7 @@ def test_a_product_that_dominates_is_seen(one_thread):
     assert sum(shares) == pytest.approx(100)
 
 
-def test_networks_time_training_and_keep_an_arm_that_fails(monkeypatch, tmp_path):
-    monkeypatch.setattr(latency.tempfile, "gettempdir", lambda: str(tmp_path))
+def test_networks_time_training_and_keep_an_arm_that_fails(monkeypatch):
     monkeypatch.setattr(networks, "PROCESSES", 1)
     monkeypatch.setattr(networks, "MOST_PROCESSES", 1)
     monkeypatch.setattr(networks, "ROUNDS", {"inference": 1, "training": 1})

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from trouble import Trouble, cell
+from trouble import cell
 
-from benchmarks import provenance, runner
+from benchmarks import runner
 from benchmarks.cells import Selection
 from benchmarks.standing import Standing, standing
 from benchmarks.store import row
@@ -14,22 +14,10 @@ WANT = Selection()
 
 
 @pytest.fixture
-def code(tmp_path, trouble, monkeypatch):
-    """Give the code that decides the values; it is read again."""
-    monkeypatch.setattr(runner, "ROOT", tmp_path)
-    monkeypatch.setattr(Trouble, "code", ("code.py",))
-
-    def change(text):
-        (tmp_path / "code.py").write_text(text)
-        provenance.forget()
-
-    change("lr = 0.1")
-    trouble.wanted = ("ok", "ok", "ok", "ok")
-    return change
-
-
-@pytest.fixture
 def append(store, trouble, code):
+    """Write a row of the present code; four cells are wanted."""
+    trouble.wanted = ("ok", "ok", "ok", "ok")
+
     def write(one, **outcome):
         made = outcome.pop("fingerprint", None) or runner.fingerprint(trouble, one)
         store.append("trouble", {**row(one, {}, made, seconds=1.0), **outcome})

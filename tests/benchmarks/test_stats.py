@@ -13,6 +13,8 @@ from benchmarks.stats import (
     TOO_FEW,
     Interval,
     bca,
+    build_interval,
+    faster_half,
     fastest,
     floor_of,
     geometric_mean,
@@ -47,6 +49,29 @@ def test_geometric_mean_is_the_root_of_the_product():
 def test_fastest_is_the_minimum_of_each_process_then_the_geometric_mean():
     assert fastest([[3, 1, 2], [9, 4, 8]]) == pytest.approx(2)
     assert fastest([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]], 0.1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("times", "mean"), [([7], 7), ([3, 1, 2], 1.5), ([4, 1, 3, 2], 1.5), ([9, 5, 1, 3, 2], 2)]
+)
+def test_the_faster_half_of_an_odd_number_is_rounded_up(times, mean):
+    assert faster_half(times) == mean
+
+
+def test_an_arm_is_compared_with_the_geometric_mean_of_all_copies():
+    """Builds in which the arm takes 3, 6 and 12 times a copy, and the other copy the fourfold."""
+    times = [[3.0, 3.0, 90.0], [6.0, 6.0, 90.0], [12.0, 12.0, 90.0]]
+    copies = [[[1.0] * 3] * 3, [[4.0] * 3] * 3]
+    ratio = build_interval(times, *copies)
+    reach = math.exp(reference.t.ppf(0.975, 2) * math.log(2) / math.sqrt(3))
+    assert ratio.value == pytest.approx(6 / math.sqrt(1 * 4))
+    assert (ratio.low, ratio.high) == pytest.approx((3 / reach, 3 * reach), rel=1e-3)
+    alone = build_interval(copies[1], copies[0])
+    assert (alone.value, alone.low, alone.high) == pytest.approx((4.0, 4.0, 4.0))
+    with pytest.raises(ValueError, match="at least two"):
+        build_interval([[1.0]], [[1.0]])
+    with pytest.raises(ValueError, match="must be the same"):
+        build_interval(times, copies[0], [[1.0] * 2] * 3)
 
 
 def test_ratio_of_exact_times_has_no_width():

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
+from trouble import gone
 
 from benchmarks.cells import ROOT
 
@@ -53,13 +53,6 @@ def wait_for(path):
         assert time.monotonic() < end, f"{path} did not come"
         time.sleep(0.05)
     return int(path.read_text())
-
-
-def gone(pid, seconds):
-    end = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and time.monotonic() < end:
-        time.sleep(0.1)
-    return not psutil.pid_exists(pid)
 
 
 def rows(results):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import trial
 
-from benchmarks import latency, loops, throughput, timm_script, whole_machine
+from benchmarks import loops, throughput, timm_script, whole_machine
 from benchmarks.cells import Selection
 from benchmarks.loops import LoopFailed, Process, Setup
 from benchmarks.provenance import versions
@@ -34,13 +34,6 @@ def cells(monkeypatch):
     for module in (throughput, whole_machine):
         monkeypatch.setattr(module, "cores", lambda: 2)
     return list(THROUGHPUT.cells(Selection("cpu")))
-
-
-@pytest.fixture(autouse=True)
-def free_clock(monkeypatch, tmp_path):
-    """A lock of this test's own: a timing job on the machine must not stop it."""
-    lock = latency.one_timing_job
-    monkeypatch.setattr(throughput, "one_timing_job", lambda: lock(path=tmp_path / "lock"))
 
 
 def script_cells(cells, **fields):

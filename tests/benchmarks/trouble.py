@@ -18,6 +18,21 @@ def cell(recipe: str, seed: int = 0, group: str = "") -> Cell:
     return Cell("trouble", "backbone", recipe=recipe, seed=seed, data=group)
 
 
+def gone(pid, seconds):
+    """Whether the process ends within this time."""
+    import psutil
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 class Quiet:
     """Takes note of what begins and of what is done."""
 
@@ -81,10 +96,22 @@ class Trouble(Benchmark):
             return {**values, "word": lambda: None}
         if cell.recipe == "slow":
             time.sleep(1.0)
+        if cell.recipe == "meet":
+            self._meet(Path(os.environ["TROUBLE_MEETS"]), seed)
         if cell.recipe == "hang":
             Path(os.environ.get("TROUBLE_HANGS", os.devnull)).write_text(str(os.getpid()))
             time.sleep(600)
         return values
+
+    @staticmethod
+    def _meet(place: Path, seed: int):
+        """Wait until another cell is there too."""
+        (place / str(seed)).touch()
+        end = time.monotonic() + 60
+        while len(list(place.iterdir())) < 2:
+            if time.monotonic() > end:
+                raise RuntimeError("nobody came")
+            time.sleep(0.02)
 
 
 TROUBLE = cells._BENCHMARKS.pop("trouble")
