@@ -99,7 +99,7 @@ def of_keys(keys: Sequence[str], store: Store) -> Plan:
                     f"{what} has no value to compare with ({found.status}: {found.reason}); "
                     "run --retry measures it again"
                 )
-            runner.check_device("cuda" if cell.device.startswith("cuda") else "cpu")
+            runner.check_device(cell.device)
             result.todo.setdefault(name, []).append(cell)
             result.seconds[cell] = found.seconds
             del left[row.key]

@@ -38,6 +38,11 @@ TCMALLOC = "/home/me/lib/libtcmalloc.so.4"
             "; LD_PRELOAD=a.so; MALLOC_ARENA_MAX=2; MALLOC_TOP_PAD_=9",
         ),
         ({"GLIBC_TUNABLES": "glibc.malloc.x=1"}, "; GLIBC_TUNABLES=glibc.malloc.x=1"),
+        ({"MALLOC_TRACE": "/home/me/trace"}, "; MALLOC_TRACE=(a path)"),
+        (
+            {"MALLOC_CONF": "narenas:1,prof_prefix:/home/me/jeprof,tcache:true"},
+            "; MALLOC_CONF=narenas:1,prof_prefix:(a path),tcache:true",
+        ),
     ],
 )
 def test_memory_is_given_by_a_library_with_its_settings(monkeypatch, environment, words):
