@@ -67,7 +67,7 @@ def against_none(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
     arms = compare.judged(rows[~default], expected=["none", *family.names])
     both = rows[default | (rows["arm"] == "none")]
     line = compare.judged(both, expected=["none", family.module]).iloc[[1]]
-    line = line.assign(verdict=pd.NA, p_holm=float("nan"), could_show=float("nan"))
+    line = line.assign(verdict=None, p_holm=float("nan"), could_show=float("nan"))
     return _ordered(
         pd.concat([arms, line], ignore_index=True), ["none", family.module, *family.names]
     )

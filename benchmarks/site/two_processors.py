@@ -46,7 +46,8 @@ def trainings(store: Store) -> str:
     one, two = (frame.astype("float64") for frame in _wide(rows, machines))
     bits = _wide(rows, machines, "correct")
     equal = (bits[0] == bits[1]) & bits[0].notna()
-    less = [frame.sub(frame.get("none"), axis=0) for frame in (one, two)]
+    nothing = pd.Series(dtype="float64")
+    less = [frame.sub(frame.get("none", nothing), axis=0) for frame in (one, two)]
     heads = [Head("Arm", number=False)]
     heads += [Head(f"Top-1, {name}", "%, mean") for name in short]
     heads += [Head("Second less first", "points [95 %]"), Head("Equal runs", "in every image")]
