@@ -90,6 +90,11 @@ _BUILTIN = {
 _registered: dict[str, Spec] = {}
 
 
+def is_builtin(name: str) -> bool:
+    """Whether a name is one of the library's own modules."""
+    return name in _BUILTIN
+
+
 def list_modules() -> list[str]:
     """Sorted names of the modules that `build` knows (not `"none"`, which is no module)."""
     return sorted({*_BUILTIN, *_registered, *_entry_points()})

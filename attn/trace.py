@@ -70,7 +70,7 @@ def trace(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> T
             return _trace(model, size)
         except Exception as error:
             problems.append(error)
-    advice = "" if input_size else "; give input_size=(channels, height, width) if it needs another"
+    advice = "" if input_size else "; attn.plug takes another input_size=(channels, height, width)"
     raise ValueError(
         f"{name_of(model)} does not run on the meta device with an input of {sizes[0]}:"
         f" {problems[0]}{advice}"

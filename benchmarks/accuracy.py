@@ -236,13 +236,19 @@ def check_compiler(cells: Sequence[Cell]) -> None:
     """
     for device in sorted({c.device for c in cells if c.device.startswith("cuda")}):
         try:
-            fresh.in_fresh_process(compile_once, device)
+            _compiles(device)
         except RuntimeError as error:
             raise ValueError(
                 f"device {device} was asked for; it trains what torch.compile has made, which "
                 f"fails here ({error}); install what it needs (triton, a C compiler, a Python "
                 "that this torch can compile for), or choose --device cpu"
             ) from error
+
+
+@cache
+def _compiles(device: str) -> None:
+    """`compile_once` in a fresh process, once a device; what fails is tried again."""
+    fresh.in_fresh_process(compile_once, device)
 
 
 def compile_once(device: str) -> None:

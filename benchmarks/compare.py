@@ -256,7 +256,7 @@ def begun(runs: pd.Series, plan: Iterable[str]) -> pd.Series:
 
     ``runs`` is indexed by arm. Where at least two arms of ``plan`` have runs they are those of the
     plan, an arm without any included; else those of every arm that has some, a reader's own. Beside
-    one of a reader's own, less than half of the plan is what the reader chose, and all of it.
+    one of a reader's own, at most half of the plan is what the reader chose, and all of it.
     """
     plan = list(plan)
     ours = runs[runs.index.isin(plan)]

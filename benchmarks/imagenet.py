@@ -19,6 +19,7 @@ from benchmarks.recipes import RECIPES
 
 DATA = RECIPE = "imagenet"
 BACKBONES = ("resnet50", "mobilenetv2_100")
+CLASSES = 1000
 SEEDS = 10
 IMAGE_SIZE = 224
 VARIABLE = "ATTN_BENCH_IMAGENET"
@@ -58,7 +59,7 @@ class ImageNet(Accuracy):
                 backbone,
                 module,
                 variant,
-                data=DATA,
+                data=_data(),
                 recipe=RECIPE,
                 seed=seed,
                 device=want.device,
@@ -76,10 +77,6 @@ class ImageNet(Accuracy):
             folders.load(place())
             check_compiler(cells)
 
-    def configuration(self, cell: Cell) -> Any:
-        """Beside those of `Accuracy` the number of classes: a part of the images is other data."""
-        return *super().configuration(cell), _classes()
-
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
         return train_arm(cell)
@@ -93,14 +90,16 @@ def place() -> Path:
     return Path(named).expanduser()
 
 
-def _classes() -> int | None:
-    """How many folders of images there are to train on; None without any."""
-    if not os.environ.get(VARIABLE):
-        return None
+def _data() -> str:
+    """What the images are called: a part of the classes is other data, ``imagenet-10``.
+
+    A folder that can't be read has the name of the whole; `check` says what is wrong with it.
+    """
     try:
-        return sum(entry.is_dir() for entry in os.scandir(place() / "train"))
+        classes = sum(entry.is_dir() for entry in os.scandir(place() / "train"))
     except OSError:
-        return None
+        return DATA
+    return DATA if classes == CLASSES else f"{DATA}-{classes}"
 
 
 def train_arm(cell: Cell) -> dict[str, Any]:

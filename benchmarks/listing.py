@@ -67,10 +67,11 @@ def origin(store: Store, key: str) -> str:
         rows = store.table(name)
         for row in rows[rows["key"] == key].to_dict("records"):
             named = {c.name: row[c.name] for c in CELL_COLUMNS if display.given(row[c.name])}
+            reason = f" ({row['reason']})" if display.given(row["reason"]) else ""
             changed = " with changes that it lacks" if row["dirty"] else ""
             lines = [
                 ", ".join(f"{column} {value}" for column, value in named.items()),
-                f"status {row['status']}, measured at {row['measured_at']}",
+                f"status {row['status']}{reason}, measured at {row['measured_at']}",
                 f"commit {row['commit']}{changed}, code {row['fingerprint']}",
                 _record(store, "machines", row["machine"]),
                 _record(store, "environments", row["environment"]),

@@ -47,7 +47,7 @@ def require_backbone(name: str) -> None:
     near = [n for n in ours if n.startswith(name)]
     hint = f"; did you mean {', '.join(near)}?" if near else attn.registry.did_you_mean(name, known)
     raise ValueError(
-        f"timm has no backbone {name!r}{hint or ' (see timm.list_models())'} "
+        f"timm has no backbone {name!r}{hint or ' (see timm.list_models()).'} "
         f"The suite's own: {', '.join(ours)}."
     )
 

@@ -43,11 +43,11 @@ def source_file(module: str) -> Path:
 
 def is_own(module: str) -> bool:
     """Whether a module is a reader's: of a file that is named, or of a package that offers it."""
-    import attn
+    from attn.registry import is_builtin
 
     if module == "none" or ":" in module:
         return is_readers_own(module)
-    return not source_file(module).is_relative_to(Path(attn.__file__).parent)
+    return not is_builtin(module)
 
 
 def require_options(variants: Iterable[str]) -> None:

@@ -123,10 +123,8 @@ def machine() -> dict[str, Any]:
 
 
 def _gpus() -> list[str]:
-    """The GPUs that programs see here: with ``CUDA_VISIBLE_DEVICES`` those that it names."""
-    query = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    listed = (visible and _printed(*query, "-i", visible)) or _printed(*query)
+    query = "--query-gpu=name,memory.total,driver_version"
+    listed = _printed("nvidia-smi", query, "--format=csv,noheader")
     return [line.strip() for line in listed.splitlines() if line.strip()]
 
 

@@ -1,7 +1,8 @@
 """Plan and run: the cells of a selection, less those that the store already has.
 
 A row is current while the code that decides its value is unchanged; a stale one stays until it is
-measured again: cheap benchmarks at the next run, trained ones only when asked.
+measured again: cheap benchmarks at the next run, trained ones only when asked, or beside a
+reader's own module.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from benchmarks.own_modules import is_own, source_file
 from benchmarks.schema import columns
 from benchmarks.store import Store, row
 from benchmarks.watch import Watch
+
+WITHOUT_IMAGES = ("cost", "coverage", "latency")
+"""What a reader can measure whose images are missing."""
 
 KEPT = "kept"
 """Status of what gave no value this time and keeps its earlier row; no row has it."""
@@ -139,13 +143,16 @@ def plan(
 ) -> Plan:
     """Compare the selection with the store. Raises ValueError for an unknown benchmark name.
 
-    What is timed side by side is timed again as a whole. The bare backbone that is timed beside a
-    user's module, and has a current row, keeps that row: it belongs to the session of the others.
+    Beside a reader's own module the bare backbone is trained again where its row is stale: a pair
+    is of one code. What is timed side by side is timed again as a whole. The bare backbone that is
+    timed beside a user's module, and has a current row, keeps that row: it belongs to the session
+    of the others.
     """
     known = benchmarks()
     for name in only:
         choose(name, list(known), "benchmark")
     result = Plan()
+    beside_own = any(is_own(module) for module, _ in want.modules or ())
     for name, benchmark in known.items():
         if only and name not in only:
             continue
@@ -165,10 +172,10 @@ def plan(
                 result.failed.append(cell)
             else:
                 current.add(cell)
-        if any(is_own(cell.module) for cell in todo):  # and none by the same code beside it
-            bare = [cell for cell in result.stale if cell in cells and cell.module == "none"]
-            result.stale = [cell for cell in result.stale if cell not in bare]
-            todo = [cell for cell in cells if cell in {*todo, *bare}]
+        if beside_own and (bare := [cell for cell in result.stale if cell.module == "none"]):
+            result.stale = [cell for cell in result.stale if cell.module != "none"]
+            redone = {*todo, *bare}
+            todo = [cell for cell in cells if cell in redone]
         if todo and benchmark.exclusive:
             again_too = {benchmark.group(cell) for cell in todo}
             todo = [cell for cell in cells if benchmark.group(cell) in again_too]
@@ -213,17 +220,16 @@ def _known_times(todo: list[Cell], table: pd.DataFrame) -> dict[Cell, float]:
 
 def check(work: Plan, want: Selection) -> None:
     """Raise, before any work, what can be known to go wrong: device, models, data."""
+    from benchmarks.data import DataError
+
     check_device(want.device)
     check_models(work, want)
     for name, todo in work.todo.items():
         try:
             benchmarks()[name].check(todo)
-        except Exception as error:
-            rest = [n for n, cells in work.todo.items() if not any(c.data for c in cells)]
-            if type(error).__name__ != "DataError" or not rest:
-                raise
-            words = f"{error}. What needs no images: --only {' '.join(rest)}"
-            raise type(error)(words) from error
+        except DataError as error:
+            rest = " ".join(other for other in WITHOUT_IMAGES if other in work.todo)
+            raise DataError(f"{error} Without images: --only {rest}" if rest else error) from error
 
 
 def check_models(work: Plan, want: Selection) -> None:
@@ -260,7 +266,7 @@ def _check_models(cells: Iterable[Cell]) -> None:
         except ValueError:
             raise
         except TypeError as error:
-            called = f"; its class is called as {module.rpartition(':')[2]}(channels, **options)"
+            called = f"; its class is called as {_class_name(module)}(channels, **options)"
             raise TypeError(
                 f"module {tables.arm(module, variant)!r} can't be built into {backbone}: "
                 f"{str(error).rstrip('.')}"
@@ -271,6 +277,12 @@ def _check_models(cells: Iterable[Cell]) -> None:
                 f"module {module!r} can't be built into {backbone}: {type(error).__name__}: "
                 f"{error}; attn.build({module!r}, 64) shows where it goes wrong"
             ) from error
+
+
+def _class_name(module: str) -> str:
+    import attn
+
+    return getattr(attn.get(module).factory, "__name__", module.rpartition(":")[2])
 
 
 def groups(benchmark: Benchmark, cells: Iterable[Cell]) -> list[list[Cell]]:

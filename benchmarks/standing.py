@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import runner, tables
-from benchmarks.cells import CELL_COLUMNS, Benchmark, Cell, Selection, is_readers_own
+from benchmarks.cells import CELL_COLUMNS, Benchmark, Cell, Selection
+from benchmarks.own_modules import is_own
 from benchmarks.store import Store
 
 
@@ -73,7 +74,7 @@ def _others(rows: tables.Rows, others: Iterable[Any]) -> Standing:
     found = stale = unknown = 0
     for row in others:
         found += 1
-        if is_readers_own(row.module):  # what a table names is not run for a count
+        if is_own(row.module):  # what a table names is not run for a count
             unknown += 1
             continue
         try:

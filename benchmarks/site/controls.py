@@ -27,6 +27,8 @@ TITLES = {
     "rescaled": "Gates with their size taken away",
     "freed": "Gates with their size taken away, less themselves as published",
 }
+ON_TASKS = ", on these tasks"
+
 FAMILIES: dict[str, Pairs] = {
     "constants": PAIRS,
     "rescaled": RESCALED_PAIRS,
@@ -47,13 +49,13 @@ def _begun(rows: pd.DataFrame, which: Comparison, family: str) -> tuple[pd.DataF
 
 def constants(store: Store) -> str:
     """What a factor of a gate's size does, and what the gate does beyond it, by comparison."""
-    return _tables(store, "constants")
+    return _tables(store, "constants") or absent(TITLES["constants"])
 
 
 def rescaled(store: Store) -> str:
     """What a gate does where its size is no handicap, and what the size does, by comparison."""
     both = [_tables(store, family) for family in ("rescaled", "freed")]
-    return "\n".join(dict.fromkeys(both))
+    return "\n".join(filter(None, both)) or absent(TITLES["rescaled"])
 
 
 def _tables(store: Store, family: str) -> str:
@@ -70,7 +72,7 @@ def _tables(store: Store, family: str) -> str:
         places = origin(store, rows, "accuracy", "controls")
         title = f"{TITLES[family]}: {which.title}"
         parts.append(of_pairs(title, note, frame, ("Arms", "top-1"), places))
-    return "\n".join(parts) or absent(TITLES["constants" if family == "constants" else "rescaled"])
+    return "\n".join(parts)
 
 
 def _of(rows: pd.DataFrame, family: str) -> pd.DataFrame:
@@ -84,21 +86,20 @@ def _measured(rows: pd.DataFrame, name: str) -> bool:
 
 def constants_on_tasks(store: Store) -> str:
     """`constants` on the mechanism tasks, a column a task."""
-    return _on_tasks(store, "constants")
+    return _on_tasks(store, "constants") or absent(f"{TITLES['constants']}{ON_TASKS}")
 
 
 def rescaled_on_tasks(store: Store) -> str:
     """`rescaled` on the mechanism tasks, a column a task."""
     both = [_on_tasks(store, family) for family in ("rescaled", "freed")]
-    return "\n".join(dict.fromkeys(both))
+    return "\n".join(filter(None, both)) or absent(f"{TITLES['rescaled']}{ON_TASKS}")
 
 
 def _on_tasks(store: Store, family: str) -> str:
     """A column a task, which is a family for itself."""
     made = {task: _of(task_controls.rows(store, task), family) for task in TASKS}
     if not any(_measured(rows, "task_controls") for rows in made.values()):
-        what = TITLES["constants" if family == "constants" else "rescaled"]
-        return absent(f"{what}, on these tasks")
+        return ""
     frames = {task: judge(rows, FAMILIES[family]).set_index("key") for task, rows in made.items()}
     heads = [Head("Arms", number=False)]
     heads += [Head(task.capitalize(), "accuracy, points [95 %]") for task in TASKS]

@@ -129,10 +129,13 @@ def _but(store: Store, line: str) -> str:
     verdicts = site_controls.rescaled_verdicts(store, arm)
     mine = [name for name, about in TASKS.items() if arm in about.named and name != task]
     too = [name for name in TASKS if verdicts.get(name) == "higher" and name not in (task, *mine)]
-    not_there = [name for name in mine if verdicts.get(name) in ("lower", stats.SAME)]
+    lower = [name for name in mine if verdicts.get(name) == "lower"]
+    not_there = [name for name in mine if verdicts.get(name) == stats.SAME]
     words, end = [], ": so it need not be the mechanism that its paper names" * bool(too)
     if too:
         words.append(f"is higher than none on {_tasks(too)} too, which it is not made for")
+    if lower:
+        words.append(f"lower on {_tasks(lower)}, which it is made for")
     if not_there:
         words.append(f"not shown to be higher on {_tasks(not_there)}, which it is made for")
     if not words:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
-from benchmarks import claims, compare, tables
+from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
-from benchmarks.site import controls, figures
+from benchmarks.site import controls, figures, retimed
 from benchmarks.site.accuracy import about, board, resolution
 from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.site.html import Entry
@@ -22,12 +22,6 @@ MEANING = (
     "([how we measure](docs/measure.md)). Each row of `results/` names its machine and commit."
 )
 """What a reader of the table has to know."""
-
-SESSION = (
-    "its interval is of one session, and [the next one leaves it](docs/results/clock.md#sessions) "
-    "more often than its name says"
-)
-"""What its interval does not hold. What says so is measured: see the facts of `retimed`."""
 
 CONTROLS = "docs/results/accuracy.md"
 ASKED = "(Asked when the table was known.)"
@@ -98,7 +92,7 @@ def table(store: Store) -> str:
     if setting:
         timed = tables.latency_table(store, setting)
         words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
-        clock = f"Latency: {words}{kept([timed])}; {SESSION}."
+        clock = f"Latency: {words}{kept([timed])}{_other_sessions(store)}."
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
     factors = controls.summary(store)
     if factors:
@@ -107,6 +101,17 @@ def table(store: Store) -> str:
             f"Is it the gate, or its size? {ASKED} {factors} ([The controls]({CONTROLS}).)",
         ]
     return "\n".join([*lines, "", *beneath])
+
+
+def _other_sessions(store: Store) -> str:
+    """How often an interval held the mean of other sessions, where that was tried; or ""."""
+    said = retimed.facts(store)
+    if said["retimed.held"] == display.MISSING:
+        return ""
+    return (
+        f"; an interval of one session held the mean of the others in {said['retimed.held']} cases "
+        f"([{said['retimed.what']}](docs/results/clock.md#sessions))"
+    )
 
 
 def _words(entry: Entry) -> str:

@@ -104,7 +104,7 @@ def facts(store: Store) -> dict[str, str]:
     return {
         "retimed.what": f"{listed(sessions)} on {processor}",
         "retimed.held": f"{held} of {total}",
-        "retimed.shown": f"{sum(shown)} of {len(shown)}" if shown else display.NOT_YET,
+        "retimed.shown": f"{sum(shown)} of {len(shown)}" if shown else display.MISSING,
         "retimed.told": f"{told} of {pairs}",
         "retimed.of": listed(sessions),
         "retimed.apart": (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import ablated, display, pairing, stats, tables
+from benchmarks import ablated, compare, display, pairing, stats, tables
 from benchmarks.site.accuracy import listed
 from benchmarks.site.html import Entry, Head, absent, of_interval, table, value
-from benchmarks.site.origin import origin, processors
+from benchmarks.site.origin import origin, processors, record
 from benchmarks.store import Store
 
 WHAT = "The same trainings on two processors"
@@ -15,12 +15,13 @@ REFERENCE = Entry(display.REFERENCE, 0.0)
 
 
 def rows_of(store: Store) -> pd.DataFrame:
-    """The runs of the main table that two machines have, of the two with most of them."""
+    """The runs of the main table that machines with two processors have, of the two with most."""
     rows = tables.ok(pairing.current(pairing.every_row(store, ablated.planned())))
-    for _ in range(2):  # once to find the machines, once to keep what both have
-        rows = rows[rows.duplicated(["arm", "seed"], keep=False)]
-        rows = rows[rows["machine"].isin(tables.machines(rows)[:2])]
-    return rows
+    rows = rows[rows.duplicated(["arm", "seed"], keep=False)]
+    kinds = {m: record(store, "machines", m).get("processor", m) for m in tables.machines(rows)}
+    first_of_each = list({kind: m for m, kind in reversed(kinds.items())}.values())[::-1]
+    rows = rows[rows["machine"].isin(first_of_each[:2])]
+    return rows[rows.duplicated(["arm", "seed"], keep=False)]
 
 
 def _names(store: Store, rows: pd.DataFrame) -> dict[str, str]:
@@ -69,9 +70,11 @@ def trainings(store: Store) -> str:
 
 
 def _mean(points: pd.Series) -> Entry:
-    """The mean of points by seed with its interval."""
+    """The mean of points by seed with its interval, from so many seeds as one needs."""
     found = points.dropna().tolist()
-    return of_interval(display.points, stats.student_interval(found)) if found else Entry("–")
+    if len(found) < compare.FEWEST_FOR_INTERVAL:
+        return Entry("too few seeds")
+    return of_interval(display.points, stats.student_interval(found))
 
 
 def facts(store: Store) -> dict[str, str]:

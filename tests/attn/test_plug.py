@@ -337,7 +337,8 @@ def test_the_family_of_a_backbone_needs_no_table_of_names(backbone, kind):
 
 def test_a_model_for_another_size_than_timm_says_is_plugged_at_its_own():
     built = {"img_size": 384, "device": "meta"}
-    with pytest.raises(ValueError, match=r"an input of \(3, 224, 224\).*; give input_size="):
+    words = r"an input of \(3, 224, 224\).*; attn.plug takes another input_size="
+    with pytest.raises(ValueError, match=words):
         attn.create_model("maxvit_tiny_tf_224", "se", **built)
     model = attn.create_model("maxvit_tiny_tf_224", "se", input_size=(3, 384, 384), **built)
     assert sum(isinstance(module, attn.get("se").factory) for module in model.modules()) == 11

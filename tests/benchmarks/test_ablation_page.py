@@ -146,6 +146,16 @@ def test_pairs_of_two_machines_are_counted_in_the_caption(tmp_path):
     assert "20 pairs across two machines" in page.family(store, "coord"), "with none, with coord"
 
 
+def test_pairs_of_two_sets_of_versions_are_counted_too(tmp_path):
+    store = Store(tmp_path)
+    train(store, "none", "", 0)
+    train(store, "coord", "", 0)
+    train(store, "coord", "reduction=4", 0, environment="newer")
+    text = page.family(store, "coord")
+    assert "20 pairs across two sets of library versions" in text
+    assert "two machines" not in text
+
+
 def test_a_failed_option_says_so(store):
     for seed in range(SEEDS):
         cell = replace(CELL, module=SHUFFLED, seed=seed)

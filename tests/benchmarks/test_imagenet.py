@@ -84,14 +84,16 @@ def test_folders_that_are_not_there_are_named_before_training(nowhere, monkeypat
         BENCH.check([CELL])
 
 
-def test_rows_of_fewer_classes_are_of_other_data(place, monkeypatch):
-    """A trial with a part of the images leaves nothing for the whole to be current by."""
-    monkeypatch.setattr(accuracy, "layers", lambda *_: "")
-    of_two = BENCH.configuration(CELL)
-    (place / "train" / "green").mkdir()
-    assert BENCH.configuration(CELL) != of_two
+def test_a_part_of_the_classes_is_other_data(place, monkeypatch):
+    """A trial with two of them leaves no row by which the whole would be measured."""
+    gpu = Selection("gpu", device="cuda")
+    assert {cell.data for cell in BENCH.cells(gpu)} == {"imagenet-2"}
+    monkeypatch.setattr(imagenet, "CLASSES", 2)
+    assert {cell.data for cell in BENCH.cells(gpu)} == {"imagenet"}
+    monkeypatch.setenv(VARIABLE, "~/nowhere")
+    assert {cell.data for cell in BENCH.cells(gpu)} == {"imagenet"}
+    assert imagenet.place().is_absolute()
     monkeypatch.delenv(VARIABLE)
-    assert BENCH.configuration(CELL)[-1] is None, "tables are read where no images are"
     with pytest.raises(ValueError, match=f"set {VARIABLE} to the folder"):
         imagenet.place()
 
@@ -132,8 +134,8 @@ def test_what_torch_has_compiled_is_trained(place, monkeypatch):
 
 
 def test_a_gpu_that_cannot_compile_is_refused_before_any_training(place, monkeypatch):
-    monkeypatch.setattr(torch, "compile", Mock(side_effect=RuntimeError("no compiler")))
-    monkeypatch.setattr(nn.Module, "to", lambda module, device: module)
+    nothing = Mock(side_effect=RuntimeError("no compiler"))
+    monkeypatch.setattr(accuracy.fresh, "in_fresh_process", nothing)
     with pytest.raises(ValueError, match="no compiler"):
         BENCH.check([replace(CELL, device="cuda")])
 

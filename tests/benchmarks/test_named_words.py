@@ -20,6 +20,10 @@ from benchmarks.store import Store
             {"mark": "higher", "position": stats.SAME},
             "But coord × 4 is not shown to be higher on *position*, which it is made for.",
         ),
+        (
+            {"mark": "higher", "position": "lower"},
+            "But coord × 4 is lower on *position*, which it is made for.",
+        ),
     ],
 )
 def test_what_speaks_against_the_paper_s_reason_is_said(monkeypatch, verdicts, said):

@@ -5,11 +5,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from trouble import cell
+from trouble import Quiet, cell
 
 import attn.registry
 from benchmarks import engine, own_modules, runner
-from benchmarks.cells import Cell
+from benchmarks.cells import Cell, Selection
 
 GATES = """
 import torch
@@ -147,18 +147,23 @@ def test_a_module_of_an_installed_package_is_the_reader_s(monkeypatch):
 
 
 def test_beside_a_reader_s_module_the_bare_backbone_is_of_the_same_code(
-    suite, code, trouble, monkeypatch
+    suite, store, code, trouble, monkeypatch
 ):
     """Elsewhere a trained row of older code stays until it is asked for."""
+    want = Selection(modules=(("se", ""),))
     bare, gate = cell("ok"), replace(cell("ok", 1), module="se")
     monkeypatch.setattr(type(trouble), "trained", True)
     monkeypatch.setattr(type(trouble), "cells", lambda self, want: iter([bare, gate]))
     assert suite() == [0, 1]
     code("lr = 0.2")
-    assert suite() == []
+    assert not runner.plan(want, store).todo and len(runner.plan(want, store).stale) == 2
     monkeypatch.setattr(runner, "is_own", lambda module: module == "se")
-    assert suite() == [0, 1]
-    assert suite() == []
+    work = runner.plan(want, store)
+    assert work.todo == {"trouble": [bare, gate]} and not work.stale
+    again = runner.plan(want, store)
+    again.todo["trouble"].remove(bare)
+    runner.run(again, store, jobs=1, show=Quiet())
+    assert runner.plan(want, store).todo == {"trouble": [bare]}, "it is owed if it was not made"
 
 
 @pytest.mark.parametrize("name", ["none", "se", "danet"])

@@ -178,6 +178,12 @@ def test_the_page_says_how_far_sessions_are_apart(tmp_path):
     assert found["retimed.held"] == "3 of 6"
     assert found["retimed.told"] == "2 of 6"
     assert found["retimed.verdicts"] == "1 of 2"
+    assert found["retimed.shown"] == "not measured", "no latency of these"
+    for arm, low, high in (("se", 1.19, 1.21), ("cam", 1.05, 1.07), ("eca", 1.0, 2.0)):
+        cell = replace(CELL, benchmark="latency", module=arm, seed=None)
+        ends = {"ratio": (low + high) / 2, "ratio_low": low, "ratio_high": high}
+        trial.append(store, cell, {**ends, "verdict": "slower"})
+    assert page.facts(store)["retimed.shown"] == "1 of 2", "of those that the sessions have too"
     assert found["retimed.modules"] == "5.88 %"
     assert found["retimed.apart"] == (
         "0.00 % (median over modules and pairs of sessions; the most is 5.88 %, cam in "

@@ -53,6 +53,25 @@ def test_a_line_is_the_mean_on_each_and_what_the_second_moves_it_by(store):
     assert se.count(">+1.00<") == 2, "less none there, and how much more it is here"
 
 
+def test_of_few_seeds_there_is_no_interval_and_a_third_machine_is_left_out(tmp_path):
+    made = Store(tmp_path)
+    for seed in range(5):
+        for place, top1 in (("there", 90.0), ("here", 91.0)):
+            train(made, "none", seed, top1, "bits", place)
+    train(made, "none", 0, 95.0, "bits", "elsewhere")
+    assert set(two_processors.rows_of(made)["machine"]) == {"there", "here"}
+    text = two_processors.trainings(made)
+    assert "too few seeds" in row_of(text, "none") and "95.00" not in text
+
+
+def test_two_records_of_one_processor_are_no_two_processors(store):
+    for name in ("there", "here"):
+        folder = store.root / "machines"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text('{"processor": "AMD EPYC"}')
+    assert two_processors.rows_of(store).empty
+
+
 def test_how_far_a_run_moves_is_said(store, tmp_path):
     said = two_processors.facts(store)
     assert said["moved.what"] == "none and se, 8 seeds, on there and here"

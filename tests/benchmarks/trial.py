@@ -28,7 +28,7 @@ def append(store: Store, cell: Cell, values: dict | None, **outcome) -> None:
     """One row; without values a failed one."""
     if values is None:
         outcome = {"status": "failed", "reason": "RuntimeError: no memory [left]", **outcome}
-    kept = {"machine": outcome.pop("machine")} if "machine" in outcome else {}
+    kept = {name: outcome.pop(name) for name in ("machine", "environment") if name in outcome}
     made = row(cell, values or {}, "f" * 12, seconds=1.0, **outcome)
     store.append(cell.benchmark, {**made, **kept})
 
