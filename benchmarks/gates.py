@@ -128,7 +128,7 @@ def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
 
 
 def _costs(store: Store) -> pd.DataFrame:
-    every = pd.concat([store.table(name) for name in COUNTED], ignore_index=True)
+    every = pd.concat([tables.counted(store, name) for name in COUNTED], ignore_index=True)
     return tables.with_arm(tables.ok(every))
 
 

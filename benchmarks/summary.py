@@ -213,7 +213,7 @@ def _ratio(name: str, cell: Any) -> str:
 
 
 def _coverage(console: Console, store: Store, arms: Sequence[str]) -> None:
-    rows = store.table("coverage")
+    rows = tables.counted(store, "coverage")
     if rows.empty:
         console.print("Coverage: not measured\n")
         return

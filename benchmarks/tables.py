@@ -82,6 +82,16 @@ def one_machine(rows: pd.DataFrame, prefer: str | None = None) -> pd.DataFrame:
     return rows[names == prefer]
 
 
+def counted(store: Store, name: str) -> pd.DataFrame:
+    """The rows of a benchmark that counts, which any machine does alike: one a cell.
+
+    Of a cell that several machines have counted it is the newest with a value.
+    """
+    rows = store.table(name)
+    order = rows.assign(_ok=rows["status"] == "ok").sort_values(["_ok", "measured_at"])
+    return rows.loc[order.drop_duplicates("key", keep="last").sort_index().index]
+
+
 def machines(rows: pd.DataFrame) -> list[str]:
     """The machines that rows are of: those with most rows first, then the newest."""
     ranked = rows.groupby("machine")["measured_at"].agg(["size", "max"])
@@ -140,12 +150,12 @@ class Rows:
 
 def cost_rows(store: Store) -> pd.DataFrame:
     """The rows of ``cost``, ``widths`` and ``nets``; of what two counted, not those of ``cost``."""
-    *trained, rows = (with_arm(store.table(name)) for name in ("widths", "nets", "cost"))
+    *trained, rows = (with_arm(counted(store, name)) for name in ("widths", "nets", "cost"))
     small = pd.concat(trained, ignore_index=True)
     if small.empty:
         return rows
-    counted = pd.MultiIndex.from_frame(ok(small)[["backbone", "arm"]])
-    again = pd.MultiIndex.from_frame(rows[["backbone", "arm"]]).isin(counted)
+    there = pd.MultiIndex.from_frame(ok(small)[["backbone", "arm"]])
+    again = pd.MultiIndex.from_frame(rows[["backbone", "arm"]]).isin(there)
     return pd.concat([rows[~again], small], ignore_index=True)
 
 
@@ -237,7 +247,7 @@ def coverage_rows(store: Store) -> pd.DataFrame:
 
     An architecture without a single good row counts as convolutional, as in ``coverage``.
     """
-    rows = with_arm(store.table("coverage"))
+    rows = with_arm(counted(store, "coverage"))
     for name, default in (("family", "unknown"), ("kind", "convolutional")):
         known = rows[rows[name].map(display.given).astype(bool)]
         by_backbone = dict(zip(known["backbone"], known[name], strict=True))
@@ -257,8 +267,8 @@ def coverage_table(store: Store, by: str) -> pd.DataFrame:
     rows = rows.assign(good=rows["status"] == "ok")
     every = rows.groupby([by, "backbone"])["good"].all().reset_index().assign(arm="all")
     both = pd.concat([rows[[by, "arm", "good"]], every[[by, "arm", "good"]]], ignore_index=True)
-    counted = both.groupby([by, "arm"], sort=False)["good"].agg(["sum", "size"])
-    return counted.rename(columns={"sum": "good", "size": "all"}).reset_index()
+    sums = both.groupby([by, "arm"], sort=False)["good"].agg(["sum", "size"])
+    return sums.rename(columns={"sum": "good", "size": "all"}).reset_index()
 
 
 def failures(store: Store) -> pd.DataFrame:

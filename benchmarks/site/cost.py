@@ -16,7 +16,7 @@ from benchmarks.store import Store
 
 def cost(store: Store) -> str:
     """What every arm adds on every backbone, then everything that was counted, by backbone."""
-    rows = store.table("cost")
+    rows = tables.counted(store, "cost")
     backbones = in_order(rows["backbone"])
     if not backbones:
         return absent("Cost")

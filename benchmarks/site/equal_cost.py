@@ -82,7 +82,7 @@ def widths(store: Store) -> str:
 def _origins(store: Store, which: Comparison, rows: pd.DataFrame) -> str:
     """Where accuracies, multiply-adds and times come from."""
     places = [origin(store, rows, "accuracy")]
-    counted = store.table("widths")
+    counted = tables.counted(store, "widths")
     if len(counted):
         places.append(f"Multiply-adds: {origin(store, counted, 'widths')}")
     setting = compare.latency_setting(store, which)

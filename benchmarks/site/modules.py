@@ -67,7 +67,7 @@ def overview(store: Store) -> str:
 def module(store: Store, family: str) -> str:
     """The rows of one paper's modules: a line an arm and backbone, all that was measured."""
     members = FAMILIES[family]
-    costs = tables.with_arm(store.table("cost"))
+    costs = tables.with_arm(tables.counted(store, "cost"))
     costs = costs[costs["module"].isin(members)]
     heads = (
         Head("Module and backbone", number=False),

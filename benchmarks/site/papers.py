@@ -69,9 +69,8 @@ LINE = ("network", "printed_module", "printed_variant", "dataset")
 
 
 def rows(store: Store) -> pd.DataFrame:
-    """The rows of the benchmark in the order of the recipes, the latest of each size."""
-    found = tables.ok(store.table("paper")).sort_values("measured_at", kind="stable")
-    latest = found.drop_duplicates("key", keep="last").sort_index()
+    """The rows of the benchmark in the order of the recipes."""
+    latest = tables.ok(tables.counted(store, "paper"))
     order = {line: place for place, line in enumerate(recipes())}
     lines = zip(*(latest[name] for name in ("paper", "table", *LINE)), strict=True)
     places = [order.get(line, len(order)) for line in lines]

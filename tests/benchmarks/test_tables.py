@@ -48,6 +48,21 @@ def test_coverage_counts_architectures_of_one_kind(tried):
     assert shares[("hybrid", "all")] == (1, 1)
 
 
+def test_what_two_machines_counted_is_counted_once(tmp_path):
+    """The newest row of a cell with a value stands for both."""
+    store = Store(tmp_path)
+    trial.coverage(store)
+    before = tables.coverage_table(store, "kind")
+    for one in store.table("coverage").to_dict("records"):
+        store.append("coverage", {**one, "machine": "elsewhere", "measured_at": "2001-01-01"})
+    assert len(store.table("coverage")) == 2 * len(tables.coverage_rows(store))
+    assert tables.coverage_table(store, "kind").equals(before)
+    assert "elsewhere" not in set(tables.counted(store, "coverage")["machine"])
+    lost = store.table("coverage").query("machine != 'elsewhere' and status == 'ok'").iloc[0]
+    store.append("coverage", {**lost.to_dict(), "status": "failed", "reason": "no memory"})
+    assert tables.coverage_table(store, "kind").equals(before), "the other machine has a value"
+
+
 def test_a_failed_row_of_coverage_belongs_to_the_family_of_its_architecture(tried):
     counted = tables.coverage_table(tried, "family").set_index(["family", "arm"])
     assert tuple(counted.loc[("b", "sk")]) == (0, 1)
