@@ -79,6 +79,7 @@ class OverheadBenchmark(Benchmark):
         "benchmarks/engine.py",
         "benchmarks/fresh.py::leave_with",
         "benchmarks/overhead.py",
+        "benchmarks/own_modules.py",
         "benchmarks/progress.py",
         "benchmarks/provenance.py",
         "benchmarks/reproduced.py",

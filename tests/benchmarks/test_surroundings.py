@@ -22,25 +22,25 @@ def test_where_no_processors_can_be_asked_for_none_are_said(monkeypatch):
     assert surroundings.affinity() == ""
 
 
-TCMALLOC = "/home/me/lib/libtcmalloc.so.4"
+TCMALLOC = "/there/lib/libtcmalloc.so.4"
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
         ({}, ""),
-        ({"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/home/me/lib"}, ""),
+        ({"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/there/lib"}, ""),
         ({"LD_PRELOAD": ""}, ""),
         ({"LD_PRELOAD": TCMALLOC}, "; LD_PRELOAD=libtcmalloc.so.4"),
-        ({"LD_PRELOAD": f"{TCMALLOC}:/opt/b.so c.so:"}, "; LD_PRELOAD=libtcmalloc.so.4,b.so,c.so"),
+        ({"LD_PRELOAD": f"{TCMALLOC}:/here/b.so c.so:"}, "; LD_PRELOAD=libtcmalloc.so.4,b.so,c.so"),
         (
             {"MALLOC_TOP_PAD_": "9", "MALLOC_ARENA_MAX": "2", "LD_PRELOAD": "a.so"},
             "; LD_PRELOAD=a.so; MALLOC_ARENA_MAX=2; MALLOC_TOP_PAD_=9",
         ),
         ({"GLIBC_TUNABLES": "glibc.malloc.x=1"}, "; GLIBC_TUNABLES=glibc.malloc.x=1"),
-        ({"MALLOC_TRACE": "/home/me/trace"}, "; MALLOC_TRACE=(a path)"),
+        ({"MALLOC_TRACE": "/there/trace"}, "; MALLOC_TRACE=(a path)"),
         (
-            {"MALLOC_CONF": "narenas:1,prof_prefix:/home/me/jeprof,tcache:true"},
+            {"MALLOC_CONF": "narenas:1,prof_prefix:/there/jeprof,tcache:true"},
             "; MALLOC_CONF=narenas:1,prof_prefix:(a path),tcache:true",
         ),
     ],
