@@ -100,12 +100,7 @@ def _selection(options: argparse.Namespace) -> Selection:
     named = "quick" if options.suite is None else options.suite
     suite = SUITES[choose(named, list(SUITES), "suite")]
     device = suite.device if options.device is None else options.device
-    if device.startswith("cuda:"):
-        raise ValueError(
-            f"device {device!r} was asked for; allowed: cpu, cuda. CUDA_VISIBLE_DEVICES="
-            f"{device.partition(':')[2]} before the command, with --device cuda, takes that GPU"
-        )
-    choose(device, ["cpu", "cuda"], "device")
+    asked.require_device(device)
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
@@ -385,14 +380,7 @@ def _cite(options: argparse.Namespace, console: Console) -> int:
         return 0
     print((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     print(f"# The commits that the rows of {options.results} were measured at:")
-    lines = []
-    for name in benchmarks():
-        rows = store.table(name)
-        changed = rows["dirty"].fillna(False).astype(bool)
-        for (commit, dirty), mine in rows.groupby(["commit", changed]):
-            words = f"{commit} with changes" if dirty else commit
-            lines.append(f"# {name}: {words}, {display.many(len(mine), 'row')}")
-    print("\n".join(lines or ["# there are no rows"]))
+    print("\n".join(f"# {line}" for line in listing.commits(store) or ["there are no rows"]))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A selection that leaves a benchmark without cells is answered before any work."""
+"""A device that is none and a selection without cells are answered before any work."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from typing import Any
 from benchmarks.cells import SUITES, Benchmark, Selection, benchmarks, choose
 
 OPTIONS = ("backbone", "module", "device")
+
+
+def require_device(device: str) -> None:
+    """Raise ValueError for a device that no suite is measured on, or for one of several GPUs."""
+    if device.startswith("cuda:"):
+        raise ValueError(
+            f"device {device!r} was asked for; allowed: cpu, cuda. CUDA_VISIBLE_DEVICES="
+            f"{device.partition(':')[2]} before the command, with --device cuda, takes that GPU"
+        )
+    choose(device, ["cpu", "cuda"], "device")
 
 
 def require_cells(want: Selection, only: Sequence[str]) -> None:

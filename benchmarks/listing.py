@@ -57,6 +57,18 @@ def listed(rows: pd.DataFrame, wanted: Sequence[str] | None) -> str:
     return text
 
 
+def commits(store: Store) -> list[str]:
+    """Every commit that rows of a table were measured at, table by table, with how many."""
+    lines = []
+    for name in benchmarks():
+        rows = store.table(name)
+        changed = rows["dirty"].fillna(False).astype(bool)
+        for (commit, dirty), mine in rows.groupby(["commit", changed]):
+            words = f"{commit} with changes" if dirty else commit
+            lines.append(f"{name}: {words}, {display.many(len(mine), 'row')}")
+    return lines
+
+
 def origin(store: Store, key: str) -> str:
     """Where the rows with a key come from: cell, machine, versions, commit.
 

@@ -17,16 +17,6 @@ from benchmarks.store import Store, StoreError, row
 
 FULL = Comparison("fashion-mnist", "resnet10_small", "full")
 
-PLAN = PLANS["cpu"][0]
-MAIN = replace(
-    trial.ACCURACY,
-    backbone=PLAN.backbones[0],
-    recipe=PLAN.recipe,
-    precision=PLAN.precision,
-    layout=PLAN.layout,
-)
-"""A run of the main table."""
-
 
 @pytest.fixture(scope="module")
 def accuracy(tried):
@@ -327,13 +317,13 @@ def test_beside_an_own_module_a_reader_chooses_what_it_is_compared_with(tmp_path
     store = Store(tmp_path)
     for seed in range(10):
         for module, top1 in (("none", 90.0), ("se", 90.1), ("my:Gate", 91.0 + seed / 50)):
-            trial.append(store, replace(MAIN, module=module, seed=seed), trial.outcome(top1))
+            trial.append(store, replace(trial.MAIN, module=module, seed=seed), trial.outcome(top1))
     (which,) = pairing.comparisons(store)
     table = compare.accuracy_table(store, which)
     assert compare.preview_words(table, which) == ""
     assert table.set_index("arm")["family"]["my:Gate"] == 2
     for module in MODULES[2:6]:  # five of the suite's nine arms: the rest of them is planned too
-        trial.append(store, replace(MAIN, module=module, seed=0), trial.outcome(90.0))
+        trial.append(store, replace(trial.MAIN, module=module, seed=0), trial.outcome(90.0))
     table = compare.accuracy_table(store, which)
     assert "3 of 9 planned arms without a run" in compare.preview_words(table, which)
     assert table.set_index("arm")["family"]["my:Gate"] == 9
@@ -344,7 +334,7 @@ def test_a_line_has_the_runs_that_both_of_its_arms_have(tmp_path):
     store = Store(tmp_path)
     for seed in range(10):
         for module in ("none", "se", "eca")[seed == 9 :]:
-            trial.append(store, replace(MAIN, module=module, seed=seed), trial.outcome(90.0))
+            trial.append(store, replace(trial.MAIN, module=module, seed=seed), trial.outcome(90.0))
     (which,) = pairing.comparisons(store)
     rows = pairing.accuracy_rows(store, which)
     pairs = {"se": ("se", "none"), "eca": ("eca", "none"), "two": ("se", "eca")}

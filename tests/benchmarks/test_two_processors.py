@@ -6,23 +6,13 @@ import pytest
 import trial
 from rendered import row_of
 
-from benchmarks.accuracy import PLANS
 from benchmarks.site import two_processors
 from benchmarks.store import Store
-
-PLAN = PLANS["cpu"][0]
-CELL = replace(
-    trial.ACCURACY,
-    backbone=PLAN.backbones[0],
-    recipe=PLAN.recipe,
-    precision=PLAN.precision,
-    layout=PLAN.layout,
-)
 
 
 def train(store, module, seed, top1, correct, machine):
     values = trial.outcome(top1) | {"correct": correct}
-    trial.append(store, replace(CELL, module=module, seed=seed), values, machine=machine)
+    trial.append(store, replace(trial.MAIN, module=module, seed=seed), values, machine=machine)
 
 
 @pytest.fixture

@@ -8,12 +8,22 @@ and below in turn. `cbam` has five seeds, `sk` one that failed, and `pam` no see
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.accuracy import PLANS
 from benchmarks.cells import Cell
 from benchmarks.store import Store, row
 
 ACCURACY = Cell(
     "accuracy", "resnet10_small", data="fashion-mnist", recipe="full", threads=1, batch_size=128
 )
+PLAN = PLANS["cpu"][0]
+MAIN = replace(
+    ACCURACY,
+    backbone=PLAN.backbones[0],
+    recipe=PLAN.recipe,
+    precision=PLAN.precision,
+    layout=PLAN.layout,
+)
+"""A run of the main table."""
 LATENCY = Cell("latency", "resnet18", image_size=224, batch_size=1, threads=1)
 COST = Cell("cost", "resnet18", device="meta", image_size=224)
 COVERAGE = Cell("coverage", "resnet18", device="meta")
