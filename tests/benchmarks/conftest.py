@@ -144,7 +144,9 @@ def code(tmp_path, trouble, monkeypatch):
         provenance.forget()
 
     change("lr = 0.1")
-    return change
+    runner._module_files.cache_clear()
+    yield change
+    runner._module_files.cache_clear()  # of this folder, which is no checkout
 
 
 @pytest.fixture
