@@ -229,7 +229,10 @@ def check(work: Plan, want: Selection) -> None:
             benchmarks()[name].check(todo)
         except DataError as error:
             rest = " ".join(other for other in WITHOUT_IMAGES if other in work.todo)
-            raise DataError(f"{error} Without images: --only {rest}" if rest else error) from error
+            if not rest:
+                raise
+            words = f"{str(error).rstrip('.')}. Without images: --only {rest}"
+            raise DataError(words) from error
 
 
 def check_models(work: Plan, want: Selection) -> None:

@@ -212,7 +212,11 @@ def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
     monkeypatch.setattr(data, "load", missing)
     status, _, errors = answer("run", "--only", "accuracy", "--module", "se")
     assert status == 2
-    assert "fashion-mnist was found nowhere; install it" in errors
+    assert errors.endswith("fashion-mnist was found nowhere; install it"), "nothing else was asked"
+    both = ("--only", "cost", "accuracy", "--backbone", "resnet10_small")
+    status, _, errors = answer("run", *both, "--module", "se")
+    assert status == 2
+    assert errors.endswith("found nowhere; install it. Without images: --only cost")
     assert no_rows(results)
 
 
