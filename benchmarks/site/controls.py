@@ -220,7 +220,7 @@ def summary(store: Store) -> str:
         gates = frame.drop(list(CONSTANTS))["verdict"].dropna().tolist()
         words.append(verdict_counts(gates, "gates, compared with the constant of their size"))
         asked = {
-            "rescaled": "gates rescaled so that they start as none does, compared with none",
+            "rescaled": "gates rescaled so that their mean starts at one, compared with none",
             "freed": "rescaled gates, compared with themselves as published",
         }
         for family, what in asked.items():

@@ -296,7 +296,7 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
     assert said["controls.rescaled.coord"].startswith("higher by 0.50 points")
     assert said["controls.rescaled.se"].startswith(stats.SAME)
     assert said["controls.summary"].endswith(
-        "Of 4 gates rescaled so that they start as none does, compared with none, 1 is higher, "
+        "Of 4 gates rescaled so that their mean starts at one, compared with none, 1 is higher, "
         "3 show no measurable difference. Of 4 rescaled gates, compared with themselves as "
         "published, 1 is higher, 3 show no measurable difference."
     )
