@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 100)
     # Without a GPU torch's profiler logs errors about the missing one, in every process.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs numbered as in nvidia-smi
     # SIGINT is ignored in a shell's background.
     before = {number: signal.signal(number, _interrupt) for number in STOPS}
     try:
@@ -134,7 +135,7 @@ def _check_names(want: Selection) -> None:
 
     models.register()
     for module, variant in want.modules or ():
-        own_modules.require_module(module, variant)
+        own_modules.require_module(module, variant, want.device)
     for backbone in want.backbones or ():
         models.require_backbone(backbone)
         models.create(backbone, device="meta")

@@ -98,6 +98,7 @@ class Accuracy(Benchmark):
     title = "Test accuracy after training with one recipe and paired seeds"
     trained = True
     default_seconds = 30.0
+    gpu_seconds = 10.0
     limit_seconds = 6 * 3600.0
     code = (
         "benchmarks/training.py",
@@ -161,7 +162,8 @@ class Accuracy(Benchmark):
 
     def guess(self, cell: Cell) -> float:
         """So many seconds an epoch."""
-        return self.default_seconds * RECIPES[cell.recipe].epochs
+        seconds = self.default_seconds if cell.device == "cpu" else self.gpu_seconds
+        return seconds * RECIPES[cell.recipe].epochs
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Load each data set once: DataError before any training if it is missing or damaged.
@@ -229,32 +231,42 @@ def compiled(model: Any, device: str, backend: str = "inductor") -> dict[str, An
 
 
 def check_compiler(cells: Sequence[Cell]) -> None:
-    """Raise ValueError if a GPU is to train and torch can't compile for it here.
+    """Raise ValueError if a GPU is to train and torch can't compile for it here in its precision.
 
     It is tried in a fresh process: this one would hold the GPU, and what is timed on it allows no
     other process there.
     """
-    for device in sorted({c.device for c in cells if c.device.startswith("cuda")}):
+    on_gpu = {(c.device, c.precision) for c in cells if c.device.startswith("cuda")}
+    for device, precision in sorted(on_gpu):
         try:
-            _compiles(device)
+            _compiles(device, precision)
         except RuntimeError as error:
             raise ValueError(
-                f"device {device} was asked for; it trains what torch.compile has made, which "
-                f"fails here ({error}); install what it needs (triton, a C compiler, a Python "
-                "that this torch can compile for), or choose --device cpu"
+                f"device {device} was asked for; it trains what torch.compile has made in "
+                f"{precision}, which fails here ({error}); install what it needs (triton, a C "
+                "compiler such as gcc, Python's headers such as python3-dev, a Python that this "
+                "torch can compile for), or choose --device cpu"
             ) from error
 
 
 @cache
-def _compiles(device: str) -> None:
+def _compiles(device: str, precision: str) -> None:
     """`compile_once` in a fresh process, once a device; what fails is tried again."""
-    fresh.in_fresh_process(compile_once, device)
+    fresh.in_fresh_process(compile_once, device, precision)
 
 
-def compile_once(device: str) -> None:
-    """Compile two layers for a device, and run them forward and backward."""
+def compile_once(device: str, precision: str) -> None:
+    """Compile two layers for a device, and run them forward and backward.
+
+    RuntimeError for a GPU without bfloat16 of its own, where torch takes slow substitutes and
+    leaves out the compiler with no more than a warning.
+    """
     import torch
 
+    if precision == "bf16" and device.startswith("cuda"):
+        major, minor = torch.cuda.get_device_capability(device)
+        if major < 8:
+            raise RuntimeError(f"bfloat16 takes compute capability 8.0; it has {major}.{minor}")
     layers = torch.nn.Linear(8, 8), torch.nn.Sigmoid()  # a kernel has to be made for it
     model = torch.compile(torch.nn.Sequential(*layers).to(device))
     model(torch.zeros(2, 8, device=device)).sum().backward()

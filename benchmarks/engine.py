@@ -38,6 +38,9 @@ LOST = ("crashed", "timeout")
 
 OUT_OF_MEMORY = " (perhaps by the system, for want of memory: fewer --jobs need less)"
 
+OF_THE_MACHINE = ("MemoryError", "OutOfMemoryError", "AcceleratorError")
+"""Exceptions that are as likely the machine's doing as the cell's: what they end has crashed."""
+
 NICENESS = 10
 """Priority of a worker that times nothing: behind other work, before what is only idle."""
 
@@ -62,6 +65,8 @@ class _Worker:
     busy: bool = False
     started: float = 0.0
     limit: float = 0.0
+    spoiled: bool = False
+    """Whether a cell on a GPU failed: its process may not be able to use that GPU again."""
 
     def late(self) -> bool:
         return self.busy and time.monotonic() - self.started > self.limit
@@ -124,9 +129,14 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
         return
     if finished is not None:
         worker.left.remove(finished.cell)
+        failed = finished.status in ("failed", *LOST)
+        worker.spoiled |= failed and finished.cell.device.startswith("cuda")
         yield finished
         return
     worker.busy = False
+    if worker.spoiled:  # the next cell gets a new process
+        worker.process.kill()
+        worker.process.join(10)
     for cell in worker.left:
         seconds = time.monotonic() - worker.started
         yield Finished(cell, {}, "failed", "the measurement gave nothing for this cell", seconds)
@@ -217,7 +227,8 @@ def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) ->
     if not isinstance(result, dict):
         what = f"{type(result).__name__}: {result}"
         reason = what if isinstance(result, Exception) else f"it gave no values but {what}"
-        return Finished(cell, {}, "failed", _public(" ".join(reason.split())), seconds)
+        status = "crashed" if type(result).__name__ in OF_THE_MACHINE else "failed"
+        return Finished(cell, {}, status, _public(" ".join(reason.split())), seconds)
     return Finished(cell, result, "ok", "", seconds)
 
 

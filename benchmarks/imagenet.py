@@ -7,6 +7,7 @@ only where it names one: nobody can download them for it, and they take weeks.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import product
@@ -76,10 +77,29 @@ class ImageNet(Accuracy):
         if cells:
             folders.load(place())
             check_compiler(cells)
+            require_shared_memory(cells)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Train one arm. Raises Diverged, with what is known by then, when the loss blows up."""
         return train_arm(cell)
+
+
+def require_shared_memory(cells: Sequence[Cell], folder: str = "/dev/shm") -> None:
+    """DataError where the processes that read images for a GPU can't hand over a batch each."""
+    from benchmarks.data import DataError
+    from benchmarks.resources import cores
+
+    on_gpu = [cell for cell in cells if cell.device.startswith("cuda")]
+    if not on_gpu or not os.path.isdir(folder):
+        return
+    batch = max(4 * 3 * (c.image_size or IMAGE_SIZE) ** 2 * (c.batch_size or 1) for c in on_gpu)
+    there, needed = shutil.disk_usage(folder).total, batch * cores()
+    if there < needed:
+        raise DataError(
+            f"{folder}, through which {cores()} processes hand batches of images over, has "
+            f"{there / 2**20:,.0f} MiB; they need {needed / 2**20:,.0f}. In a container: "
+            f"--ipc=host, or --shm-size={-(-2 * needed // 2**30)}g"
+        )
 
 
 def place() -> Path:

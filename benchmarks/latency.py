@@ -23,7 +23,7 @@ from zlib import crc32
 
 from filelock import FileLock, Timeout
 
-from benchmarks import evaluation, provenance, ratios, stats
+from benchmarks import evaluation, fresh, provenance, ratios, stats
 from benchmarks.cells import ROOT, Benchmark, Busy, Cell, Column, Selection, choose
 from benchmarks.engine import LOCK_WAIT_S
 from benchmarks.evaluation import (
@@ -76,7 +76,11 @@ SMALL_IMAGES = {
 
 
 class TimingBusy(Busy):
-    """Another timing job holds this machine."""
+    """Another timing job holds this machine, or its GPU was never quiet."""
+
+
+OF_AMPERE = {"tf32": (8, 0), "bf16": (8, 0)}
+"""The least compute capability of a GPU that calculates so itself."""
 
 
 class Latency(Benchmark):
@@ -212,7 +216,8 @@ class Latency(Benchmark):
     def measure_group(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Any]]:
         """The values of each cell, or the exception that says why it has none.
 
-        If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting.
+        If the baseline can't be timed, no cell can. TimingBusy after half an hour of waiting, and
+        where no round counted, for the state of the GPU.
         """
         first = self.group(cells[0])
         kind = _kind(first.device)
@@ -234,12 +239,15 @@ class Latency(Benchmark):
         clock = clock_of(first.device, session.threads)
         with one_timing_job(), keeping_memory() if kind == "cpu" else nullcontext():
             beside = surroundings(first.device)
+            records: list[Record] = []
             try:
+                require_precision(first.device, first.precision)
                 records = until_settled(session, clock)
                 beside |= gpu_columns(records)
                 values = evaluate(arms, records, clock, len(records) // BUILDS)
             except TimingFailed as error:
-                values = dict.fromkeys(wanted, error)
+                busy = _never_quiet(records)
+                values = dict.fromkeys(wanted, TimingBusy(str(error)) if busy else error)
         for arm, cell in wanted.items():
             found = values[arm]
             yield cell, found if isinstance(found, Exception) else {**found, **beside}
@@ -249,6 +257,36 @@ def _arm(cell: Cell, backbone: str) -> tuple[str, ...]:
     """A cell in a session of a backbone."""
     arm = (cell.module, cell.variant)
     return arm if cell.backbone == backbone else (*arm, cell.backbone)
+
+
+def require_precision(device: str, precision: str) -> None:
+    """TimingFailed for a GPU that does not calculate in this precision itself.
+
+    It would be timed all the same: torch takes 32 bits in place of TF32, and slow substitutes of
+    the kernels for bfloat16. A fresh process asks the GPU, which no other one may use meanwhile.
+    """
+    least = OF_AMPERE.get(precision)
+    if least is None or not device.startswith("cuda"):
+        return
+    found = fresh.in_fresh_process(capability, device)
+    if tuple(found) < least:
+        raise TimingFailed(
+            f"{precision} was asked for; this GPU has compute capability {found[0]}.{found[1]}, "
+            f"and calculates so from {least[0]}.{least[1]} on"
+        )
+
+
+def capability(device: str) -> tuple[int, int]:
+    """The compute capability of a GPU."""
+    import torch
+
+    return torch.cuda.get_device_capability(device)
+
+
+def _never_quiet(records: Sequence[Record]) -> bool:
+    """Whether a copy of the baseline has no sample, and no error either, after a build."""
+    copies = [timing for record in records for timing in record.timings[:2]]
+    return any(not t.seconds for t in copies) and not any(t.error for t in copies)
 
 
 def run_session(session: Session, processes: int = PROCESSES) -> list[Record]:

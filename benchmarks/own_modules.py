@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import fresh
 from benchmarks.cells import ROOT, is_readers_own
 
 SHAPES = ((2, 64, 8, 8), (2, 16, 14, 12), (2, 256, 7, 7))
@@ -58,12 +59,14 @@ def require_options(variants: Iterable[str]) -> None:
         attn.parse_options(variant)
 
 
-def require_module(name: str, variant: str) -> None:
+def require_module(name: str, variant: str, device: str = "cpu") -> None:
     """Raise ValueError or TypeError for a name, an option or a shape of output that can't be used.
 
     ``variant`` has the options, such as ``reduction=8``. The messages of unknown names and wrong
-    options are `attn`'s.
+    options are `attn`'s. A reader's own module is tried on ``device``, if that is there.
     """
+    import torch
+
     import attn
 
     options = attn.parse_options(variant)
@@ -93,14 +96,30 @@ def require_module(name: str, variant: str) -> None:
         own = " One of your own is named file:Class, or by the name that its package offers,"
         own = "" if colon else f"{own} installed where this runs: {sys.executable}"
         raise ValueError(f"{error}{own}") from error
-    if is_own(name):
-        _require_use(name, options)
+    if not is_own(name):
+        return
+    if torch.cuda.is_initialized():
+        raise ValueError(
+            f"module {name!r} uses the GPU when its file is imported; every process that knows the "
+            "module would hold the GPU while others are timed on it. Make what it needs in "
+            "__init__ or forward"
+        )
+    if device == "cpu" or not torch.cuda.is_available():
+        fault = fault_of(name, options, "cpu")
+    else:  # in a process that ends: this one would hold the GPU while others are timed on it
+        try:
+            fault = fresh.in_fresh_process(fault_of, name, options, device)
+        except RuntimeError as error:
+            fault = f"module {name!r} can't be tried on {device}: {error}"
+    if fault:
+        raise ValueError(fault)
 
 
-def _require_use(name: str, options: dict[str, Any]) -> None:
-    """A module works with an input that it can be built for, and keeps the shape of the input.
+def fault_of(name: str, options: dict[str, Any], device: str) -> str:
+    """What is wrong with a module that a user named, as a sentence; "" if nothing is.
 
-    One that can be built for none of `SHAPES` is no matter here: its backbone says more.
+    It has to work with an input that it can be built for, and to keep the shape of the input. One
+    that can be built for none of `SHAPES` is no matter here: its backbone says more.
     """
     import torch
 
@@ -114,30 +133,32 @@ def _require_use(name: str, options: dict[str, Any]) -> None:
             continue
         tried.append(shape)
         try:
+            module.to(device)
             with torch.no_grad():
-                module.train()(torch.zeros(shape))
-                out = module.eval()(torch.zeros(shape))
+                module.train()(torch.zeros(shape, device=device))
+                out = module.eval()(torch.zeros(shape, device=device))
         except Exception as error:
             failed = error
             continue
         made = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
         if made != shape:
-            raise ValueError(
+            return (
                 f"module {name!r} makes {made} of an input of shape {shape}; it has to return a "
                 f"tensor of the shape of its input, (images, channels, height, width). {CHECK}"
             )
         if out.dtype != torch.float32:
-            raise ValueError(
+            return (
                 f"module {name!r} makes {out.dtype} of an input of torch.float32; it has to keep "
                 f"the type of its input. {CHECK}"
             )
-        return
+        return ""
     if failed:
-        raise ValueError(
+        return (
             f"module {name!r} fails with every input that was tried, of the shapes "
             f"{', '.join(map(str, tried))}: {type(failed).__name__}: {failed}{_place(failed)}. "
             f"An input is (images, channels, height, width). {CHECK}"
-        ) from failed
+        )
+    return ""
 
 
 def _place(error: Exception) -> str:

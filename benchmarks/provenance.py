@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +125,14 @@ def machine() -> dict[str, Any]:
 
 
 def _gpus() -> list[str]:
-    query = "--query-gpu=name,memory.total,driver_version"
-    listed = _printed("nvidia-smi", query, "--format=csv,noheader")
-    return [line.strip() for line in listed.splitlines() if line.strip()]
+    """The GPU that ``CUDA_VISIBLE_DEVICES`` names first, else all; then slices of one (MIG)."""
+    query = ("--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip()
+    listed = _printed("nvidia-smi", f"--id={first}", *query) if first else ""
+    listed = listed or _printed("nvidia-smi", *query)
+    slices = [line.strip() for line in _printed("nvidia-smi", "-L").splitlines()]
+    slices = [line.partition("Device")[0] for line in slices if line.startswith("MIG ")]
+    return [line.strip() for line in (*listed.splitlines(), *slices) if line.strip()]
 
 
 def _printed(*command: str) -> str:
@@ -139,8 +146,27 @@ def _printed(*command: str) -> str:
 
 @cache
 def environment() -> dict[str, Any]:
-    """Versions of Python and of the libraries that a measurement can depend on."""
-    return {"python": platform.python_version(), **versions(*LIBRARIES)}
+    """Versions of Python and of the libraries that a measurement can depend on.
+
+    Where there is a GPU, also of what torch computes with there.
+    """
+    record = {"python": platform.python_version(), **versions(*LIBRARIES)}
+    return {**record, **(_gpu_libraries() if machine()["gpus"] else {})}
+
+
+def _gpu_libraries() -> dict[str, str | None]:
+    """The CUDA that torch was built for, and the versions of CUDA, cuDNN and Triton beside it."""
+    spec = find_spec("torch")  # not imported: tables are read without it
+    places = spec.submodule_search_locations if spec else None
+    file = Path(next(iter(places), "")) / "version.py" if places else Path()
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    built = re.search(r"^cuda\b.*?= *['\"]([^'\"]+)", text, re.MULTILINE)
+    beside = {d.name: d.version for d in metadata.distributions() if _of_a_gpu(d.name)}
+    return {"cuda": built[1] if built else None, **dict(sorted(beside.items()))}
+
+
+def _of_a_gpu(name: str | None) -> bool:
+    return bool(name) and name.startswith(("nvidia-cuda-runtime", "nvidia-cudnn", "triton"))
 
 
 def versions(*names: str) -> dict[str, str | None]:

@@ -30,7 +30,7 @@ from benchmarks.schema import columns
 from benchmarks.store import Store, row
 from benchmarks.watch import Watch
 
-WITHOUT_IMAGES = ("cost", "coverage", "latency")
+WITHOUT_IMAGES = ("cost", "coverage", "latency", "memory")
 """What a reader can measure whose images are missing."""
 
 KEPT = "kept"
@@ -69,15 +69,15 @@ class Plan:
 
 
 def processes(benchmark: Benchmark, cells: Iterable[Cell], jobs: int | None) -> int:
-    """How many processes measure at a time: one for times, else ``jobs``.
+    """How many processes measure at a time: one for times and on a GPU for memory, else ``jobs``.
 
     If that is None, one on a GPU, else as many as cores and memory allow; no more than there are
     groups of cells.
     """
-    if benchmark.exclusive:
-        return 1
     cells = list(cells)
     on_gpu = any(cell.device.startswith("cuda") for cell in cells)
+    if benchmark.exclusive or (on_gpu and not benchmark.trained):
+        return 1
     wanted = jobs or (1 if on_gpu else resources.jobs())
     return max(1, min(wanted, len({benchmark.group(cell) for cell in cells})))
 
@@ -227,12 +227,24 @@ def check(work: Plan, want: Selection) -> None:
     for name, todo in work.todo.items():
         try:
             benchmarks()[name].check(todo)
-        except DataError as error:
-            rest = " ".join(other for other in WITHOUT_IMAGES if other in work.todo)
+        except (DataError, ValueError) as error:
+            no_images = isinstance(error, DataError)
+            others = [o for o in work.todo if o in WITHOUT_IMAGES or not no_images]
+            rest = " ".join(other for other in others if _passes(work, other))
             if not rest:
                 raise
-            words = f"{str(error).rstrip('.')}. Without images: --only {rest}"
-            raise DataError(words) from error
+            less = "images" if no_images else name
+            words = f"{str(error).rstrip('.')}. Without {less}: --only {rest}"
+            raise (DataError if no_images else ValueError)(words) from error
+
+
+def _passes(work: Plan, name: str) -> bool:
+    """Whether what a benchmark needs is here."""
+    try:
+        benchmarks()[name].check(work.todo[name])
+    except Exception:
+        return False
+    return True
 
 
 def check_models(work: Plan, want: Selection) -> None:
@@ -258,6 +270,12 @@ def check_device(device: str) -> None:
             f"{torch.version.cuda or 'no'}) sees no CUDA GPU here; choose --device cpu, install a "
             "driver that this build can use, or let ATTN_BENCH_PYTHON name an interpreter whose "
             "torch can"
+        )
+    if not provenance.machine()["gpus"]:
+        raise ValueError(
+            "device cuda was asked for; torch sees a GPU, but nvidia-smi, which names it in every "
+            "row's record, lists none. Install it (a container needs NVIDIA_DRIVER_CAPABILITIES="
+            "compute,utility); GPUs of other makers are not measured"
         )
 
 

@@ -140,10 +140,12 @@ class Rows:
     def find(self, cell: Cell) -> Any:
         """The row of this machine, or of any where only values of this one do not count; None.
 
-        Of other machines the newest row with a value comes first.
+        Of other machines the newest row with a value comes first. What a GPU measures of itself,
+        such as its memory, is of that GPU alone; what it trains is not.
         """
         row = self.by_place.get((cell.key, self.here))
-        if row is None and not self.benchmark.same_machine(cell):
+        of_itself = cell.device.startswith("cuda") and not self.benchmark.trained
+        if row is None and not of_itself and not self.benchmark.same_machine(cell):
             row = self.by_key.get(cell.key)
         return row
 

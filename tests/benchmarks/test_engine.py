@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -98,6 +99,19 @@ def test_each_trouble_has_its_status_and_the_rest_goes_on():
     assert "SIGSEGV" in found[cells[3]].reason
     assert "None" in found[cells[5]].reason
     assert "its process ended with code 3" in found[cells[6]].reason
+
+
+def test_what_runs_out_of_memory_has_crashed():
+    (found,) = measured([[cell("memory")]])
+    assert (found.status, found.reason) == ("crashed", "MemoryError: no more")
+
+
+@pytest.mark.parametrize(("device", "processes"), [("cpu", 1), ("cuda", 2)])
+def test_after_a_failure_on_a_gpu_the_next_cell_has_a_new_process(device, processes):
+    cells = [replace(cell(r, seed), device=device) for seed, r in enumerate(["ok", "fail", "ok"])]
+    found = measured([[c] for c in cells])
+    assert [f.status for f in found] == ["ok", "failed", "ok"]
+    assert len({found[i].values["pid"] for i in (0, 2)}) == processes
 
 
 def test_a_crash_takes_only_the_cells_of_its_group_that_were_not_back():

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -138,6 +139,21 @@ def test_a_gpu_that_cannot_compile_is_refused_before_any_training(place, monkeyp
     monkeypatch.setattr(accuracy.fresh, "in_fresh_process", nothing)
     with pytest.raises(ValueError, match="no compiler"):
         BENCH.check([replace(CELL, device="cuda")])
+
+
+@pytest.mark.parametrize(("mib", "enough"), [(64, False), (2**20, True)])
+def test_too_little_shared_memory_is_answered_before_any_training(
+    tmp_path, monkeypatch, mib, enough
+):
+    there = SimpleNamespace(total=mib * 2**20)
+    monkeypatch.setattr(imagenet.shutil, "disk_usage", lambda folder: there)
+    cells = [replace(CELL, device="cuda", image_size=224, batch_size=256)]
+    imagenet.require_shared_memory([CELL], str(tmp_path))
+    imagenet.require_shared_memory(cells, str(tmp_path / "none"))
+    if enough:
+        return imagenet.require_shared_memory(cells, str(tmp_path))
+    with pytest.raises(DataError, match="has 64 MiB; they need .* --shm-size="):
+        imagenet.require_shared_memory(cells, str(tmp_path))
 
 
 def test_an_arm_measured_again_gives_the_same(place):

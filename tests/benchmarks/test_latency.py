@@ -11,12 +11,13 @@ import torch
 
 from benchmarks import latency, models, runner, stats
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
-from benchmarks.evaluation import BASELINE, clock_of, evaluate
+from benchmarks.evaluation import BASELINE, TimingFailed, clock_of, evaluate
 from benchmarks.latency import (
     BUILDS,
     PROCESSES,
     ROUNDS,
     Latency,
+    TimingBusy,
 )
 from benchmarks.provenance import fingerprint
 from benchmarks.session import Session, SessionDied, measure
@@ -272,6 +273,52 @@ def test_a_session_that_dies_fails_every_cell(quick, monkeypatch):
     assert {str(v) for v in found.values()} == {"killed"}
 
 
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """The cells of one GPU session; a function that gives what they come to, with its seconds."""
+    records = []
+
+    def fake(session):
+        timings = [Timing(list(records[0]), 1, error=records[1]) for _ in session.arms]
+        return [Record(timings, [], {"power cap": 8}, [1980])] * session.builds
+
+    monkeypatch.setattr(latency, "in_fresh_process", fake)
+    want = Selection("gpu", backbones=("resnet18",), device="cuda")
+    cells = [c for c in Latency().cells(want) if (c.layout, c.precision) == ("nhwc", "bf16")]
+
+    def found(seconds, error="", capability=(8, 0)):
+        records[:] = seconds, error
+        monkeypatch.setattr(latency.fresh, "in_fresh_process", lambda *_: capability)
+        return dict(Latency().measure_group(cells))
+
+    return found
+
+
+def test_a_gpu_that_was_never_quiet_leaves_its_cells_to_be_measured(on_gpu):
+    assert {type(v) for v in on_gpu([0.1] * 8).values()} == {dict}
+    busy = on_gpu([])
+    assert {type(v) for v in busy.values()} == {TimingBusy}
+    assert all("power cap" in str(v) for v in busy.values())
+    assert {type(v) for v in on_gpu([], "RuntimeError: no kernel").values()} == {TimingFailed}
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32", "fp32"])
+def test_a_gpu_without_a_precision_is_not_timed_in_it(monkeypatch, precision):
+    monkeypatch.setattr(latency.fresh, "in_fresh_process", lambda *_: (7, 5))
+    latency.require_precision("cpu", precision)
+    if precision == "fp32":
+        return latency.require_precision("cuda", precision)
+    with pytest.raises(TimingFailed, match=r"capability 7\.5, and calculates so from 8\.0"):
+        latency.require_precision("cuda", precision)
+    monkeypatch.setattr(latency.fresh, "in_fresh_process", lambda *_: (8, 6))
+    latency.require_precision("cuda", precision)
+
+
+def test_a_session_in_such_a_precision_has_no_value(on_gpu):
+    found = on_gpu([0.1] * 8, capability=(7, 5))
+    assert {type(v) for v in found.values()} == {TimingFailed}
+
+
 def test_suites():
     bench = Latency()
     quick, cpu = (list(bench.cells(Selection(suite))) for suite in ("quick", "cpu"))
@@ -301,6 +348,16 @@ def test_a_gpu_that_torch_does_not_see_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="sees no CUDA GPU"):
         runner.check_device("cuda")
     runner.check_device("cpu")
+
+
+def test_a_gpu_that_no_row_could_name_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    record = {"gpus": []}
+    monkeypatch.setattr(runner.provenance, "machine", lambda: record)
+    with pytest.raises(ValueError, match="nvidia-smi, .* lists none"):
+        runner.check_device("cuda")
+    record["gpus"] = ["A"]
+    runner.check_device("cuda")
 
 
 @pytest.mark.parametrize("name", ["latency", "clock", "networks", "speed", "position"])

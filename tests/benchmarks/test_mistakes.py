@@ -220,6 +220,19 @@ def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
     assert no_rows(results)
 
 
+def test_what_runs_without_a_compiler_is_named(answer, results, monkeypatch):
+    from benchmarks import accuracy
+
+    def no_compiler(cells):
+        raise ValueError("no compiler.")
+
+    monkeypatch.setattr(accuracy.Accuracy, "check", lambda self, cells: no_compiler(cells))
+    both = ("--only", "accuracy", "cost", "--backbone", "resnet10_small", "--module", "se")
+    status, _, errors = answer("run", *both)
+    assert (status, errors) == (2, "error: no compiler. Without accuracy: --only cost")
+    assert no_rows(results)
+
+
 def test_results_that_cannot_be_written_are_reported_before_work(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     bad = str(tmp_path / "file" / "results")

@@ -3,8 +3,10 @@
 import importlib
 import re
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
+import torch
 from trouble import Quiet, cell
 
 import attn.registry
@@ -52,6 +54,11 @@ class BrokenInTraining(Same):
     def forward(self, x):
         return x.view(3) if self.training else x
 
+class OnlyThere(Same):
+    def forward(self, x):
+        assert x.is_meta, "only there"
+        return x
+
 class WithoutChannels(nn.Module):
     def __init__(self):
         super().__init__()
@@ -90,6 +97,42 @@ def test_another_type_of_numbers_is_refused():
 def test_what_fails_in_training_alone_is_refused():
     with pytest.raises(ValueError, match="fails with every input"):
         own_modules.require_module("gates_to_try:BrokenInTraining", "")
+
+
+def test_on_a_gpu_a_module_is_tried_in_a_process_that_ends(monkeypatch):
+    asked = []
+
+    def fresh(function, *arguments):
+        asked.append((function, *arguments))
+        return "it is not right"
+
+    monkeypatch.setattr(own_modules.fresh, "in_fresh_process", fresh)
+    gate = "gates_to_try:Same"
+    own_modules.require_module(gate, "", "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    own_modules.require_module(gate, "", "cuda")  # a plan for another machine
+    assert not asked
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match="it is not right"):
+        own_modules.require_module(gate, "scale=2.0", "cuda")
+    assert asked == [(own_modules.fault_of, gate, {"scale": 2.0}, "cuda")]
+    monkeypatch.setattr(
+        own_modules.fresh, "in_fresh_process", Mock(side_effect=RuntimeError("died"))
+    )
+    with pytest.raises(ValueError, match="can't be tried on cuda: died"):
+        own_modules.require_module(gate, "", "cuda")
+
+
+def test_a_module_that_holds_the_gpu_when_it_is_imported_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    own_modules.require_module("se", "")
+    with pytest.raises(ValueError, match="uses the GPU when its file is imported"):
+        own_modules.require_module("gates_to_try:Same", "")
+
+
+def test_a_module_is_tried_on_its_device():
+    assert "only there" in own_modules.fault_of("gates_to_try:OnlyThere", {}, "cpu")
+    assert own_modules.fault_of("gates_to_try:OnlyThere", {}, "meta") == ""
 
 
 @pytest.mark.parametrize("option", ["stride=2", "out_channels=5", "device='meta'", "channels=8"])

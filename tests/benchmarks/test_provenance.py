@@ -150,6 +150,48 @@ def test_a_machine_says_what_decides_a_time():
     assert record["memory_gib"] > 0
 
 
+CARDS = "A, 24576 MiB, 570.1\nB, 81920 MiB, 570.1"
+
+
+@pytest.mark.parametrize(
+    ("visible", "slices", "gpus"),
+    [
+        (None, "", CARDS.split("\n")),
+        ("", "", CARDS.split("\n")),
+        ("1,0", "", ["card 1"]),
+        (
+            "MIG-1",
+            "  MIG 1g.10gb     Device  0: (UUID: MIG-1)",
+            [*CARDS.split("\n"), "MIG 1g.10gb"],
+        ),
+    ],
+)
+def test_the_gpu_that_is_used_is_named(monkeypatch, visible, slices, gpus):
+    def printed(command, *options):
+        assert command == "nvidia-smi"
+        if "-L" in options:
+            return f"GPU 0: A (UUID: GPU-1)\n{slices}"
+        which = options[0].removeprefix("--id=") if options[0].startswith("--id=") else None
+        return CARDS if which is None else "" if which.startswith("MIG") else f"card {which}"
+
+    monkeypatch.setattr(provenance, "_printed", printed)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert provenance._gpus() == gpus
+
+
+def test_with_a_gpu_the_environment_says_what_it_computes_with(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(provenance, "machine", lambda: {"gpus": ["A"]})
+    found = provenance.environment.__wrapped__()
+    assert found["cuda"] == torch.version.cuda
+    more = set(found) - {"python", "cuda", *provenance.LIBRARIES}
+    assert all(re.match("nvidia-cuda-runtime|nvidia-cudnn|triton", name) for name in more)
+    assert bool(more) == bool(torch.version.cuda)
+
+
 def test_an_environment_says_which_libraries_were_used():
     import torch
 

@@ -60,6 +60,19 @@ def test_a_row_of_another_machine_counts_unless_it_must_be_this_one(
     assert suite() == []
 
 
+@pytest.mark.parametrize(("trained", "left"), [(False, 1), (True, 0)])
+def test_what_a_gpu_measures_of_itself_is_of_that_gpu(
+    store, trouble, monkeypatch, other_machine, trained, left
+):
+    monkeypatch.setattr(Trouble, "trained", trained)
+    on_gpu = replace(cell("ok"), device="cuda")
+    monkeypatch.setattr(Trouble, "cells", lambda self, want: [on_gpu])
+    runner.run(runner.plan(WANT, store), store, jobs=1, show=Quiet())
+    assert not runner.plan(WANT, store).seconds
+    other_machine()
+    assert len(runner.plan(WANT, store).seconds) == left
+
+
 def test_of_other_machines_the_newest_row_with_a_value_counts(suite, store, trouble, other_machine):
     suite("ok")
     (good,) = store.table("trouble").to_dict("records")
@@ -113,6 +126,8 @@ def test_one_process_at_a_time_uses_a_gpu_unless_more_are_asked_for(
     monkeypatch.setattr(runner.resources, "jobs", lambda: 3)
     cells = [replace(cell("ok", seed), device=device) for seed in range(6)]
     assert runner.processes(trouble, cells, None) == jobs
+    assert runner.processes(trouble, cells, 2) == (2 if device == "cpu" else 1), "its memory"
+    monkeypatch.setattr(Trouble, "trained", True)
     assert runner.processes(trouble, cells, 2) == 2
     work = runner.Plan({"trouble": cells}, dict.fromkeys(cells, 1.0))
     assert (work.wall_seconds(None), work.most_processes(None)) == (6 / jobs, jobs)

@@ -80,6 +80,8 @@ class Trouble(Benchmark):
         }
         if cell.recipe == "fail":
             raise RuntimeError("it went\nwrong, 'badly', \"twice\"")
+        if cell.recipe == "memory":
+            raise MemoryError("no more")
         if cell.recipe == "diverge":
             raise Diverged("the loss is nan\rin epoch 2", {"third": 0.1, "count": 2})
         if cell.recipe == "busy":
