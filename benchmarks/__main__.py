@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:  # a Python without the packages of the sui
         "or newer: python -m pip install . --group bench"
     )
 
-from benchmarks import asked, budget, display, listing, own_modules
+from benchmarks import budget, display, listing, own_modules, selection
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
@@ -101,7 +101,7 @@ def _selection(options: argparse.Namespace) -> Selection:
     named = "quick" if options.suite is None else options.suite
     suite = SUITES[choose(named, list(SUITES), "suite")]
     device = suite.device if options.device is None else options.device
-    asked.require_device(device)
+    selection.require_device(device)
     modules = None
     if options.module:
         split = [word.strip().partition(" ") for word in options.module]
@@ -110,7 +110,7 @@ def _selection(options: argparse.Namespace) -> Selection:
         modules = tuple(dict.fromkeys(modules))  # options in another order are the same cell
     backbones = tuple(options.backbone) if options.backbone else None
     want = Selection(suite.name, modules, backbones, device)
-    asked.require_cells(want, options.only)
+    selection.require_cells(want, options.only)
     return want
 
 
@@ -204,7 +204,7 @@ def _require_none_of(
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks.standing import Standing, standing
+    from benchmarks.status import Standing, standing
 
     want = _selection(options)
     _check_names(want)
@@ -224,9 +224,9 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks import needed
+    from benchmarks import packages
 
-    needed.require()
+    packages.require()
     from benchmarks import runner
 
     want = _selection(options)
@@ -255,9 +255,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks import needed
+    from benchmarks import packages
 
-    needed.require()
+    packages.require()
     from benchmarks import runner, verify
 
     if options.stale and options.rows:

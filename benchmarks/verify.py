@@ -20,7 +20,7 @@ import pandas as pd
 from benchmarks import runner, schema, tables
 from benchmarks.cells import Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.runner import Plan
-from benchmarks.standing import cell_of
+from benchmarks.status import cell_of
 from benchmarks.store import Store
 
 VARYING = ("images_per_second", "resident_mib", "malloc")

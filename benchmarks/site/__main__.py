@@ -35,14 +35,12 @@ from benchmarks.site import (
     figures,
     gpu_accuracy,
     gpu_latency,
-    images,
     ladder,
     latency,
-    longer,
+    longer_training,
     mechanism,
     memory,
     modules,
-    named,
     notes,
     notes_alexnet,
     notes_attention,
@@ -51,6 +49,8 @@ from benchmarks.site import (
     notes_optimisers,
     notes_trained,
     notes_trajectories,
+    other_images,
+    own_tasks,
     papers,
     processors,
     published,
@@ -88,7 +88,7 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "rescaled": controls.rescaled,
     "controls-tasks": controls.constants_on_tasks,
     "rescaled-tasks": controls.rescaled_on_tasks,
-    "seeds-and-images": images.seeds_and_images,
+    "seeds-and-images": other_images.seeds_and_images,
     "equal-cost": equal_cost.modules,
     "equal-cost-tests": accuracy.at_equal_cost,
     "widths": equal_cost.widths,
@@ -144,9 +144,9 @@ TABLES: dict[str, Callable[[Store], str]] = {
     "allocation": allocation.allocation,
     "memory": memory.memory,
     "mechanism": mechanism.tasks,
-    "mechanism-named": named.named,
-    "mechanism-named-rescaled": named.named_rescaled,
-    "mechanism-longer": longer.longer,
+    "mechanism-named": own_tasks.named,
+    "mechanism-named-rescaled": own_tasks.named_rescaled,
+    "mechanism-longer": longer_training.longer,
     "spiral": notes_trained.spiral,
     "spiral-pair": notes_trained.pair,
     "activations": notes_trained.activations,
@@ -218,7 +218,7 @@ def _written_before(folder: Path) -> list[Path]:
 def fragments(store: Store) -> dict[str, str]:
     """Every generated table by name."""
     found = {name: make(store) for name, make in TABLES.items()}
-    found |= notes.fragments(store) | notes_attention.fragments(store) | named.one_by_one(store)
+    found |= notes.fragments(store) | notes_attention.fragments(store) | own_tasks.one_by_one(store)
     for family in modules.FAMILIES:
         found[f"module-{family}"] = modules.module(store, family)
         found[f"accuracy-{family}"] = modules.module_accuracy(store, family)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks import attention_costs, display, stats, tables
 from benchmarks import breakdown as profile
-from benchmarks import display, gates, stats, tables
 from benchmarks.alone import MODES
 from benchmarks.site import latency
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
@@ -26,7 +26,7 @@ def speed(store: Store) -> str:
 
     A table a mode and input, its rows the modules in both layouts.
     """
-    rows = gates.of_one_machine(store, "speed")
+    rows = attention_costs.of_one_machine(store, "speed")
     if rows.empty:
         return absent("Speed of each module by itself")
     heads = (
@@ -83,8 +83,8 @@ def by_words(data: str) -> str:
 
 def speed_means(store: Store) -> str:
     """Geometric means over the three maps, by module, mode and layout."""
-    every = tables.ok(gates.of_one_machine(store, "speed"))
-    rows = gates.quiet(every)
+    every = tables.ok(attention_costs.of_one_machine(store, "speed"))
+    rows = attention_costs.quiet(every)
     if rows.empty:
         return absent("Ours over timm's")
     settings = [(mode, layout) for mode in MODES for layout in ("nchw", "nhwc")]
@@ -98,7 +98,10 @@ def speed_means(store: Store) -> str:
             mine[(mine["recipe"] == mode) & (mine["layout"] == layout)]["ratio"]
             for mode, layout in settings
         ]
-        means = [gates.geometric_mean(v) for v in (*pairs, mine["ratio"], mine["compiled_ratio"])]
+        means = [
+            attention_costs.geometric_mean(v)
+            for v in (*pairs, mine["ratio"], mine["compiled_ratio"])
+        ]
         tried = every if name == TOGETHER else every[every["arm"] == name]
         of = [
             int(((tried["recipe"] == mode) & (tried["layout"] == layout)).sum())
@@ -125,7 +128,7 @@ def speed_means(store: Store) -> str:
 
 def position(store: Store) -> str:
     """Position attention against the map written out in full."""
-    rows = gates.of_one_machine(store, "position")
+    rows = attention_costs.of_one_machine(store, "position")
     heads = (
         Head("Input, mode", number=False),
         Head("Extra memory over full map's"),
@@ -161,7 +164,7 @@ def mebibytes(number: Any) -> str:
 
 def breakdown(store: Store) -> str:
     """Shares of time by kind of operator, with the operators; a table a mode and input."""
-    rows = gates.of_one_machine(store, "breakdown")
+    rows = attention_costs.of_one_machine(store, "breakdown")
     if rows.empty:
         return absent("Where the time of a module goes")
     heads = [Head("Module", number=False), Head("Operators", "ms")]
@@ -218,7 +221,7 @@ def networks(store: Store) -> str:
 
 def counts(store: Store) -> str:
     """What is counted beside what is timed, a line a module and backbone, most time first."""
-    frame = gates.counts_and_time(store)
+    frame = attention_costs.counts_and_time(store)
     if frame.empty:
         return absent("Counts beside times")
     frame = frame.sort_values("ratio", ascending=False, kind="stable")
@@ -242,7 +245,7 @@ def counts(store: Store) -> str:
 
 def count_ranks(store: Store) -> str:
     """How well each count orders the times, a line a backbone."""
-    frame = gates.counts_and_time(store)
+    frame = attention_costs.counts_and_time(store)
     if frame.empty:
         return absent("Which count orders the times")
     heads = (
@@ -250,7 +253,7 @@ def count_ranks(store: Store) -> str:
         Head("Modules"),
         *(
             Head(words.capitalize(), "rank correlation with time")
-            for words in gates.COUNTS.values()
+            for words in attention_costs.COUNTS.values()
         ),
         Head("Time for bytes", "% of time for each % of bytes, median"),
     )
@@ -258,10 +261,10 @@ def count_ranks(store: Store) -> str:
         (
             Entry(row.backbone),
             value(display.whole, row.modules),
-            *(value(display.points, getattr(row, name)) for name in gates.COUNTS),
+            *(value(display.points, getattr(row, name)) for name in attention_costs.COUNTS),
             value(display.points, row.price),
         )
-        for row in tables.records(gates.by_backbone(frame))
+        for row in tables.records(attention_costs.by_backbone(frame))
     ]
     note = "relative to the bare backbone; one thread; a rank correlation of one is the same order"
     return table("Which count orders the times", note, heads, body, _both_places(store))
@@ -269,8 +272,8 @@ def count_ranks(store: Store) -> str:
 
 def _both_places(store: Store) -> str:
     """Where the counts and the times come from."""
-    timed, counted = gates.behind(store)
-    counts_of = origin(store, counted, *gates.COUNTED)
+    timed, counted = attention_costs.behind(store)
+    counts_of = origin(store, counted, *attention_costs.COUNTED)
     return f"{counts_of}<br>Latency: {origin(store, timed, 'latency')}"
 
 
@@ -280,7 +283,7 @@ def floors(store: Store) -> str:
     Geometric means over the gates that can reach the floor, all settings, noisy or not: a mean of
     what is quiet would be over settings that the noise has chosen.
     """
-    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    rows = tables.ok(attention_costs.of_one_machine(store, "speed"))
     rows = rows[rows["arm"].isin(AT_THE_FLOOR)]
     if rows.empty:
         return absent("Times the bare passes")
@@ -293,12 +296,12 @@ def floors(store: Store) -> str:
     )
     body = []
     for what, mine in by_setting(rows):
-        floor, noisy = mine["floor_ms"], len(mine) - len(gates.quiet(mine))
+        floor, noisy = mine["floor_ms"], len(mine) - len(attention_costs.quiet(mine))
         body.append(
             (
                 Entry(what),
-                value(display.tenth, gates.geometric_mean(mine["latency_ms"] / floor)),
-                value(display.tenth, gates.geometric_mean(mine["timm_ms"] / floor)),
+                value(display.tenth, attention_costs.geometric_mean(mine["latency_ms"] / floor)),
+                value(display.tenth, attention_costs.geometric_mean(mine["timm_ms"] / floor)),
                 Entry(display.span(floor, display.milliseconds), floor.min()),
                 Entry(f"{len(mine)} ({noisy})", len(mine)),
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import alone, display, gates, networks, stats, tables
+from benchmarks import alone, attention_costs, display, networks, stats, tables
 from benchmarks.site import attention
 from benchmarks.speed import PROCESSES, SHAPES
 from benchmarks.store import Store
@@ -34,7 +34,7 @@ def _networks_facts(store: Store) -> dict[str, str]:
 
 
 def _speed_facts(store: Store) -> dict[str, str]:
-    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    rows = tables.ok(attention_costs.of_one_machine(store, "speed"))
     found = {"speed.processes": display.whole(max(rows["processes"].dropna(), default=PROCESSES))}
     found |= {"speed.timm": against(rows, "timm's modules")}
     found["speed.compiled"] = against(rows, "timm's modules after torch.compile", "compiled_")
@@ -47,7 +47,7 @@ def _kept(rows: pd.DataFrame) -> str:
     large = near_the_floor(rows)
     if large.empty:
         return f"SE and ECA on the two larger maps: {display.MISSING}."
-    quiet = gates.quiet(large)
+    quiet = attention_costs.quiet(large)
     if quiet.empty:
         return (
             f"SE and ECA on the two larger maps: all {len(large)} settings are too noisy to rank."
@@ -70,9 +70,9 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
     rows = rows[rows[f"{prefix}ratio"].notna()]
     if rows.empty:
         return f"Against {other}: {display.MISSING}."
-    every = gates.geometric_mean(rows[f"{prefix}ratio"])
-    noisy = len(rows) - len(gates.quiet(rows))
-    rows = gates.quiet(rows)
+    every = attention_costs.geometric_mean(rows[f"{prefix}ratio"])
+    noisy = len(rows) - len(attention_costs.quiet(rows))
+    rows = attention_costs.quiet(rows)
     if rows.empty:
         return f"Against {other}: all {noisy} settings are too noisy to rank."
     ratios, words = rows[f"{prefix}ratio"], rows[f"{prefix}verdict"]
@@ -91,7 +91,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
         )
         return f"{display.ratio(row[f'{prefix}ratio'])} ({setting})"
 
-    mean = display.ratio(gates.geometric_mean(ratios))
+    mean = display.ratio(attention_costs.geometric_mean(ratios))
     return (
         f"Over {len(rows)} settings our modules take {mean} times the time of {other} in the "
         f"geometric mean, from {where(by_ratio[0])} to {where(by_ratio[-1])}: "
@@ -100,7 +100,7 @@ def against(rows: pd.DataFrame, other: str, prefix: str = "") -> str:
 
 
 def _position_facts(store: Store) -> dict[str, str]:
-    rows = gates.of_one_machine(store, "position")
+    rows = attention_costs.of_one_machine(store, "position")
     found = {}
     for mode in alone.MODES:
         mine = tables.ok(rows[rows["recipe"] == mode])
@@ -122,8 +122,8 @@ ONE_KIND = "one kind of backbone"
 
 def _better_count(frame: pd.DataFrame) -> str:
     """Which of the two counts orders the times better, if the kinds of backbones can tell."""
-    found = gates.better_count(frame)
-    if found is None and gates.ranks(frame, "bytes_share"):
+    found = attention_costs.better_count(frame)
+    if found is None and attention_costs.ranks(frame, "bytes_share"):
         return f"Which of the two orders the times better, {ONE_KIND} can't tell."
     if found is None:
         return f"Which of the two orders the times better: {display.MISSING}."
@@ -140,8 +140,8 @@ def _better_count(frame: pd.DataFrame) -> str:
 
 def _rank(frame: pd.DataFrame, column: str) -> str:
     """The mean over kinds of backbones of the rank correlation in each, with its interval."""
-    ranks = gates.ranks(frame, column)
-    found = gates.over_kinds(ranks)
+    ranks = attention_costs.ranks(frame, column)
+    found = attention_costs.over_kinds(ranks)
     if found is None:
         return f"{display.hundredth(*ranks.values())} ({ONE_KIND})" if ranks else display.MISSING
     ends = (max(found.low, -1), min(found.high, 1))
@@ -149,14 +149,16 @@ def _rank(frame: pd.DataFrame, column: str) -> str:
 
 
 def _count_facts(store: Store) -> dict[str, str]:
-    frame = gates.counts_and_time(store)
+    frame = attention_costs.counts_and_time(store)
     found = {}
-    for column in gates.COUNTS:
+    for column in attention_costs.COUNTS:
         found[f"counts.{column}.rank"] = _rank(frame, column)
     found["counts.pairs"] = display.whole(len(frame))
     nothing = "nothing" if len(frame) else display.MISSING
-    found["counts.left_out"] = gates.left_out(store) or nothing
-    found["counts.kinds"] = display.whole(max(len(gates.ranks(frame, c)) for c in gates.COUNTS))
+    found["counts.left_out"] = attention_costs.left_out(store) or nothing
+    found["counts.kinds"] = display.whole(
+        max(len(attention_costs.ranks(frame, c)) for c in attention_costs.COUNTS)
+    )
     found["counts.backbones"] = display.whole(frame["backbone"].nunique())
     found["counts.verdict"] = _better_count(frame)
     for arm in ("se", "eca", "cbam", "coord"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks import attention_costs, display, stats, tables
 from benchmarks import breakdown as profile
-from benchmarks import display, gates, stats, tables
 from benchmarks.cells import MODULES
 from benchmarks.site.attention import TIMM, by_words
 from benchmarks.site.charts import (
@@ -31,11 +31,11 @@ def figures(store: Store) -> list[Figure]:
 
 def speed(store: Store) -> Figure:
     """Times over the bare passes on the largest map, a panel a mode and layout."""
-    rows = tables.ok(gates.of_one_machine(store, "speed"))
+    rows = tables.ok(attention_costs.of_one_machine(store, "speed"))
     data = rows["data"].iloc[0] if len(rows) else ""
     rows = rows[rows["data"] == data]
     values: list[dict[str, Any]] = []
-    for row in tables.records(gates.quiet(rows)):
+    for row in tables.records(attention_costs.quiet(rows)):
         for column, form in FORMS.items():
             if display.given(getattr(row, column)):
                 times = display.clean(getattr(row, column) / row.floor_ms)
@@ -90,7 +90,7 @@ def speed(store: Store) -> Figure:
 
 def breakdown(store: Store) -> Figure:
     """Milliseconds by kind of operator on the larger map, ours beside timm's."""
-    rows = tables.ok(gates.of_one_machine(store, "breakdown"))
+    rows = tables.ok(attention_costs.of_one_machine(store, "breakdown"))
     rows = rows[rows["data"] == profile.SHAPES[0]]
     both = {**{ours: f"{ours}, ours" for ours in profile.TWINS}, **TIMM}
     order = [both[arm] for pair in profile.TWINS.items() for arm in pair]
@@ -125,7 +125,7 @@ def breakdown(store: Store) -> Figure:
 
 def counts(store: Store) -> Figure:
     """Time against two counts, a panel a count; one mark a module and backbone."""
-    frame = gates.counts_and_time(store)
+    frame = attention_costs.counts_and_time(store)
     values = [
         {
             "module": row["arm"].split()[0],
@@ -135,7 +135,7 @@ def counts(store: Store) -> Figure:
             "ratio": display.clean(row["ratio"]),
         }
         for row in frame.to_dict("records")
-        for column, words in gates.COUNTS.items()
+        for column, words in attention_costs.COUNTS.items()
     ]
     legend = {**MARKS, **module_legend(values)}
     layers = [
@@ -155,7 +155,7 @@ def counts(store: Store) -> Figure:
             },
         }
     ]
-    titles = [f"{words} added, %" for words in gates.COUNTS.values()]
+    titles = [f"{words} added, %" for words in attention_costs.COUNTS.values()]
     size = panels("count", 2, 240, 240, titles, padding=EVEN_PADDING)
     caption = (
         "The time of a network with a module against what the module adds, both relative to the "

@@ -19,13 +19,13 @@ from benchmarks.site import (
     gpu_accuracy,
     gpu_latency,
     history,
-    images,
     ladder,
-    longer,
+    longer_training,
     mechanism,
-    named_facts,
     notes,
     notes_alexnet,
+    other_images,
+    own_tasks_facts,
     paired,
     papers,
     processors,
@@ -56,13 +56,13 @@ def facts(store: Store) -> dict[str, str]:
         controls,
         gpu_accuracy,
         gpu_latency,
-        images,
         ladder,
-        longer,
+        longer_training,
+        other_images,
         retimed,
         two_processors,
     )
-    pages += (mechanism, named_facts, notes, notes_alexnet, papers, processors, rates, reruns)
+    pages += (mechanism, notes, notes_alexnet, own_tasks_facts, papers, processors, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
     return found | _rules() | _recipe() | {"site.commit": history.head()}

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from benchmarks import display, gates, stats, tables
+from benchmarks import attention_costs, display, stats, tables
 from benchmarks.site.accuracy import listed
 from benchmarks.site.attention import MODES, TOGETHER
 from benchmarks.site.attention_facts import near_the_floor
@@ -89,7 +89,7 @@ def _mean(rows: pd.DataFrame, prefix: str = "") -> Entry:
             ((stats.SAME, "same"), (stats.NOISY, "too noisy")),
         )
     )
-    mean = value(display.ratio, gates.geometric_mean(rows[f"{prefix}ratio"]))
+    mean = value(display.ratio, attention_costs.geometric_mean(rows[f"{prefix}ratio"]))
     return replace(mean, interval=told, word=untold)
 
 
@@ -132,7 +132,7 @@ def _order(timed: dict[tuple, Sessions], names: dict[str, str]) -> str:
         for (backbone, *_), sessions in pairs.items():
             both = [_ratios(sessions[machine]) for machine in (first, other)]
             wide = pd.concat(both, axis=1, keys=["first", "other"]).dropna()
-            rank = gates.rank_correlation(wide["first"], wide["other"])
+            rank = attention_costs.rank_correlation(wide["first"], wide["other"])
             if rank is not None:
                 found.append(f"{display.signed(f'{rank:.2f}')} in {backbone}")
         if found:
@@ -159,7 +159,9 @@ def _ratio(store: Store, column: str) -> str:
     """The geometric mean of a ratio of the gates on each processor, over the same settings."""
     by_machine = _alone(store)
     names = processors(store, store.table("speed"))
-    means = {names[m]: gates.geometric_mean(rows[column]) for m, rows in by_machine.items()}
+    means = {
+        names[m]: attention_costs.geometric_mean(rows[column]) for m, rows in by_machine.items()
+    }
     parts = [f"{display.shown(display.ratio, mean)} on {name}" for name, mean in means.items()]
     return listed(parts) or display.MISSING
 
@@ -181,7 +183,7 @@ def _alone(store: Store) -> dict[str, pd.DataFrame]:
 
     Of the settings that every machine has.
     """
-    rows = tables.ok(gates.ordered(store.table("speed")))
+    rows = tables.ok(attention_costs.ordered(store.table("speed")))
     machines = tables.timing_first(store, rows)
     has = rows.groupby(SETTING)["machine"].transform("nunique")
     rows = rows[has == len(machines)]

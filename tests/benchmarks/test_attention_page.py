@@ -7,7 +7,7 @@ import pytest
 import trial
 from rendered import lines
 
-from benchmarks import gates
+from benchmarks import attention_costs
 from benchmarks.alone import PASSES
 from benchmarks.breakdown import TWINS, WORDS
 from benchmarks.cells import Cell
@@ -136,7 +136,7 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
     assert "one kind of backbone can't tell" in before["counts.verdict"]
     assert before["counts.bytes_share.rank"] == "1.00 (one kind of backbone)"
     append_counts(results, "another", orders)
-    frame = gates.counts_and_time(results)
+    frame = attention_costs.counts_and_time(results)
     assert sorted(set(frame["bytes_share"].round(6))) == [10, 20, 30, 40]
     assert sorted(set(frame["macs_share"].round(6))) == [4.6, 4.7, 4.8, 4.9]
     found = attention_facts.facts(results)
@@ -195,8 +195,8 @@ def test_a_difference_between_backbones_is_no_order_within_them():
     """Both counts grow with the time from backbone to backbone, and fall within each."""
     rows = [(b, 10 * n + i, 10 * n - i) for n, b in enumerate("abc") for i in (1, 2, 3)]
     frame = pd.DataFrame(rows, columns=["backbone", "macs_share", "ratio"])
-    assert gates.rank_correlation(frame["macs_share"], frame["ratio"]) > 0.5
-    assert gates.ranks(frame, "macs_share") == pytest.approx({"a": -1, "b": -1, "c": -1})
+    assert attention_costs.rank_correlation(frame["macs_share"], frame["ratio"]) > 0.5
+    assert attention_costs.ranks(frame, "macs_share") == pytest.approx({"a": -1, "b": -1, "c": -1})
 
 
 def test_backbones_of_one_kind_count_as_one():
@@ -204,19 +204,21 @@ def test_backbones_of_one_kind_count_as_one():
     rows = [("resnet18", i, i) for i in range(3)] + [("resnet10_small_os8", i, i) for i in range(3)]
     rows += [("mobilenetv2_100", i, -i) for i in range(3)]
     frame = pd.DataFrame(rows, columns=["backbone", "macs_share", "ratio"])
-    found = gates.ranks(frame, "macs_share")
+    found = attention_costs.ranks(frame, "macs_share")
     assert found == pytest.approx({"mobilenetv": -1, "resnet": 1})
-    assert gates.over_kinds(found).value == pytest.approx(0)
-    assert gates.over_kinds({"resnet": 1.0}) is None
+    assert attention_costs.over_kinds(found).value == pytest.approx(0)
+    assert attention_costs.over_kinds({"resnet": 1.0}) is None
 
 
 def test_rank_correlation_of_known_ranks():
-    assert gates.rank_correlation(pd.Series([1, 2, 3]), pd.Series([1, 20, 21])) == pytest.approx(1)
+    assert attention_costs.rank_correlation(
+        pd.Series([1, 2, 3]), pd.Series([1, 20, 21])
+    ) == pytest.approx(1)
     # 1 - 6 * (1 + 1) / (4 * 15) for one exchanged pair of four
-    exchanged = gates.rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4]))
+    exchanged = attention_costs.rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4]))
     assert exchanged == pytest.approx(0.8)
-    assert gates.rank_correlation(pd.Series([1, 2]), pd.Series([1, 2])) is None
-    assert gates.rank_correlation(pd.Series([1, 1, 1]), pd.Series([1, 2, 3])) is None
+    assert attention_costs.rank_correlation(pd.Series([1, 2]), pd.Series([1, 2])) is None
+    assert attention_costs.rank_correlation(pd.Series([1, 1, 1]), pd.Series([1, 2, 3])) is None
 
 
 def test_a_breakdown_shows_its_shares_and_whose_module_it_is(tmp_path):

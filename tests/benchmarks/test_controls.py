@@ -17,7 +17,7 @@ from benchmarks.controls import FACTORS, HALF, PAIRS, QUARTER, RESCALED, Control
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
 from benchmarks.rescaled import GATES, Rescaled
 from benchmarks.site import controls as page
-from benchmarks.site import facts, named, readme
+from benchmarks.site import facts, own_tasks, readme
 from benchmarks.store import Store
 from benchmarks.task_controls import TaskControls
 
@@ -264,7 +264,7 @@ def test_tasks_have_a_family_each(tmp_path):
         "Of 2 pairs of a task and a gate, compared with the constant of its size, "
         "1 is higher, 1 shows no measurable difference."
     )
-    made_for = named.one_by_one(made)["mechanism-mark-coord"]
+    made_for = own_tasks.one_by_one(made)["mechanism-mark-coord"]
     alone = row_of(made_for, "constant 1/4 less none")
     assert ">−3.00<" in alone and ">lower<" in alone
     assert "not measured" in row_of(made_for, "coord × 4 less none")
@@ -311,7 +311,7 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
         if ours and cell.data == "mark" and cell.recipe == RECIPE:
             trial.append(made, cell, values(cell, 2.0 if cell.variant == COORD else 0.0))
     assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord × 4 less none")
-    freed = row_of(named.one_by_one(made)["mechanism-mark-coord"], "coord × 4 less none")
+    freed = row_of(own_tasks.one_by_one(made)["mechanism-mark-coord"], "coord × 4 less none")
     assert ">+2.00<" in freed and ">higher<" in freed
     assert facts.facts(made)["controls.tasks.rescaled"] == (
         "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher. "

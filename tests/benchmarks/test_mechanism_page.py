@@ -12,7 +12,7 @@ from benchmarks import budget, mechanism, pairing, scenes, stats
 from benchmarks.cells import MODULES, ROOT, Cell
 from benchmarks.controls import RESCALED
 from benchmarks.mechanism import LONG, PREVIEW, RECIPE, SEEDS
-from benchmarks.site import facts, longer, named
+from benchmarks.site import facts, longer_training, own_tasks
 from benchmarks.site import mechanism as page
 from benchmarks.store import Store
 
@@ -66,12 +66,12 @@ def test_captions_say_what_an_interval_and_a_verdict_are_of(store):
     """One can leave zero out beside no measurable difference."""
     of = "an interval is of one line alone, a verdict is adjusted for all lines of"
     assert page.tasks(store).count(f"; {of} the table</span>") == 4
-    assert f"; {of} its column</span>" in named.named(store)
+    assert f"; {of} its column</span>" in own_tasks.named(store)
 
 
 def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store):
     """The other seven are 1/7 point above none in the mean, so coord is 20/7 above them."""
-    text = named.named(store)
+    text = own_tasks.named(store)
     coord = row_of(text, "coord, position")
     assert ">+3.00<" in coord and ">+2.86<" in coord and coord.count(">higher<") == 2
     assert ">81.12<" in coord
@@ -96,7 +96,7 @@ def test_the_sentence_counts_the_verdicts(store):
 
 
 def test_the_best_other_module_stands_beside_the_one_that_is_named(store):
-    coord = row_of(named.named(store), "coord, position")
+    coord = row_of(own_tasks.named(store), "coord, position")
     assert ">84.12<" in coord and ">82.12<" in coord and ">se<" in coord
     train(store, "position", "sk", 4, seeds=SEEDS - 1)
     said = facts.facts(store)["mechanism.summary"]
@@ -116,7 +116,7 @@ def test_what_is_higher_with_many_more_parameters_says_so(store):
 
 def test_a_module_has_a_table_for_each_task_that_is_made_for_it(store):
     """The other seven are 1/7 point above none on position; on pair there is one seed."""
-    said = named.one_by_one(store)
+    said = own_tasks.one_by_one(store)
     coord = said["mechanism-position-coord"]
     assert BEGUN in coord
     alone, among = (row_of(coord, f"coord less {other}") for other in ("none", "the mean of other"))
@@ -135,23 +135,23 @@ def test_a_module_has_a_table_for_each_task_that_is_made_for_it(store):
 def test_a_run_without_a_value_stands_beneath_the_table(store):
     lost = replace(CELL, data="position", module="pam", recipe=RECIPE, seed=SEEDS - 1)
     trial.append(store, lost, None, status="diverged")
-    coord = row_of(named.named(store), "coord, position")
+    coord = row_of(own_tasks.named(store), "coord, position")
     assert f">{SEEDS - 1}<" in coord and "without a value: pam 1" in coord
-    assert "without a value: pam 1" in named.one_by_one(store)["mechanism-position-coord"]
+    assert "without a value: pam 1" in own_tasks.one_by_one(store)["mechanism-position-coord"]
 
 
 def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(store, tmp_path):
     """Three comparisons have seeds: Holm multiplies the smallest p by all that are planned."""
-    made = named.as_published(store)
-    alone = named.against_none(made).loc["coord, position"]
+    made = own_tasks.as_published(store)
+    alone = own_tasks.against_none(made).loc["coord, position"]
     by_itself = stats.paired({"coord": [3.0] * SEEDS})["coord"]
-    assert alone.p_holm == pytest.approx(len(named.NAMED) * by_itself.p_holm)
-    assert named.preview(made) == BEGUN, "tasks and modules of the plan were not begun"
+    assert alone.p_holm == pytest.approx(len(own_tasks.NAMED) * by_itself.p_holm)
+    assert own_tasks.preview(made) == BEGUN, "tasks and modules of the plan were not begun"
     few = Store(tmp_path / "few")
     for module in ("none", "coord"):
         cell = replace(CELL, data="position", module=module, recipe=PREVIEW, seed=0)
         trial.append(few, cell, {**VALUES, "top1": 50.0})
-    assert named.named(few).count("Preview, not a result") == 1
+    assert own_tasks.named(few).count("Preview, not a result") == 1
     assert facts.facts(few)["mechanism.summary"].startswith("Preview, not a result")
 
 
@@ -187,28 +187,30 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
         for module in MODULES:
             above = off.get(module, 0) if task in ("scale", "position") else 0
             train(store, task, module, above)
-    before = row_of(named.named(store), "sk, scale")
+    before = row_of(own_tasks.named(store), "sk, scale")
     assert ">+1.00<" in before and ">+14.86<" in before and before.count(">higher<") == 2
-    assert "Preview" not in named.named(store)
-    assert "not measured" in named.named_rescaled(store)
+    assert "Preview" not in own_tasks.named(store)
+    assert "not measured" in own_tasks.named_rescaled(store)
     said = facts.facts(store)
     assert said["mechanism.rescaled"] == said["mechanism.both"] == "Not measured."
     assert "As coord" not in said["mechanism.position.coord"]
     assert said["mechanism.scale.sk"].endswith("Ahead of both: as published.")
-    sk = row_of(named.one_by_one(store)["mechanism-scale-sk"], "sk less that mean")
+    sk = row_of(own_tasks.one_by_one(store)["mechanism-scale-sk"], "sk less that mean")
     assert "not measured" in sk
     for task in mechanism.TASKS:
         rescale(store, task, {}, seeds=2)
     few = f"Preview, not a result: 2 to {SEEDS} of {SEEDS} planned seeds"
-    assert few in named.named_rescaled(store) and "Preview" not in named.named(store)
+    assert few in own_tasks.named_rescaled(store) and "Preview" not in own_tasks.named(store)
     said = facts.facts(store)
     assert said["mechanism.rescaled"].startswith(few) and said["mechanism.both"].startswith(few)
     one = dict.fromkeys(("se", "eca", "cbam", "coord"), 1)
     for task in mechanism.TASKS:
         rescale(store, task, one if task in ("scale", "position") else {})
     rescale(store, "position", {**one, "coord": 3})
-    assert row_of(named.named(store), "sk, scale") == before, "the published modules are as before"
-    text = named.named_rescaled(store)
+    assert row_of(own_tasks.named(store), "sk, scale") == before, (
+        "the published modules are as before"
+    )
+    text = own_tasks.named_rescaled(store)
     after = row_of(text, "sk, scale")
     assert ">+1.00<" in after and ">0.00<" in after and after.count(">higher<") == 1
     coord = row_of(text, "coord × 4, position")
@@ -248,7 +250,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     assert said["mechanism.channels.se"].endswith(
         "So this test does not show that the mechanism helps."
     )
-    tables = named.one_by_one(store)
+    tables = own_tasks.one_by_one(store)
     coord = row_of(tables["mechanism-position-coord"], "coord × 4 less that mean")
     assert ">+2.00<" in coord and ">higher<" in coord
     # nine arms and four rescaled gates; arms that have no gate are in both comparisons
@@ -339,10 +341,10 @@ def test_figures_can_be_drawn(store):
 
 def test_a_longer_training_stands_beside_the_short_one(store):
     """After four times the epochs coord is 2 points below none, SE as far above as before."""
-    assert "position and pair with 24 epochs: not measured" in longer.longer(store)
+    assert "position and pair with 24 epochs: not measured" in longer_training.longer(store)
     for module in MODULES:
         train(store, "position", module, {"coord": -2, "se": 1}.get(module, 0), recipe=LONG)
-    text = longer.longer(store)
+    text = longer_training.longer(store)
     assert "guessing gives 2.78 % and a loss of 3.58 nat" in text
     assert "adjusted for all lines of its column<" in text
     assert "Pair, 6 and 24 epochs: are two distant objects alike?: not measured" in text
@@ -368,7 +370,7 @@ def test_a_longer_training_of_few_seeds_is_a_preview(store):
         "Preview, not a result: 7 of 9 planned arms without a run, "
         f"2 of {SEEDS} planned seeds of the others"
     )
-    assert few in longer.longer(store)
+    assert few in longer_training.longer(store)
     said = facts.facts(store)["mechanism.longer.position"]
     assert said.startswith(f"{few}: coord: not enough seeds")
 

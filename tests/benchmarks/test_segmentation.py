@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attn.danet import PAM as PositionAttention
-from benchmarks import asked, canvas, data, runner, segmentation, segmenters, segmenting
+from benchmarks import canvas, data, runner, segmentation, segmenters, segmenting, selection
 from benchmarks.canvas import Labelled
 from benchmarks.cells import Diverged, Selection
 from benchmarks.scenery import IGNORED
@@ -264,7 +264,7 @@ def test_a_backbone_that_takes_no_head_has_no_cells_and_stops_no_other_benchmark
     want = Selection("quick", backbones=("densenet121", "resnet18"))
     assert {c.backbone for c in BENCH.cells(want)} == {"resnet18"}
     with pytest.raises(ValueError, match="--backbone may be 'resnet10_small'; leave --backbone"):
-        asked.require_cells(Selection("quick", backbones=("densenet121",)), ["segmentation"])
+        selection.require_cells(Selection("quick", backbones=("densenet121",)), ["segmentation"])
 
 
 def test_what_is_wrong_is_told_before_any_training(monkeypatch):

@@ -12,7 +12,7 @@ from benchmarks.cells import MODULES
 from benchmarks.controls import RESCALED
 from benchmarks.mechanism import TASKS
 from benchmarks.site import controls as site_controls
-from benchmarks.site.named import (
+from benchmarks.site.own_tasks import (
     NAMED,
     Made,
     against_modules,

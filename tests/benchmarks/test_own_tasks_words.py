@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import stats
-from benchmarks.site import named_facts
+from benchmarks.site import own_tasks_facts
 from benchmarks.store import Store
 
 
@@ -27,6 +27,6 @@ from benchmarks.store import Store
     ],
 )
 def test_what_speaks_against_the_paper_s_reason_is_said(monkeypatch, verdicts, said):
-    monkeypatch.setattr(named_facts.site_controls, "rescaled_verdicts", lambda *_: verdicts)
-    found = named_facts._but(Store("nowhere"), "coord, mark")
+    monkeypatch.setattr(own_tasks_facts.site_controls, "rescaled_verdicts", lambda *_: verdicts)
+    found = own_tasks_facts._but(Store("nowhere"), "coord, mark")
     assert found.startswith(said) and bool(found) == bool(said)

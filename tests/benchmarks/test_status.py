@@ -7,7 +7,7 @@ from trouble import cell
 
 from benchmarks import runner
 from benchmarks.cells import Selection
-from benchmarks.standing import Standing, standing
+from benchmarks.status import Standing, standing
 from benchmarks.store import row
 
 WANT = Selection()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import compare, display, images, pairing
-from benchmarks.images import Crossed
+from benchmarks import compare, display, other_images, pairing
+from benchmarks.other_images import Crossed
 from benchmarks.site.accuracy import about
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.origin import origin
@@ -30,7 +30,7 @@ def seeds_and_images(store: Store) -> str:
                 _ends(one, one.by_both),
                 Entry(display.percent(one.disagree), one.disagree),
             )
-            for arm, one in images.against_none(rows).items()
+            for arm, one in other_images.against_none(rows).items()
         ]
         if body:
             title = f"Seeds and images: {which.title}"
@@ -46,7 +46,7 @@ def _ends(one: Crossed, error: float) -> Entry:
 def facts(store: Store) -> dict[str, str]:
     """How much wider intervals are that let the images vary too."""
     for which in compare.main_first(store)[:1]:
-        found = images.against_none(pairing.accuracy_rows(store, which))
+        found = other_images.against_none(pairing.accuracy_rows(store, which))
         wider = [one.by_both / one.by_seeds for one in found.values() if one.by_seeds]
         if wider:
             return {"images.wider": f"{display.span(wider, display.hundredth)} times as wide"}

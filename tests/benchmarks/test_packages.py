@@ -4,7 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from benchmarks import __main__ as command_line
-from benchmarks import needed
+from benchmarks import packages
 
 HERE = {"torch": "2.9.1+cu126", "timm": "1.0.30", "numpy": "2.0.0a0+5e1"}
 
@@ -15,10 +15,10 @@ def installed(monkeypatch):
 
     def version(name):
         if name not in HERE:
-            raise needed.metadata.PackageNotFoundError(name)
+            raise packages.metadata.PackageNotFoundError(name)
         return HERE[name]
 
-    monkeypatch.setattr(needed.metadata, "version", version)
+    monkeypatch.setattr(packages.metadata, "version", version)
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def installed(monkeypatch):
     ],
 )
 def test_a_package_is_there_and_new_enough_or_the_words_say_so(installed, line, words):
-    assert needed.lacks(Requirement(line)) == words
+    assert packages.lacks(Requirement(line)) == words
 
 
 def test_here_everything_is_there():
-    needed.require()
-    names = {requirement.name for requirement in needed.requirements()}
+    packages.require()
+    names = {requirement.name for requirement in packages.requirements()}
     assert {"torch", "timm", "fvcore", "pandas", "torchmetrics"} <= names
     assert "nvidia-ml-py" not in names and "pytest" not in names
 

@@ -8,10 +8,10 @@ import pytest
 import trial
 from rendered import row_of
 
-from benchmarks import display, images
+from benchmarks import display, other_images
 from benchmarks.accuracy import PLANS, Accuracy
 from benchmarks.cells import Selection
-from benchmarks.site import images as site
+from benchmarks.site import other_images as site
 from benchmarks.stats import student_interval
 from benchmarks.store import Store
 
@@ -27,7 +27,7 @@ def drawn(rng, seeds, n, of_image):
 
 def test_the_mean_and_the_error_by_seeds_are_those_of_the_paired_differences():
     arm, other = drawn(np.random.default_rng(0), 6, 500, 0.1)
-    found = images.crossed(arm, other)
+    found = other_images.crossed(arm, other)
     by_seed = 100 * (arm.mean(axis=1) - other.mean(axis=1))
     plain = student_interval(by_seed.tolist())
     assert found.mean == pytest.approx(plain.value)
@@ -43,7 +43,7 @@ def test_the_share_of_the_images_is_the_planted_one(of_image, least, most):
     planted = 100 * of_image / np.sqrt(n)
     extra = []
     for draw in range(20):
-        found = images.crossed(*drawn(np.random.default_rng(draw), seeds, n, of_image))
+        found = other_images.crossed(*drawn(np.random.default_rng(draw), seeds, n, of_image))
         extra.append(found.by_both**2 - found.by_seeds**2)
     unit = planted or 100 * np.sqrt(2 * 0.12 / n / seeds)  # of the rest where nothing is planted
     assert least < np.sqrt(np.mean(extra)) / unit < most
@@ -53,7 +53,7 @@ def test_intervals_over_both_hold_the_truth_of_all_images():
     """A new draw of images and seeds: the true mean is 0, and seeds alone hold it too rarely."""
     held = {"by_seeds": 0, "by_both": 0}
     for draw in range(200):
-        found = images.crossed(*drawn(np.random.default_rng(draw), 10, 300, 0.4))
+        found = other_images.crossed(*drawn(np.random.default_rng(draw), 10, 300, 0.4))
         for name in held:
             low, high = found.interval(getattr(found, name))
             held[name] += low < 0 < high
@@ -64,7 +64,7 @@ def test_intervals_over_both_hold_the_truth_of_all_images():
 @pytest.mark.parametrize("shape", [(1, 5), (5, 1), (5,)])
 def test_too_little_is_refused(shape):
     with pytest.raises(ValueError, match="two seeds or more"):
-        images.crossed(np.zeros(shape, bool), np.zeros(shape, bool))
+        other_images.crossed(np.zeros(shape, bool), np.zeros(shape, bool))
 
 
 def test_the_page_has_the_intervals_of_the_bits(tmp_path):
@@ -82,7 +82,7 @@ def test_the_page_has_the_intervals_of_the_bits(tmp_path):
         trial.append(store, cell, numbers | kept)
         bits.setdefault(cell.module, []).append(right)
     text = site.seeds_and_images(store)
-    expected = images.crossed(np.stack(bits["eca"]), np.stack(bits["none"]))
+    expected = other_images.crossed(np.stack(bits["eca"]), np.stack(bits["none"]))
     shown = row_of(text, "eca")
     assert f">{display.points(expected.mean)}<" in shown
     assert f">{display.percent(expected.disagree)}<" in shown
