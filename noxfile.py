@@ -97,11 +97,13 @@ def install(session: nox.Session, env: Path, wanted: list[str]) -> None:
 
     if is_installed(env, wanted):  # asked first: it may be of another account, and not writable
         return
+    lock = FileLock(env.with_name(f"{env.name}.lock"))
     try:
         env.parent.mkdir(parents=True, exist_ok=True)
+        held = lock.acquire()
     except OSError as error:
-        session.error(f"{env.parent} can't be made ({error}); clone to a folder that is writable")
-    with FileLock(env.with_name(f"{env.name}.lock")):
+        session.error(f"{env.parent} can't be written ({error}); clone to a folder of your own")
+    with held:
         if not is_installed(env, wanted):
             _install(session, env, wanted)
 

@@ -26,8 +26,10 @@ class PAM(nn.Module):
     code, which the default follows, keeps an eighth of them (`reduction=8`).
 
     Shapes: (N, C, H, W) -> (N, C, H, W). Time grows with (H W)^2. Memory does not: the (H W)^2 map
-    is made 256 rows at a time, and in training made again for the backward pass (on a processor;
-    elsewhere training keeps the map). `torch.fx` makes the whole map.
+    is made 256 rows at a time, and in training made again for the backward pass (on a processor,
+    in eager mode, float32 or float64 and without autocast; elsewhere training keeps the map).
+    `torch.fx` makes the whole map; what `torch.jit.trace` and `torch.export` keep is for maps of as
+    many rows as theirs.
 
     Args:
         channels: C.

@@ -41,7 +41,8 @@ def _kernel_size(
 class ECA(nn.Module):
     """y = x * sigmoid(w (*) mean(x)), a k-tap convolution along the channels, zero-padded.
 
-    Shapes: (N, C, H, W) to the same. Parameters: k.
+    Shapes: (N, C, H, W) to the same. Parameters: k. The weight is read and its layer not called, so
+    hooks of the layer do not fire; `torch.export` with a batch of any size takes `strict=True`.
 
     Paper and code disagree on k. The paper's Eq. 12 derives it from C; the official code has
     k = 3 everywhere unless told otherwise, and no released checkpoint follows the formula (the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,12 +32,14 @@ class Site:
 def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[str]) -> list[Site]:
     if isinstance(at, str) and at not in WHERE:
         raise ValueError(f"at={at!r}; allowed: {', '.join(WHERE)}, or a list of module paths")
+    if not isinstance(at, str | Sequence) or not all(isinstance(path, str) for path in at):
+        raise TypeError(f"at={at!r}; allowed: {', '.join(WHERE)}, or a list of module paths")
     if spec.replaces_conv:
         sites = _conv_sites(model, traced, at, spec)
     elif not isinstance(at, str):
         sites = [_site_at(model, traced, path) for path in dict.fromkeys(at)]
     elif at == "last_stage" or (at == "auto" and spec.place == "last_stage"):
-        sites = _stage_sites(model, traced)[-1:]
+        sites = _stage_sites(model, traced, only_last=True)[-1:]
         sites = [Site(s.path, "last_stage", s.map, s.order, s.appended) for s in sites]
     elif at == "stages":
         sites = _stage_sites(model, traced)
@@ -91,15 +94,30 @@ def _block_site(path: str, block: nn.Module, traced: Trace) -> Site | None:
         if not fed:
             return None
         tensor, order = traced.output(fed[-1]), traced.index[fed[-1]]
-    return Site(place, name, tensor, order) if tensor is not None and is_nchw(tensor) else None
+    if tensor is None or not is_nchw(tensor, traced.input_size):
+        return None
+    return Site(place, name, tensor, order)
 
 
-def _stage_sites(model: nn.Module, traced: Trace) -> list[Site]:
+def _stage_sites(model: nn.Module, traced: Trace, only_last: bool = False) -> list[Site]:
     paths = stage_outputs(model, traced)
     last = last_map(model, traced)
     paths = paths or ([last] if last else [])
+    if not only_last:
+        _warn_of_one_place(model, traced)
     sites = [_appended(_open_end(model, path, traced), "stages", traced) for path in paths]
     return [site for site in sites if site is not None]
+
+
+def _warn_of_one_place(model: nn.Module, traced: Trace) -> None:
+    """Warn where neither blocks nor stages are known: there would be one module in all."""
+    if not stage_outputs(model, traced):
+        warnings.warn(
+            f"{name_of(model)} has no block of a class that attn.slots knows and no stages in a"
+            " feature_info of timm's: one module goes behind its last map. Blocks of your own take"
+            " one each with at=[paths from model.named_modules()]",
+            stacklevel=5,
+        )
 
 
 def _open_end(model: nn.Module, path: str, traced: Trace) -> str:
@@ -127,7 +145,7 @@ def _site_at(model: nn.Module, traced: Trace, path: str) -> Site:
 
 def _appended(path: str, slot: str, traced: Trace) -> Site | None:
     tensor = traced.output(path)
-    if tensor is None or not is_nchw(tensor):
+    if tensor is None or not is_nchw(tensor, traced.input_size):
         return None
     return Site(f"{path}.{CHILD}", slot, tensor, traced.index[path], appended=True)
 
@@ -175,7 +193,8 @@ def _conv_regions(model: nn.Module, traced: Trace) -> list[str]:
 def _is_replaceable(conv: nn.Conv2d, path: str, traced: Trace) -> bool:
     kernel, stride, dilation = conv.kernel_size, conv.stride, conv.dilation
     source, output = traced.input(path), traced.output(path)
-    if traced.count.get(path) != 1 or not is_nchw(source) or not is_nchw(output):
+    size = traced.input_size
+    if traced.count.get(path) != 1 or not is_nchw(source, size) or not is_nchw(output, size):
         return False
     assert source is not None and output is not None
     square = len({*kernel}) == len({*stride}) == len({*dilation}) == 1

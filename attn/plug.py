@@ -26,7 +26,16 @@ from attn.places import (
     stage_indices,
     submodule,
 )
-from attn.registry import BARE, Spec, build, check_options, did_you_mean, get
+from attn.registry import (
+    BARE,
+    Spec,
+    allowed_options,
+    build,
+    check_options,
+    did_you_mean,
+    get,
+    is_builtin,
+)
 from attn.trace import Trace, name_of, trace
 
 # One position-attention map of one image, float32; above this `plug` warns.
@@ -66,10 +75,13 @@ def create_model(
     """`timm.create_model(backbone, **timm_kwargs)` with `module` plugged in; `"none"` is bare.
 
     `options` go to every module; `per_stage` may also be a key of it, as `parse_options` gives;
-    `input_size` is that of `plug`, whose report says where the modules went.
+    `input_size` is that of `plug`, whose report says where the modules went. A `checkpoint_path`
+    among `timm_kwargs` is of the bare backbone; `load_state_dict` of the result takes its own.
     Weights are drawn on the CPU and then moved, so one seed means one initialisation on every
     device. Raises ValueError for an unknown backbone or module, and as `plug` does.
     """
+    if isinstance(options, str):
+        raise TypeError(f"options={options!r}; give a mapping, as attn.parse_options(...) makes it")
     options = dict(options or {})
     per_stage = options.pop("per_stage", None) if per_stage is None else per_stage
     if module != BARE:
@@ -81,7 +93,14 @@ def create_model(
         raise ValueError(f"timm has no backbone {backbone!r}{hint or ' (see timm.list_models())'}")
     on_meta = device is not None and torch.device(device).type == "meta"
     with torch.device("meta") if on_meta else nullcontext():
-        model = timm.create_model(backbone, **timm_kwargs)
+        try:
+            model = timm.create_model(backbone, **timm_kwargs)
+        except TypeError as error:
+            mine = () if module == BARE else allowed_options(get(module)) or ()
+            if not (words := [f"{name!r}: ..." for name in timm_kwargs if name in mine]):
+                raise
+            here = f"options of module {module!r} are given as options={{{', '.join(words)}}}"
+            raise TypeError(f"{error}; {here}") from error
     if module != BARE:
         plug(model, module, at=at, per_stage=per_stage, input_size=input_size, **options)
     return model if device is None else model.to(device)
@@ -114,16 +133,22 @@ def plug(
     SK replaces convolutions instead: those with an odd square kernel above 1 in the blocks, one
     a block where `attn.slots` says so, together with the BatchNorm and activation that follow.
     Stride and groups stay, the first branch is the old convolution with its weights, and the
-    second the same with twice the dilation. `at` then says which blocks; `"stages"` is an error.
+    second the same with twice the dilation. A bias goes, and so does what a convolution of
+    another class than `nn.Conv2d` does beside: standardised weights, other padding. `at` then says
+    which blocks; `"stages"` is an error.
 
     `per_stage={"kernel_size": (3, 5, 5, 7)}` gives an option a value by stage. `input_size` is
     (channels, height, width) of the image that the places are found with, for a model built for
     another than its timm configuration names.
 
+    Warns where one module goes behind the last map for want of blocks and stages that are known.
+
     Raises ValueError for a backbone without NCHW feature maps or without such places, for an
-    unknown `at`, and for a `per_stage` of the wrong length; TypeError for an unknown option.
+    unknown `at`, for a `per_stage` of the wrong length, and for a module that does not keep the
+    shape of its map; TypeError for an unknown option and for arguments of another type.
     """
     spec = get(name)
+    _require_plain(model, spec, input_size, {**options, **(per_stage or {})})
     check_options(spec, {**options, **(per_stage or {})})
     traced = trace(model, input_size)
     require_maps(model, traced)
@@ -134,6 +159,9 @@ def plug(
 
     before = _count_parameters(model)
     built = [build_at(model, s, spec, own) for s, own in zip(sites, settings, strict=True)]
+    if not is_builtin(name):
+        for site, module in zip(sites, built, strict=True):
+            _require_shape(spec, site, module, traced)
     paths, replaced = put(model, spec, sites, built, traced)
     return Report(
         backbone=name_of(model),
@@ -161,7 +189,10 @@ def put(
     old = [submodule(model, site.path) for site in sites]
     for site, there in zip(sites, old, strict=True):
         if site.appended and there is not None:
-            raise ValueError(f"{name_of(model)} already has a module at {site.path!r}")
+            raise ValueError(
+                f"{name_of(model)} already has a module at {site.path!r}; build the model again, or"
+                " pass at=[paths] of other modules"
+            )
     paths = tuple(_insert(model, s, module) for s, module in zip(sites, modules, strict=True))
     _require_reached(model, spec, sites, modules, paths, traced, run)
     return paths, sum(map(is_gate, old))
@@ -192,7 +223,8 @@ def site_settings(
     for option, values in per_stage.items():
         if option in options:
             raise ValueError(f"option {option!r} is given both for all stages and per stage")
-        if isinstance(values, str) or len(values) != max(stages) + 1:
+        listed = hasattr(values, "__len__") and not isinstance(values, str)
+        if not listed or len(values) != max(stages) + 1:
             raise ValueError(
                 f"per_stage {option!r}={values!r} must hold one value for each of the"
                 f" {max(stages) + 1} stages of {name_of(model)} with a module"
@@ -216,8 +248,57 @@ def _warn_if_large(model: nn.Module, spec: Spec, sites: list[Site], traced: Trac
         )
 
 
+def _require_plain(
+    model: nn.Module, spec: Spec, input_size: Any, options: Mapping[str, Any]
+) -> None:
+    """Raise TypeError for what can't be plugged, an image size that is none, SK's own shape."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"plug takes a model, not {model!r}; attn.create_model takes a name")
+    wrapped = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
+    if isinstance(model, wrapped):
+        raise TypeError(f"a {type(model).__name__} was given; plug the model first, then wrap it")
+    three = isinstance(input_size, Sequence) and len(input_size) == 3
+    if input_size is not None and not (three and all(isinstance(n, int) for n in input_size)):
+        raise TypeError(f"input_size={input_size!r}; give (channels, height, width)")
+    shape = [name for name in ("stride", "out_channels") if name in options]
+    if spec.replaces_conv and shape:
+        raise TypeError(
+            f"module {spec.name!r} was asked for with {shape[0]}, which it takes from the"
+            " convolution that it replaces; leave it out"
+        )
+
+
+def _require_shape(spec: Spec, site: Site, module: nn.Module, traced: Trace) -> None:
+    """Raise ValueError for a module of a user's that does not keep the shape of its map.
+
+    It is run on meta. One that can't run there, as it asks for values, is not asked.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(
+            f"module {spec.name!r} is scripted, so nothing can see whether it is run; plug the"
+            " plain module and script the model"
+        )
+    x = traced.input(site.path) if spec.replaces_conv else site.map
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors}
+    training = module.training
+    try:
+        with torch.no_grad():
+            out = torch.func.functional_call(module.eval(), on_meta, (x,))
+    except Exception:
+        return
+    finally:
+        module.train(training)
+    made = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+    if made != tuple(site.map.shape):
+        raise ValueError(
+            f"module {spec.name!r} makes {made} at {site.path!r}, where"
+            f" {tuple(site.map.shape)} is due; a gate returns its input times its weights"
+        )
+
+
 def build_at(model: nn.Module, site: Site, spec: Spec, setting: dict[str, Any]) -> nn.Module:
-    reference = next(model.parameters())
+    reference = next(model.parameters(), torch.zeros(()))
     channels = site.map.shape[1]
     try:
         with torch.device(reference.device):
@@ -251,10 +332,19 @@ def _in_place_of(model: nn.Module, site: Site, spec: Spec, setting: dict[str, An
     if first is not None:
         with torch.no_grad():
             first.weight.copy_(conv.weight)
+        first.weight.requires_grad_(conv.weight.requires_grad)
         old = [model.get_submodule(path) for path in site.absorbed]
         if old and norms and norms[0].num_features == conv.out_channels:
-            norms[0].load_state_dict(old[0].state_dict(), strict=False)
+            _continue(norms[0], old[0])
     return module
+
+
+def _continue(norm: nn.Module, old: nn.Module) -> None:
+    """Give a BatchNorm what another one has learned, its epsilon, and what of it is frozen."""
+    norm.load_state_dict(old.state_dict(), strict=False)
+    norm.eps = old.eps
+    for name, parameter in old.named_parameters():
+        norm.get_parameter(name).requires_grad_(parameter.requires_grad)
 
 
 def _same_shape(one: nn.Conv2d, other: nn.Conv2d) -> bool:
@@ -310,7 +400,8 @@ def _require_reached(
     if hooked:
         for site in hooked:
             stage = model.get_submodule(site.path.rpartition(".")[0])
-            stage.register_forward_hook(_apply_child)
+            # Before timm's own hooks, which take the features of an extractor.
+            stage.register_forward_hook(_apply_child, prepend=True)
         found = counts()
     wrong = {path: count for path, count in found.items() if count != 1}
     if wrong:
@@ -329,13 +420,16 @@ def _passing_through(
     def stand_in(output: Tensor | None) -> Any:
         return lambda x: x if output is None else output
 
+    own = [vars(module).get("forward") for module in modules]  # of a wrapped or compiled one
     for module, output in zip(modules, outputs, strict=True):
         module.forward = stand_in(output)
     try:
         yield
     finally:
-        for module in modules:
+        for module, forward in zip(modules, own, strict=True):
             del module.forward
+            if forward is not None:
+                module.forward = forward
 
 
 def _count_parameters(model: nn.Module) -> int:

@@ -51,6 +51,11 @@ class Spec:
     quadratic: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.factory, nn.Module):
+            raise TypeError(
+                f"module {self.name!r}: a {type(self.factory).__name__} that is built already was"
+                " given; give the class, which is called as factory(channels, **options)"
+            )
         if not callable(self.factory):
             raise TypeError(f"module {self.name!r}: {self.factory!r} is not callable")
         if self.place not in PLACES:
@@ -112,8 +117,13 @@ def register(
 ) -> Spec:
     """Give `factory`, called as `factory(channels, **options)`, a name.
 
-    Raises ValueError if the name is taken, unless `replace=True`, and if it is not a plain word.
+    Raises ValueError if the name is taken, unless `replace=True`, and if it is not a plain word;
+    TypeError for a name that is no string and for a factory that is none.
     """
+    if isinstance(factory, Spec):
+        raise TypeError(f"module {name!r}: give the Spec's factory, and its fields as arguments")
+    if not isinstance(name, str):
+        raise TypeError(f"a module is named by a string, not by {name!r}")
     if not name.isidentifier() or name == BARE:
         raise ValueError(
             f"a module cannot be called {name!r}: use letters, digits and underscores,"
@@ -127,7 +137,15 @@ def register(
 
 
 def get(name: str) -> Spec:
-    """The Spec behind a name. Raises ValueError for an unknown one, with the closest matches."""
+    """The Spec behind a name.
+
+    Raises ValueError for an unknown one, with the closest matches, and TypeError for no string.
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a module is named by a string, not by {name!r}; attn.register(name, factory) gives a"
+            " class or function of yours a name, and 'my_file:MyGate' needs none"
+        )
     if name in _registered:
         return _registered[name]
     if name in _BUILTIN:

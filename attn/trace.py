@@ -83,9 +83,18 @@ def name_of(model: nn.Module) -> str:
     return config.get("architecture") or type(model).__name__
 
 
-def is_nchw(tensor: Tensor | None) -> bool:
-    """Whether a tensor traced from a square image is a feature map with channels second."""
-    return tensor is not None and tensor.dim() == 4 and tensor.shape[2] == tensor.shape[3]
+def is_nchw(tensor: Tensor | None, input_size: tuple[int, int, int] = DEFAULT_SIZE) -> bool:
+    """Whether a tensor traced from an image of that size is a feature map with channels second.
+
+    Its last two sizes have to each other the ratio of the image's height to its width, up to a
+    pixel of rounding where the image is not square.
+    """
+    if tensor is None or tensor.dim() != 4:
+        return False
+    (height, width), (h, w) = input_size[1:], tensor.shape[2:]
+    if height == width:
+        return h == w
+    return abs(h * width - w * height) <= max(height, width)
 
 
 def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:
@@ -94,8 +103,9 @@ def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:
     Empty without `feature_info`, or where its last stage does not give one tensor (HRNet).
     """
     info = getattr(model, "feature_info", None) or []
-    paths = [entry.get("module") for entry in getattr(info, "info", info)]
-    paths = [path for path in dict.fromkeys(paths) if path and path in traced.index]
+    named = dict.fromkeys(entry.get("module") for entry in getattr(info, "info", info))
+    found = [_as_it_ran(path, traced) for path in named if path]
+    paths = [path for path in found if path]
     if not paths or traced.output(paths[-1]) is None:
         return []
     if len(paths) > 1 and _is_stem(model, paths[0]):
@@ -103,12 +113,20 @@ def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:
     return paths
 
 
+def _as_it_ran(path: str, traced: Trace) -> str | None:
+    """A path of `feature_info` in this model: timm's feature extractors rename what they wrap."""
+    names = (path, path.replace(".", "_"), f"model.{path}", f"body.{path}")
+    return next((name for name in names if name in traced.index), None)
+
+
 def last_map(model: nn.Module, traced: Trace) -> str | None:
     """Path of the module that made the model's last NCHW map larger than one pixel."""
     passing = nn.Identity | nn.Dropout
     for call in reversed(traced.calls):
         output = call.output
-        if not call.path or output is None or not is_nchw(output) or output.shape[2] == 1:
+        if not call.path or output is None or not is_nchw(output, traced.input_size):
+            continue
+        if output.shape[2] * output.shape[3] == 1:
             continue
         if not isinstance(model.get_submodule(call.path), passing):
             return call.path
@@ -130,7 +148,7 @@ def family(model: nn.Module, traced: Trace | None = None) -> Family:
     shape = "no tensor" if output is None else tuple(output.shape)
     if output is None or output.dim() != 4:
         return Family("tokens", f"its last stage gives {shape}, not an image-shaped map")
-    if not is_nchw(output):
+    if not is_nchw(output, traced.input_size):
         return Family("channels_last", f"its last stage gives {shape}, channels last (NHWC)")
     if traced.has_attention:
         return Family("hybrid", f"NCHW maps {shape}, and attention between positions inside")
@@ -168,6 +186,7 @@ def _trace(model: nn.Module, input_size: tuple[int, int, int]) -> Trace:
     attention = _AttentionSeen()
     with ExitStack() as stack:
         stack.enter_context(_eval_mode(model))
+        stack.enter_context(_plain_tensors_kept(model))
         stack.enter_context(torch.no_grad())
         for path, module in model.named_modules():
             if not isinstance(module, torch.jit.ScriptModule):
@@ -194,6 +213,22 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def _plain_tensors_kept(model: nn.Module) -> Iterator[None]:
+    """Tensors that are no parameters, such as a pruned weight, stay what they are."""
+    kept = [
+        (vars(module), name, value)
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor)
+    ]
+    try:
+        yield
+    finally:
+        for attributes, name, value in kept:
+            attributes[name] = value
 
 
 def _likely_sizes(model: nn.Module) -> list[tuple[int, int, int]]:

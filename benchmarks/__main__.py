@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 
 try:
     import filelock  # noqa: F401
@@ -23,7 +21,16 @@ except ModuleNotFoundError as error:  # a Python without the packages of the sui
         "or newer: python -m pip install . --group bench"
     )
 
-from benchmarks import budget, display, listing, own_modules, selection
+from benchmarks import (
+    budget,
+    display,
+    listing,
+    own_modules,
+    packages,
+    provenance,
+    selection,
+    terminal,
+)
 from benchmarks.cells import SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
@@ -31,10 +38,6 @@ from benchmarks.runner import Plan
 from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
-STOPS = (signal.SIGINT, signal.SIGTERM)
-
-GRACE_S = 15.0
-"""How long a stopped command may take to end before another signal ends it as it is."""
 
 NARROWING = ("suite", "only", "module", "backbone", "device")
 """Options that select what is measured."""
@@ -43,52 +46,31 @@ NARROWING = ("suite", "only", "module", "backbone", "device")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 if cells gave no value, 2 for bad input, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):  # a terminal without a sign shows its number
-        if isinstance(stream, io.TextIOWrapper) and not getattr(options, "csv", False):
-            stream.reconfigure(errors="backslashreplace")
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    terminal.show_all_signs(csv=getattr(options, "csv", False))
+    console = terminal.Terminal(width=None if sys.stdout.isatty() else 100)
     # Without a GPU torch's profiler logs errors about the missing one, in every process.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs numbered as in nvidia-smi
-    # SIGINT is ignored in a shell's background.
-    before = {number: signal.signal(number, _interrupt) for number in STOPS}
-    try:
-        return COMMANDS[options.command](options, console)
-    except KeyboardInterrupt:
-        keeps = options.command == "run" or (options.command == "verify" and options.stale)
-        kept = " Finished rows are kept; the same command goes on from there."
-        console.print(f"\nstopped.{kept * keeps}")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except SystemExit as error:
-        words = "a module's file ended Python while it was tried; guard what runs as a script"
-        text = f"error: {words} (SystemExit: {error.code})"
-        Console(stderr=True).print(text, style="red", markup=False, soft_wrap=True)
-        return 2
-    except (ValueError, TypeError, OSError, StoreError, _data_error()) as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def _interrupt(*_: object) -> None:
-    """Say so at once, as what runs may take seconds to end; no second signal cuts that short."""
-    until = time.monotonic() + GRACE_S
-
-    def again(number: int, _: object) -> None:
-        if time.monotonic() > until:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in STOPS:
-        signal.signal(number, again)
-    with suppress(OSError):
-        os.write(2, b"\nstopping ...\n")
-    raise KeyboardInterrupt
+    keeps = options.command == "run" or (options.command == "verify" and options.stale)
+    kept = " Finished rows are kept; the same command goes on from there." * keeps
+    with terminal.stopped_by_signals():
+        try:
+            return COMMANDS[options.command](options, console)
+        except KeyboardInterrupt:
+            console.print(f"\nstopped.{kept}")
+            return INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if keeps:
+                terminal.complain(f"stopped: nobody reads what this prints.{kept}")
+            return 1
+        except SystemExit as error:
+            words = "a module's file ended Python while it was tried; guard what runs as a script"
+            terminal.complain(f"error: {words} (SystemExit: {error.code})")
+            return 2
+        except (ValueError, TypeError, OSError, StoreError, _data_error()) as error:
+            terminal.complain(f"error: {error}")
+            return 2
 
 
 def _data_error() -> type[Exception]:
@@ -153,6 +135,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         _look_for_folder(store)
         print(budget.text(store, options.effect), end="")
         return 0
+    packages.require()
     from benchmarks import runner
 
     want = _selection(options)
@@ -204,6 +187,7 @@ def _require_none_of(
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
+    packages.require()
     from benchmarks.status import Standing, standing
 
     want = _selection(options)
@@ -224,8 +208,6 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks import packages
-
     packages.require()
     from benchmarks import runner
 
@@ -245,6 +227,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             f"suite {want.suite}: {display.many(cells, 'cell')} to measure, {work.current} "
             f"current{_estimate(work, options.jobs)}"
         )
+        if cells and provenance.commit() == "unknown":
+            terminal.note(f"rows will name no commit: {provenance.why_unknown()}")
         if not cells:
             console.print("nothing to do: these rows are there already; --again measures anew")
         with Show(work, options.jobs, console) as show:
@@ -255,8 +239,6 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks import packages
-
     packages.require()
     from benchmarks import runner, verify
 
@@ -290,14 +272,16 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         judge = verify.Judge(store, work, keep=options.stale)
         with Show(work, options.jobs, console) as show:
             counts = runner.run(work, store, jobs=options.jobs, show=show, judge=judge)
-    differ = counts.get("differs", 0)
-    equal = sum(counts.values()) - differ
+    differ, lost = counts.get("differs", 0), counts.get(verify.LOST, 0)
+    equal = sum(counts.values()) - differ - lost
     rows, values = display.many(equal, "row"), display.many(judge.values, "equal value")
     console.print(f"{rows} with {values}, to the bit; {differ} differ")
+    if lost:
+        console.print(f"{display.many(lost, 'row')} could not be measured again", style="red")
     if options.stale:
         left = len(runner.plan(want, store, only=options.only).stale)
         console.print(f"{left} trained rows are stale (run --stale measures them again)")
-    return 1 if differ else 0
+    return 1 if differ or lost else 0
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
@@ -330,9 +314,14 @@ def _report(options, console: Console, store: Store, want: Selection, counts, wo
 
 
 def _require_no_file(store: Store) -> None:
-    """Raise ValueError for tables whose folder is a file."""
+    """Raise ValueError for tables whose folder is a file, or a link to nothing."""
     if store.root.is_file():
         raise ValueError(f"--results names the file {store.root}; name the folder of the tables")
+    if store.root.is_symlink() and not store.root.exists():
+        raise ValueError(
+            f"--results names {store.root}, a link to {store.root.readlink()}, which is not there; "
+            "make that folder or remove the link"
+        )
 
 
 def _look_for_folder(store: Store) -> None:
@@ -342,8 +331,7 @@ def _look_for_folder(store: Store) -> None:
     """
     _require_no_file(store)
     if not store.root.exists():
-        words = f"note: there is no folder {store.root}; a run would make it"
-        Console(stderr=True).print(words, markup=False, soft_wrap=True)
+        terminal.note(f"there is no folder {store.root}; a run would make it")
 
 
 def _table(options: argparse.Namespace, console: Console) -> int:

@@ -6,6 +6,7 @@ however it went, its workers leave too.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import random
@@ -38,7 +39,13 @@ LOST = ("crashed", "timeout")
 
 OUT_OF_MEMORY = " (perhaps by the system, for want of memory: fewer --jobs need less)"
 
-OF_THE_MACHINE = ("MemoryError", "OutOfMemoryError", "AcceleratorError")
+OF_THE_MACHINE = (
+    "AcceleratorError",
+    "MemoryError",
+    "OutOfMemoryError",
+    "ProcessDied",
+    "SessionDied",
+)
 """Exceptions that are as likely the machine's doing as the cell's: what they end has crashed."""
 
 NICENESS = 10
@@ -227,11 +234,24 @@ def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) ->
     if not isinstance(result, dict):
         what = f"{type(result).__name__}: {result}"
         reason = what if isinstance(result, Exception) else f"it gave no values but {what}"
-        status = "crashed" if type(result).__name__ in OF_THE_MACHINE else "failed"
-        return Finished(cell, {}, status, _public(" ".join(reason.split())), seconds)
+        hint = OUT_OF_MEMORY if "SIGKILL" in reason else ""
+        reason = _public(" ".join(f"{reason}{hint}".split()))
+        return Finished(
+            cell, {}, "crashed" if _of_the_machine(result) else "failed", reason, seconds
+        )
     return Finished(cell, result, "ok", "", seconds)
+
+
+def _of_the_machine(error: object) -> bool:
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return full or type(error).__name__ in OF_THE_MACHINE
 
 
 def _public(reason: str) -> str:
     """A reason without the folders of this machine: tables are published."""
-    return reason.replace(str(ROOT), ".").replace(str(Path.home()), "~")
+    reason = reason.replace(str(ROOT), ".")
+    with suppress(RuntimeError):  # an account without a home
+        home = Path.home()
+        if len(home.parts) > 1:  # the root of a container's account is in every path
+            reason = reason.replace(str(home), "~")
+    return reason

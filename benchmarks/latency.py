@@ -246,8 +246,10 @@ class Latency(Benchmark):
                 beside |= gpu_columns(records)
                 values = evaluate(arms, records, clock, len(records) // BUILDS)
             except TimingFailed as error:
-                busy = _never_quiet(records)
-                values = dict.fromkeys(wanted, TimingBusy(str(error)) if busy else error)
+                why: Exception = TimingBusy(str(error)) if _never_quiet(records) else error
+                if isinstance(error.__cause__, SessionDied):
+                    why = error.__cause__
+                values = dict.fromkeys(wanted, why)
         for arm, cell in wanted.items():
             found = values[arm]
             yield cell, found if isinstance(found, Exception) else {**found, **beside}

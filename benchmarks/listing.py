@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pandas as pd
 
 from benchmarks import display
 from benchmarks.cells import CELL_COLUMNS, benchmarks, choose
-from benchmarks.store import Store
+from benchmarks.store import Store, read_record
 
 PROVENANCE = {"fingerprint", "key", "machine", "environment", "commit", "dirty", "measured_at"}
 
@@ -102,6 +101,6 @@ def _record(store: Store, folder: str, digest: str) -> str:
     path = store.root / folder / f"{digest}.json"
     if not path.exists():
         return f"{folder}/{digest}.json, which is not there"
-    found = json.loads(path.read_text(encoding="utf-8")).items()
+    found = read_record(path).items()
     words = [f"{name} {value}" for name, value in found if value not in (None, [], "")]
     return f"{folder}/{digest}.json: {', '.join(words)}"

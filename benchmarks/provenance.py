@@ -25,6 +25,10 @@ from benchmarks.cells import ROOT
 LIBRARIES = ("torch", "torchvision", "timm", "fvcore", "numpy", "pandas", "torchmetrics")
 
 
+HANGS_S = 60.0
+"""Seconds in which any command that is asked here should have answered."""
+
+
 def digest(content: Any) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of the content as sorted JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -54,6 +58,19 @@ def is_checkout(folder: Path) -> bool:
 def commit() -> str:
     """The commit of the checkout, or ``unknown`` outside git."""
     return _git("rev-parse", "HEAD") or "unknown"
+
+
+def why_unknown() -> str:
+    """Why there is no commit, as git says it or as it is."""
+    if not (ROOT / ".git").exists():
+        return f"{ROOT} is no clone"
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except OSError as error:
+        return f"git can't be run ({error.strerror})"
+    return " ".join(done.stderr.split()) or "git gave none"
 
 
 @cache
@@ -136,9 +153,14 @@ def _gpus() -> list[str]:
 
 
 def _printed(*command: str) -> str:
-    """What a command prints, "" where it fails or there is none."""
+    """What a command prints, "" where it fails or there is none. OSError if it hangs."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=HANGS_S)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(
+            f"{' '.join(command)} gave no answer in {HANGS_S:.0f} s, so rows could not say what "
+            "they are of; mend that, or take it from PATH"
+        ) from error
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()

@@ -7,6 +7,7 @@ their seed alone and were measured by the same code on the same machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,23 @@ def read(root: Path) -> pd.DataFrame:
     path = root / FILE
     if not path.exists():
         return typed(pd.DataFrame(), COLUMNS)
+    with open(path, encoding="utf-8") as file:
+        require_merged(file)
     frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
     missing = [column.name for column in COLUMNS if column.name not in frame]
     if missing:
         raise ValueError(f"it lacks the columns {', '.join(missing)}")
+    broken = frame.index[frame[["before", "after", "machine"]].isna().any(axis=1)]
+    if len(broken):
+        raise ValueError(f"row {broken[0] + 1} lacks one of its codes or its machine")
     return typed(frame, COLUMNS)
+
+
+def require_merged(lines: Iterable[str]) -> None:
+    """ValueError for a table in which git left the marks of a conflict."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
+            raise ValueError(f"line {number} is a mark of a merge conflict: {line[:20].strip()}")
 
 
 class Codes:

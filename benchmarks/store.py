@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,10 @@ class Store:
     """The tables under one folder (``results/`` of the checkout unless told otherwise)."""
 
     def __init__(self, root: Path | str = RESULTS) -> None:
-        self.root = Path(root).expanduser()
+        try:
+            self.root = Path(root).expanduser()
+        except RuntimeError as error:
+            raise StoreError(f"--results {root}: there is no such home folder ({error})") from error
         self._unsynced: dict[str, tuple[float, float]] = {}
         """Of each journal: seconds that its unsynced rows took, and when it was last synced."""
 
@@ -124,7 +127,7 @@ class Store:
             return pd.DataFrame()
         try:
             with open(path, encoding="utf-8") as file:
-                _require_merged(file)
+                reproduced.require_merged(file)
             frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
             if not isinstance(frame.index, pd.RangeIndex):
                 raise ValueError("a line has more fields than there are columns")
@@ -134,6 +137,9 @@ class Store:
             broken = frame.index[frame[_NEEDED].isna().any(axis=1)]
             if len(broken):
                 raise ValueError(f"row {broken[0] + 1} lacks its key, status or machine")
+            cut = frame.index[~frame["key"].str.fullmatch("[0-9a-f]{12}")]
+            if len(cut):
+                raise ValueError(f"the key of row {cut[0] + 1} is none: it was cut or edited")
             twice = frame.index[frame.duplicated(["key", "machine"])]
             if len(twice):
                 raise ValueError(f"row {twice[0] + 1} has the key and machine of an earlier one")
@@ -147,9 +153,7 @@ class Store:
         if isinstance(error, OSError):
             return StoreError(f"can't read {path} ({error.strerror or error}); mend that, {other}")
         return StoreError(
-            f"{path} is not a readable table ({error}); mend or delete that line, {other}. In a "
-            f"clone `git checkout -- {path.name}` brings back the committed table, without rows "
-            "that are in no commit"
+            f"{path} is not a readable table ({error}); mend it, {other}{_back(path)}"
         )
 
     def _read_journal(self, name: str, schema: tuple[Column, ...]) -> pd.DataFrame:
@@ -260,6 +264,7 @@ class Store:
                 self._replace(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
     def _replace(self, path: Path, text: str) -> None:
+        path = path.resolve() if path.is_symlink() else path
         part = path.with_name(f".{path.name}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -330,11 +335,26 @@ class Store:
         return ""
 
 
-def _require_merged(lines: Iterable[str]) -> None:
-    """ValueError for a table in which git left the marks of a conflict."""
-    for number, line in enumerate(lines, 1):
-        if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-            raise ValueError(f"line {number} is a mark of a merge conflict: {line[:20].strip()}")
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON object of a file, {} where there is none. StoreError if it can't be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"can't read {path} ({error.strerror or error}); mend that") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is no JSON ({error}); mend it{_back(path)}") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{path} holds no JSON object; mend it{_back(path)}")
+    return found
+
+
+def _back(path: Path) -> str:
+    """How a file of the clone comes back; "" for one elsewhere."""
+    if not path.resolve().is_relative_to(ROOT.resolve()):
+        return ""
+    return f". `git checkout -- {path}` brings back what is committed, without what is in no commit"
 
 
 def _ends_with_newline(path: Path) -> bool:

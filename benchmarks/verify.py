@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import runner, schema, tables
+from benchmarks import engine, runner, schema, tables
 from benchmarks.cells import Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.runner import Plan
 from benchmarks.status import cell_of
@@ -25,6 +25,9 @@ from benchmarks.store import Store
 
 VARYING = ("images_per_second", "resident_mib", "malloc")
 """Columns that two measurements need not have in common."""
+
+LOST = "lost"
+"""Status of a row that could not be measured again: nothing was compared."""
 
 ROWS = 3
 """Rows of a benchmark that a spot-check takes, unless the reader asks for more."""
@@ -168,7 +171,9 @@ class Judge:
         self._older = {cell.key: row for cell, row in _rows(self.store, cells).items()}
 
     def __call__(self, new: dict[str, Any]) -> tuple[str, str]:
-        """What became of a row, and why: ``ok`` and ``equal``, or ``differs``."""
+        """What became of a row, and why: ``ok`` and ``equal``, ``differs``, or `LOST`."""
+        if new["status"] in (*engine.LOST, engine.BUSY):
+            return LOST, f"{new['status']}: {new['reason']}"
         if new["status"] != "ok":
             return "differs", new["reason"]
         benchmark, old = benchmarks()[new["benchmark"]], self._older[new["key"]]

@@ -248,13 +248,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readme", action="store_true", help="fill the README instead")
     parser.add_argument("--check", action="store_true", help="with --readme: write nothing")
     options = parser.parse_args(arguments)
-    store = Snapshot(options.results)
     try:
+        store = Snapshot(options.results)
+        if not store.root.is_dir():
+            raise StoreError(f"there is no folder {store.root}; --results names that of the tables")
         if options.readme or options.check:
             return readme.update(store, ROOT, check=options.check)
         print(f"reading {options.results} and drawing; it takes about a minute", flush=True)
+        Path(options.out).mkdir(parents=True, exist_ok=True)
         written = generate(store, Path(options.out))
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"wrote {len(written)} files to {options.out}")

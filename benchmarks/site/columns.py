@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from benchmarks.cells import CELL_COLUMNS
 from benchmarks.schema import ROW_COLUMNS
 from benchmarks.site.html import Entry, Head, absent, table
 from benchmarks.site.macros import UP, file_html
-from benchmarks.store import Store
+from benchmarks.store import Store, read_record
 
 HEADS = tuple(Head(title, number=False) for title in ("Column", "Type", "Unit", "What it says"))
 
@@ -22,10 +21,9 @@ def columns(store: Store) -> str:
 
     A file that no benchmark measured has neither.
     """
-    path = store.root / "datapackage.json"
-    if not path.exists():
+    resources = read_record(store.root / "datapackage.json").get("resources")
+    if not resources:
         return absent("Columns")
-    resources = json.loads(path.read_text(encoding="utf-8"))["resources"]
     measured = next((fields for r in resources if _shared(fields := _fields(r))), None)
     parts = []
     if measured:

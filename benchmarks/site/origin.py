@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from functools import cache
@@ -15,7 +14,7 @@ from benchmarks import display
 from benchmarks.cells import benchmarks
 from benchmarks.site import history
 from benchmarks.site.macros import UP, file_html
-from benchmarks.store import Store
+from benchmarks.store import Store, read_record
 from benchmarks.tables import records, timing_first
 
 WHAT_OLDER_IS = f"{UP}measure/#what-a-row-carries"
@@ -23,8 +22,7 @@ WHAT_OLDER_IS = f"{UP}measure/#what-a-row-carries"
 
 def record(store: Store, kind: str, name: str) -> dict[str, Any]:
     """A machine or environment record, empty if it is not in the checkout."""
-    path = store.root / kind / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return read_record(store.root / kind / f"{name}.json")
 
 
 def processors(store: Store, rows: pd.DataFrame) -> dict[str, str]:

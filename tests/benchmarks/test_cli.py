@@ -1,5 +1,6 @@
 """What a user types rightly is done."""
 
+import io
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ from rows import ONE, no_rows
 from trouble import cell
 
 from benchmarks import __main__ as command_line
-from benchmarks import provenance, runner, summary
+from benchmarks import provenance, runner, summary, terminal
 from benchmarks.cells import ROOT
 from benchmarks.store import Store, row
 
@@ -47,6 +48,15 @@ with profile(activities=[ProfilerActivity.CPU]) as seen:
     torch.zeros(1)
 assert seen.events()
 """
+
+
+def test_who_reads_no_further_is_no_mistake_of_a_module():
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        terminal.Terminal(file=Closed()).print("words")
 
 
 def test_the_profiler_logs_nothing_into_the_progress():

@@ -1,5 +1,6 @@
 """Whatever becomes of one cell, the others are measured, and no process is left behind."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from trouble import TROUBLE, Trouble, cell, gone
 
 from benchmarks import engine
 from benchmarks.cells import ROOT
+from benchmarks.fresh import ProcessDied
 
 HERE = Path(__file__).parent
 
@@ -104,6 +106,33 @@ def test_each_trouble_has_its_status_and_the_rest_goes_on():
 def test_what_runs_out_of_memory_has_crashed():
     (found,) = measured([[cell("memory")]])
     assert (found.status, found.reason) == ("crashed", "MemoryError: no more")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ProcessDied("it was ended by signal SIGKILL"), "crashed"),
+        (OSError(errno.ENOSPC, "No space left on device"), "crashed"),
+        (OSError(errno.ENOENT, "No such file"), "failed"),
+        (RuntimeError("no"), "failed"),
+    ],
+)
+def test_what_may_be_the_doing_of_the_machine_is_no_finding(error, status):
+    found = engine._finished(cell("ok"), error, 1.0)
+    assert found.status == status
+    assert ("for want of memory" in found.reason) == ("SIGKILL" in str(error))
+
+
+@pytest.mark.parametrize(
+    ("home", "shown"), [("/", "a / b, /home/me/x"), ("/home/me", "a / b, ~/x"), (None, None)]
+)
+def test_a_reason_names_no_home_and_stays_as_it_is(monkeypatch, home, shown):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(engine.Path, "home", no_home if home is None else lambda: Path(home))
+    text = "a / b, /home/me/x"
+    assert engine._public(text) == (shown or text)
 
 
 @pytest.mark.parametrize(("device", "processes"), [("cpu", 1), ("cuda", 2)])

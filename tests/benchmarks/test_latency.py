@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import latency, models, runner, stats
+from benchmarks import engine, latency, models, runner, stats
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
 from benchmarks.evaluation import BASELINE, TimingFailed, clock_of, evaluate
 from benchmarks.latency import (
@@ -271,6 +271,7 @@ def test_a_session_that_dies_fails_every_cell(quick, monkeypatch):
     found = dict(Latency().measure_group(cells))
     assert list(found) == cells
     assert {str(v) for v in found.values()} == {"killed"}
+    assert {type(v).__name__ for v in found.values()} <= set(engine.OF_THE_MACHINE)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from benchmarks import __main__ as command_line
 from benchmarks import data
 from benchmarks.cells import ROOT
 from benchmarks.data import DataError
+from benchmarks.site import __main__ as site
 
 BROKEN = """
 from torch import nn
@@ -218,6 +219,26 @@ def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
     assert status == 2
     assert errors.endswith("found nowhere; install it. Without images: --only cost")
     assert no_rows(results)
+
+
+def test_a_link_to_nothing_is_named(results, answer):
+    results.symlink_to("nowhere")
+    for command in ("run", "status", "plan"):
+        status, _, errors = answer(command, "--only", "cost")
+        assert status == 2 and "a link to nowhere, which is not there" in errors
+
+
+def test_the_home_of_nobody_is_named(capsys):
+    assert command_line.main(["table", "--results", "~nobody-of-this-name/x"]) == 2
+    assert "there is no such home folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--readme", "--out"])
+def test_a_folder_that_is_not_there_leaves_the_pages_as_they_are(tmp_path, capsys, option):
+    out = [str(tmp_path / "out")] if option == "--out" else []
+    assert site.main(["--results", str(tmp_path / "mistyped"), option, *out]) == 2
+    assert "error: there is no folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_runs_without_a_compiler_is_named(answer, results, monkeypatch):

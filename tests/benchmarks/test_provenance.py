@@ -181,6 +181,19 @@ def test_the_gpu_that_is_used_is_named(monkeypatch, visible, slices, gpus):
     assert provenance._gpus() == gpus
 
 
+def test_a_command_that_hangs_is_named(monkeypatch):
+    monkeypatch.setattr(provenance, "HANGS_S", 0.2)
+    with pytest.raises(OSError, match=r"^sleep 30 gave no answer in 0 s"):
+        provenance._printed("sleep", "30")
+
+
+def test_why_there_is_no_commit_is_said(tmp_path, monkeypatch, git_alone):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert provenance.why_unknown() == f"{tmp_path} is no clone"
+    (tmp_path / ".git").mkdir()
+    assert "not a git repository" in provenance.why_unknown()
+
+
 def test_with_a_gpu_the_environment_says_what_it_computes_with(monkeypatch):
     import torch
 

@@ -62,14 +62,16 @@ def rows(results):
 
 def stop(process, how):
     """Stop a run as a terminal, a system that shuts down, or a lack of memory does."""
-    if how == "Ctrl-C":
-        os.killpg(process.pid, signal.SIGINT)
+    signals = {"Ctrl-C": signal.SIGINT, "a closed terminal": signal.SIGHUP}
+    if how in signals:
+        os.killpg(process.pid, signals[how])
     else:
         process.send_signal(signal.SIGTERM if how == "a polite end" else signal.SIGKILL)
 
 
 def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results, tmp_path):
-    for done, how in enumerate(["a kill", "Ctrl-C", "a polite end"], 1):
+    ways = ["a kill", "Ctrl-C", "a polite end", "a closed terminal"]
+    for done, how in enumerate(ways, 1):
         (tmp_path / "hangs").unlink(missing_ok=True)
         process = suite("ok " * done + "hang ok")
         worker = wait_for(tmp_path / "hangs")
@@ -84,11 +86,24 @@ def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results
             assert rows(results) == dict.fromkeys(range(done), "ok")
             assert not list((results / ".journal").glob("*.jsonl"))
 
-    process = suite("ok ok ok ok")
+    process = suite("ok ok ok ok ok")
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, out + errors
-    assert "1 cell to measure, 3 current" in " ".join(out.split())
-    assert rows(results) == dict.fromkeys(range(4), "ok")
+    assert "1 cell to measure, 4 current" in " ".join(out.split())
+    assert rows(results) == dict.fromkeys(range(5), "ok")
+
+
+def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(suite, results, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
+    try:
+        process = suite("slow slow")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(results / ".holder.lock")
+    stop(process, "a closed terminal")
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, out + errors
+    assert rows(results) == {0: "ok", 1: "ok"}
 
 
 def test_a_second_signal_does_not_cut_the_end_of_a_stopped_run(suite, results, tmp_path):

@@ -13,9 +13,11 @@ import pytest
 from rows import a_row
 from trouble import TROUBLE, Trouble
 
+from benchmarks import reproduced
+from benchmarks import store as store_file
 from benchmarks.cells import CELL_COLUMNS, Cell
 from benchmarks.schema import ROW_COLUMNS, columns
-from benchmarks.store import Store, StoreError, row
+from benchmarks.store import Store, StoreError, read_record, row
 
 
 def everything(folder):
@@ -260,7 +262,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_table_is_named_and_left_alone(store, damage):
+def test_a_damaged_table_is_named_and_left_alone(store, damage, monkeypatch):
     store.append("trouble", a_row(0))
     store.fold()
     path = store.table_path("trouble")
@@ -269,7 +271,10 @@ def test_a_damaged_table_is_named_and_left_alone(store, damage):
     with pytest.raises(StoreError) as caught:
         store.table("trouble")
     assert str(path) in str(caught.value)
-    assert "git checkout" in str(caught.value)
+    assert "git checkout" not in str(caught.value), "it lies in no clone"
+    monkeypatch.setattr(store_file, "ROOT", store.root)
+    with pytest.raises(StoreError, match=f"`git checkout -- {path}`"):
+        store.table("trouble")
     store.append("trouble", a_row(1))
     with pytest.raises(StoreError), store.writing():
         pytest.fail("work began")
@@ -300,6 +305,51 @@ def test_a_line_of_the_journal_that_is_no_row_keeps_the_journal(store, line):
 def test_a_folder_may_be_named_from_the_users_own(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Store("~/rows").root == tmp_path / "rows"
+
+
+@pytest.mark.parametrize("key", ["d4d64a19", "1.2e+46", "D4D64A19984C"])
+def test_a_key_that_was_cut_or_edited_is_named(store, key):
+    store.append("trouble", a_row(0))
+    store.fold()
+    path = store.table_path("trouble")
+    path.write_text(path.read_text().replace(a_row(0)["key"], key))
+    with pytest.raises(StoreError, match="the key of row 1 is none"):
+        store.table("trouble")
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", "{", "[]"])
+def test_a_record_that_cannot_be_read_is_named(tmp_path, text):
+    path = tmp_path / "record.json"
+    assert read_record(path) == {}
+    path.write_text(text)
+    with pytest.raises(StoreError, match=r"record\.json (is no JSON|holds no JSON object)"):
+        read_record(path)
+    path.write_text('{"cores": 2}')
+    assert read_record(path) == {"cores": 2}
+
+
+def test_a_damaged_list_of_equal_code_is_named(store):
+    path = store.root / reproduced.FILE
+    path.parent.mkdir()
+    names = [column.name for column in reproduced.COLUMNS]
+    path.write_text(f"{','.join(names)}\n<<<<<<< HEAD\n")
+    with pytest.raises(StoreError, match="line 2 is a mark of a merge conflict"):
+        store.codes("trouble")
+    path.write_text(f"{','.join(names)}\nx{',' * (len(names) - 1)}\n")
+    with pytest.raises(StoreError, match="row 1 lacks one of its codes"):
+        store.codes("trouble")
+
+
+def test_a_table_that_is_a_link_stays_one(store, tmp_path):
+    elsewhere = tmp_path / "elsewhere.csv"
+    store.append("trouble", a_row(0))
+    store.fold()
+    store.table_path("trouble").rename(elsewhere)
+    store.table_path("trouble").symlink_to(elsewhere)
+    store.append("trouble", a_row(1))
+    store.fold()
+    assert store.table_path("trouble").is_symlink()
+    assert len(elsewhere.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("name", [".journal", "machines"])

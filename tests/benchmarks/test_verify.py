@@ -51,6 +51,16 @@ def run(store, work=None):
     return counts, show.last
 
 
+def test_what_is_lost_with_its_process_was_not_compared(store, old):
+    old(0)
+    (before,) = store.table("trouble").to_dict("records")
+    judge = verify.Judge(store, verify.stale(WANT, store), keep=True)
+    for status in ("crashed", "timeout", "busy"):
+        new = {**before, "status": status, "reason": "its process ended"}
+        assert judge(new) == (verify.LOST, f"{status}: its process ended")
+    assert judge({**before, "status": "failed", "reason": "no"}) == ("differs", "no")
+
+
 def test_one_row_of_each_code_is_planned(store, old):
     old(0, 1, 2)
     old(3, 4, code="b" * 12)
