@@ -77,7 +77,7 @@ class OverheadBenchmark(Benchmark):
         "benchmarks/cells.py",
         "benchmarks/datapackage.py",
         "benchmarks/engine.py",
-        "benchmarks/fresh.py::leave_with",
+        "benchmarks/fresh.py",
         "benchmarks/overhead.py",
         "benchmarks/own_modules.py",
         "benchmarks/progress.py",

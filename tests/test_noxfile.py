@@ -139,7 +139,7 @@ def test_what_is_installed_is_used_where_nothing_can_be_written(noxfile, env):
 
 def test_a_folder_that_can_not_be_written_is_named(noxfile, env):
     env.parent.parent.joinpath(".nox").write_text("a file where the folder should be")
-    with pytest.raises(RuntimeError, match="can't be made .* clone to a folder that is writable"):
+    with pytest.raises(RuntimeError, match="can't be written .* a folder of your own"):
         noxfile.install(FakeSession(), env, ["a"])
 
 

@@ -221,15 +221,21 @@ def test_a_gpu_that_cannot_compile_is_refused_before_any_training(monkeypatch):
     assert not asked
     with pytest.raises(ValueError, match=r"cuda.*RuntimeError: no compiler.*choose --device cpu"):
         ACCURACY.check([CELL, replace(CELL, device="cuda")])
-    assert asked == [(accuracy.compile_once, "cuda")]
+    assert asked == [(accuracy.compile_once, "cuda", CELL.precision)]
 
 
 def test_what_is_tried_on_a_gpu_is_compiled_and_trained(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda model: compiled.append(model) or model)
-    accuracy.compile_once("cpu")
+    accuracy.compile_once("cpu", "fp32")
     (model,) = compiled
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_gpu_without_bfloat16_is_not_tried_with_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(RuntimeError, match=r"compute capability 8\.0; it has 7\.5"):
+        accuracy.compile_once("cuda", "bf16")
 
 
 def test_the_bare_backbone_has_as_many_seeds_at_every_width_as_the_main_table():

@@ -124,14 +124,15 @@ def test_what_may_be_the_doing_of_the_machine_is_no_finding(error, status):
 
 
 @pytest.mark.parametrize(
-    ("home", "shown"), [("/", "a / b, /home/me/x"), ("/home/me", "a / b, ~/x"), (None, None)]
+    ("home", "shown"),
+    [("/", "a / b, /accounts/me/x"), ("/accounts/me", "a / b, ~/x"), (None, None)],
 )
 def test_a_reason_names_no_home_and_stays_as_it_is(monkeypatch, home, shown):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(engine.Path, "home", no_home if home is None else lambda: Path(home))
-    text = "a / b, /home/me/x"
+    text = "a / b, /accounts/me/x"
     assert engine._public(text) == (shown or text)
 
 

@@ -147,6 +147,7 @@ def test_a_session_of_a_gpu_has_the_memory_and_the_protocol_that_its_rows_have(m
     monkeypatch.setattr(
         latency, "in_fresh_process", lambda s: seen.append((s.rounds, *os.environ)) or noisy(s)
     )
+    monkeypatch.setattr(latency, "require_precision", lambda device, precision: None)
     cell = next(Latency().cells(Selection("gpu", backbones=("resnet18",), device="cuda")))
     Latency().measure(cell)
     assert len(seen) == PROCESSES and all(rounds == 8 for rounds, *_ in seen)

@@ -21,13 +21,14 @@ def suite(results, tmp_path):
     """Start the suite with `trouble.py` in a process group of its own."""
     running = []
 
-    def start(recipes, *arguments):
+    def start(recipes, *arguments, hangup=signal.SIG_DFL):
         environment = {
             **os.environ,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}",
             "TROUBLE": recipes,
             "TROUBLE_HANGS": str(tmp_path / "hangs"),
         }
+        before = signal.signal(signal.SIGHUP, hangup)  # a process inherits what is ignored
         process = subprocess.Popen(
             [sys.executable, str(HERE / "trouble.py"), "run", "--only", "trouble", *arguments]
             + ["--results", str(results), "--jobs", "1"],
@@ -37,6 +38,7 @@ def suite(results, tmp_path):
             text=True,
             start_new_session=True,
         )
+        signal.signal(signal.SIGHUP, before)
         running.append(process)
         return process
 
@@ -94,11 +96,7 @@ def test_a_run_stopped_in_the_middle_of_a_cell_goes_on_from_there(suite, results
 
 
 def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(suite, results, tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
-    try:
-        process = suite("slow slow")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = suite("slow slow", hangup=signal.SIG_IGN)  # as by nohup
     wait_for(results / ".holder.lock")
     stop(process, "a closed terminal")
     out, errors = process.communicate(timeout=120)
