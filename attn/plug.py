@@ -8,6 +8,7 @@ has. A second meta run proves that each inserted module is reached exactly once.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -279,16 +280,11 @@ def _require_shape(spec: Spec, site: Site, module: nn.Module, traced: Trace) -> 
             " plain module and script the model"
         )
     x = traced.input(site.path) if spec.replaces_conv else site.map
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors}
-    training = module.training
     try:
-        with torch.no_grad():
-            out = torch.func.functional_call(module.eval(), on_meta, (x,))
+        with torch.no_grad():  # a copy, as a module may keep what it makes
+            out = copy.deepcopy(module).to("meta").eval()(x)
     except Exception:
         return
-    finally:
-        module.train(training)
     made = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
     if made != tuple(site.map.shape):
         raise ValueError(
@@ -343,8 +339,10 @@ def _continue(norm: nn.Module, old: nn.Module) -> None:
     """Give a BatchNorm what another one has learned, its epsilon, and what of it is frozen."""
     norm.load_state_dict(old.state_dict(), strict=False)
     norm.eps = old.eps
-    for name, parameter in old.named_parameters():
-        norm.get_parameter(name).requires_grad_(parameter.requires_grad)
+    there = dict(old.named_parameters())  # of timm's BatchNormAct2d also those of its activation
+    for name, parameter in norm.named_parameters():
+        if name in there:
+            parameter.requires_grad_(there[name].requires_grad)
 
 
 def _same_shape(one: nn.Conv2d, other: nn.Conv2d) -> bool:

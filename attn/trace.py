@@ -86,15 +86,15 @@ def name_of(model: nn.Module) -> str:
 def is_nchw(tensor: Tensor | None, input_size: tuple[int, int, int] = DEFAULT_SIZE) -> bool:
     """Whether a tensor traced from an image of that size is a feature map with channels second.
 
-    Its last two sizes have to each other the ratio of the image's height to its width, up to a
-    pixel of rounding where the image is not square.
+    Its last two sizes have to each other the ratio of the image's height to its width, up to some
+    pixels where the image is not square: convolutions round, and without padding cut borders off.
     """
     if tensor is None or tensor.dim() != 4:
         return False
     (height, width), (h, w) = input_size[1:], tensor.shape[2:]
     if height == width:
         return h == w
-    return abs(h * width - w * height) <= max(height, width)
+    return abs(h * width - w * height) <= 4 * max(height, width)
 
 
 def stage_outputs(model: nn.Module, traced: Trace) -> list[str]:

@@ -141,7 +141,7 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
         yield finished
         return
     worker.busy = False
-    if worker.spoiled:  # the next cell gets a new process
+    if worker.spoiled:  # the next group gets a new process
         worker.process.kill()
         worker.process.join(10)
     for cell in worker.left:
@@ -243,8 +243,10 @@ def _finished(cell: Cell, result: dict[str, Any] | Exception, seconds: float) ->
 
 
 def _of_the_machine(error: object) -> bool:
+    """Whether a name of `OF_THE_MACHINE` is an error's, or in the words of what a process said."""
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return full or type(error).__name__ in OF_THE_MACHINE
+    words = (*(f"{name}: " for name in OF_THE_MACHINE), "SIGKILL")
+    return full or any(word in f"{type(error).__name__}: {error}" for word in words)
 
 
 def _public(reason: str) -> str:

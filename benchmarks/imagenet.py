@@ -85,20 +85,22 @@ class ImageNet(Accuracy):
 
 
 def require_shared_memory(cells: Sequence[Cell], folder: str = "/dev/shm") -> None:
-    """DataError where the processes that read images for a GPU can't hand over a batch each."""
-    from benchmarks.data import DataError
+    """ValueError where the processes that read images for a GPU can't hand over two batches each.
+
+    So many are under way: torch's DataLoader has each process prepare two ahead.
+    """
     from benchmarks.resources import cores
 
     on_gpu = [cell for cell in cells if cell.device.startswith("cuda")]
     if not on_gpu or not os.path.isdir(folder):
         return
     batch = max(4 * 3 * (c.image_size or IMAGE_SIZE) ** 2 * (c.batch_size or 1) for c in on_gpu)
-    there, needed = shutil.disk_usage(folder).total, batch * cores()
+    there, needed = shutil.disk_usage(folder).total, 2 * batch * cores()
     if there < needed:
-        raise DataError(
+        raise ValueError(
             f"{folder}, through which {cores()} processes hand batches of images over, has "
             f"{there / 2**20:,.0f} MiB; they need {needed / 2**20:,.0f}. In a container: "
-            f"--ipc=host, or --shm-size={-(-2 * needed // 2**30)}g"
+            f"--ipc=host, or --shm-size={-(-needed // 2**30)}g"
         )
 
 

@@ -53,13 +53,16 @@ def stopped_by_signals() -> Iterator[None]:
     SIGINT is ignored in a shell's background and heeded here; a SIGHUP that is ignored (nohup)
     stays ignored.
     """
-    heeded = [n for n in STOPS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _interrupt) for number in heeded}
+    before = {number: signal.signal(number, _interrupt) for number in _heeded()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _heeded() -> list[int]:
+    return [n for n in STOPS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
 
 
 def _interrupt(*_: object) -> None:
@@ -71,7 +74,7 @@ def _interrupt(*_: object) -> None:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
-    for number in STOPS:
+    for number in _heeded():
         signal.signal(number, again)
     with suppress(OSError):
         os.write(2, b"\nstopping ...\n")

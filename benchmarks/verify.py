@@ -94,8 +94,9 @@ def of_keys(keys: Sequence[str], store: Store) -> Plan:
                 )
             if found is None:
                 raise ValueError(
-                    f"{what} is a preview of another machine, which this one need not repeat; "
-                    "choose a row of the suite cpu or gpu"
+                    f"{what} is a preview of another machine, or what another GPU measured of "
+                    "itself, which this one need not repeat; choose a row of a training of the "
+                    "suite cpu or gpu"
                 )
             if found.status != "ok":
                 raise ValueError(

@@ -60,6 +60,13 @@ def test_an_image_need_not_be_square(size):
         )
 
 
+def test_an_image_need_not_be_square_without_padding():
+    for size in ((3, 224, 448), (3, 299, 150)):
+        square = attn.plug(on_meta("inception_v3", aux_logits=False), "se", at="stages")
+        model = on_meta("inception_v3", aux_logits=False)
+        assert attn.plug(model, "se", at="stages", input_size=size).inserted == square.inserted
+
+
 @pytest.mark.parametrize(
     "backbone", ["ghostnet_100", "convnext_atto", "vgg11", "resnetv2_50", "mobilenetv2_100"]
 )
@@ -97,6 +104,27 @@ def test_a_gate_that_gives_its_weights_alone_is_refused_before_anything_changes(
 def test_a_gate_that_asks_for_values_is_not_asked():
     attn.register("asking", AsksForValues)
     assert attn.plug(timm.create_model("resnet18"), "asking").inserted == 8
+
+
+def test_what_a_gate_keeps_is_not_of_the_trial():
+    class Keeps(Gate):
+        kept = None
+
+        def forward(self, x):
+            if self.kept is None:
+                self.kept = torch.ones(1, device=x.device)
+            return x * self.kept
+
+    attn.register("keeps", Keeps)
+    model = timm.create_model("resnet18").eval()
+    attn.plug(model, "keeps")
+    assert model.layer1[0].se.kept is None
+    assert model(torch.zeros(1, 3, 32, 32)).isfinite().all()
+
+
+def test_sk_takes_the_place_of_a_norm_with_a_learned_activation():
+    model = timm.create_model("efficientnet_b0", act_layer="prelu", num_classes=2)
+    assert attn.plug(model, "sk").inserted == 16
 
 
 def test_a_gate_keeps_the_forward_that_it_was_given():

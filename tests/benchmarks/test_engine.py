@@ -114,6 +114,8 @@ def test_what_runs_out_of_memory_has_crashed():
         (ProcessDied("it was ended by signal SIGKILL"), "crashed"),
         (OSError(errno.ENOSPC, "No space left on device"), "crashed"),
         (OSError(errno.ENOENT, "No such file"), "failed"),
+        (RuntimeError("OutOfMemoryError: CUDA out of memory"), "crashed"),  # of a fresh process
+        (RuntimeError("the bare backbone can't be timed: MemoryError: no"), "crashed"),
         (RuntimeError("no"), "failed"),
     ],
 )

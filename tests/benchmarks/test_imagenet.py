@@ -152,7 +152,7 @@ def test_too_little_shared_memory_is_answered_before_any_training(
     imagenet.require_shared_memory(cells, str(tmp_path / "none"))
     if enough:
         return imagenet.require_shared_memory(cells, str(tmp_path))
-    with pytest.raises(DataError, match="has 64 MiB; they need .* --shm-size="):
+    with pytest.raises(ValueError, match="has 64 MiB; they need .* --shm-size="):
         imagenet.require_shared_memory(cells, str(tmp_path))
 
 
