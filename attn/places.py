@@ -39,13 +39,12 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
     elif not isinstance(at, str):
         sites = [_site_at(model, traced, path) for path in dict.fromkeys(at)]
     elif at == "last_stage" or (at == "auto" and spec.place == "last_stage"):
-        sites = _stage_sites(model, traced, only_last=True)[-1:]
+        sites = _stage_sites(model, traced)[-1:]
         sites = [Site(s.path, "last_stage", s.map, s.order, s.appended) for s in sites]
-    elif at == "stages":
-        sites = _stage_sites(model, traced)
     else:
-        sites = _block_sites(model, traced)
-        if not sites and at == "auto":
+        sites = [] if at == "stages" else _block_sites(model, traced)
+        if not sites and at != "blocks":
+            _warn_of_one_place(model, traced)
             sites = _stage_sites(model, traced)
     if not sites:
         hint = "use at='stages' or a list of paths from model.named_modules()"
@@ -99,12 +98,10 @@ def _block_site(path: str, block: nn.Module, traced: Trace) -> Site | None:
     return Site(place, name, tensor, order)
 
 
-def _stage_sites(model: nn.Module, traced: Trace, only_last: bool = False) -> list[Site]:
+def _stage_sites(model: nn.Module, traced: Trace) -> list[Site]:
     paths = stage_outputs(model, traced)
     last = last_map(model, traced)
     paths = paths or ([last] if last else [])
-    if not only_last:
-        _warn_of_one_place(model, traced)
     sites = [_appended(_open_end(model, path, traced), "stages", traced) for path in paths]
     return [site for site in sites if site is not None]
 
@@ -116,7 +113,7 @@ def _warn_of_one_place(model: nn.Module, traced: Trace) -> None:
             f"{name_of(model)} has no block of a class that attn.slots knows and no stages in a"
             " feature_info of timm's: one module goes behind its last map. Blocks of your own take"
             " one each with at=[paths from model.named_modules()]",
-            stacklevel=5,
+            stacklevel=4,
         )
 
 
@@ -160,13 +157,18 @@ def _conv_sites(model: nn.Module, traced: Trace, at: str | Sequence[str], spec: 
         inside = [r for r in regions if any(_is_under(r, path) for path in at)]
         regions = [*inside, *(path for path in at if not any(_is_under(r, path) for r in inside))]
     sites = [
-        Site(path, path.rpartition(".")[2], output, traced.index[path], False, absorbed)
+        Site(
+            path,
+            path.rpartition(".")[2],
+            output,
+            traced.index[path],
+            absorbed=_following(model, traced, path),
+        )
         for path, module in model.named_modules()
         if any(_is_under(path, region) for region in regions)
         and isinstance(module, nn.Conv2d)
         and _is_replaceable(module, path, traced)
         and (output := traced.output(path)) is not None
-        and (absorbed := _following(model, traced, path)) is not None
     ]
     if at == "last_stage" and sites:
         stages = stage_indices(model, traced, sites)

@@ -2,8 +2,8 @@
 
 Four ways to name a module, in the order in which they are tried:
 
-1. a built-in name: `"se"`, `"cbam"`, ...
-2. a name given to `register`
+1. a name given to `register`
+2. a built-in name: `"se"`, `"cbam"`, ...
 3. a name that an installed package offers in the entry-point group `attn.modules`
 4. `"my_package.my_file:MyGate"`, imported when asked for (the current directory counts)
 
@@ -30,6 +30,8 @@ from torch import nn
 ENTRY_POINT_GROUP = "attn.modules"
 PLACES = ("block", "last_stage")
 BARE = "none"
+FEW_NAMES = 40
+"""No more names than these are listed whole in a message."""
 
 Factory = Callable[..., nn.Module]
 
@@ -96,8 +98,8 @@ _registered: dict[str, Spec] = {}
 
 
 def is_builtin(name: str) -> bool:
-    """Whether a name is one of the library's own modules."""
-    return name in _BUILTIN
+    """Whether a name stands for one of the library's own modules, and for no other in its place."""
+    return name in _BUILTIN and name not in _registered
 
 
 def list_modules() -> list[str]:
@@ -148,7 +150,7 @@ def get(name: str) -> Spec:
         )
     if name in _registered:
         return _registered[name]
-    if name in _BUILTIN:
+    if is_builtin(name):
         return _load_builtin(name)
     if ":" in name:
         return _as_spec(name, _import_attribute(name))
@@ -221,11 +223,11 @@ def parse_options(variant: str) -> dict[str, Any]:
     return options
 
 
-def did_you_mean(word: str, known: list[str] | tuple[str, ...], most: int = 40) -> str:
+def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     """The end of an error message: the closest matches, and all the names if they are few."""
     close = difflib.get_close_matches(word, known, n=5, cutoff=0.6)
     text = f"; did you mean {', '.join(close)}?" if close else ""
-    if len(known) <= most:
+    if len(known) <= FEW_NAMES:
         text += f" Allowed: {', '.join(sorted(known))}." if text else ""
         text = text or f"; allowed: {', '.join(sorted(known))}."
     return text

@@ -92,6 +92,7 @@ def _selection(options: argparse.Namespace) -> Selection:
         modules = tuple(dict.fromkeys(modules))  # options in another order are the same cell
     backbones = tuple(options.backbone) if options.backbone else None
     want = Selection(suite.name, modules, backbones, device)
+    _check_names(want)
     selection.require_cells(want, options.only)
     return want
 
@@ -110,7 +111,7 @@ def _work(options: argparse.Namespace, want: Selection, store: Store):
 
 
 def _check_names(want: Selection) -> None:
-    """Names first, before the cells are listed: a wrong one must not start anything."""
+    """Raise ValueError or TypeError for a module or a backbone that is not what it should be."""
     if not want.modules and not want.backbones:
         return
     from benchmarks import models
@@ -130,7 +131,8 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
             raise ValueError("--effect was given without --power, which it is for: add --power")
     if options.power:
         why = "it looks at every comparison that the tables hold"
-        _require_none_of(NARROWING, options, "plan --power", why)
+        others = ("stale", "retry", "again", "jobs")
+        _require_none_of((*NARROWING, *others), options, "plan --power", why)
         store = Store(options.results)
         _look_for_folder(store)
         print(budget.text(store, options.effect), end="")
@@ -139,7 +141,6 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
     from benchmarks import runner
 
     want = _selection(options)
-    _check_names(want)
     store = Store(options.results)
     _look_for_folder(store)
     work = _work(options, want, store)
@@ -191,7 +192,6 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     from benchmarks.status import Standing, standing
 
     want = _selection(options)
-    _check_names(want)
     store = Store(options.results)
     _look_for_folder(store)
     chosen = [name for name in benchmarks() if not options.only or name in options.only]
@@ -213,7 +213,6 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
     want = _selection(options)
     runner.check_device(want.device)
-    _check_names(want)
     store = Store(options.results)
     _require_no_file(store)
     begun = time.monotonic()
@@ -250,7 +249,6 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         why = "a key names its row by itself"
         _require_none_of((*NARROWING, "rows", "stale"), options, "--key", why)
     want = _selection(options)
-    _check_names(want)
     store = Store(options.results)
     _look_for_folder(store)
     with store.writing() if options.stale else nullcontext():
@@ -337,7 +335,7 @@ def _look_for_folder(store: Store) -> None:
 def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     _look_for_folder(store)
-    choose(options.suite, list(SUITES), "suite")
+    suite = choose(options.suite or "quick", list(SUITES), "suite")
     if options.name is None:
         if options.columns or options.csv:
             raise ValueError(
@@ -346,8 +344,10 @@ def _table(options: argparse.Namespace, console: Console) -> int:
             )
         from benchmarks import snapshot, summary
 
-        print(summary.text_summary(snapshot.Snapshot(store.root), options.suite))
+        print(summary.text_summary(snapshot.Snapshot(store.root), suite))
         return 0
+    why = "a table has the rows of all suites"
+    _require_none_of(("suite",), options, "the table of a benchmark", why)
     name = choose(options.name, list(benchmarks()), "table")
     frame = store.table(name)
     if options.csv:

@@ -19,7 +19,7 @@ COUNTS = {"macs_share": "multiply-adds", "bytes_share": "bytes moved"}
 MOVED = ("elementwise_bytes", "matmul_bytes")
 
 COUNTED = ("cost", "widths", "nets")
-"""The tables of costs; none has a backbone of another."""
+"""The tables that `tables.cost_rows` takes the costs from."""
 
 
 def of_one_machine(store: Store, name: str) -> pd.DataFrame:
@@ -128,8 +128,7 @@ def _pairs(store: Store) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
 
 
 def _costs(store: Store) -> pd.DataFrame:
-    every = pd.concat([tables.counted(store, name) for name in COUNTED], ignore_index=True)
-    return tables.with_arm(tables.ok(every))
+    return tables.ok(tables.cost_rows(store))
 
 
 def _counts(row: Any) -> list[float]:

@@ -10,11 +10,10 @@ conventions of `elementwise`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import models
-from benchmarks.cells import Benchmark, Cell, Column, Selection, choose
+from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.provenance import versions
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ class CostBenchmark(Benchmark):
         "benchmarks/cost.py",
         "benchmarks/elementwise.py",
         "benchmarks/meta.py",
+        "attn/insert.py",
         "attn/places.py",
         "attn/plug.py",
         "attn/registry.py",
@@ -107,13 +107,6 @@ class CostBenchmark(Benchmark):
     def configuration(self, cell: Cell) -> Any:
         """The libraries that build and count: another release may do either differently."""
         return versions("timm", "torch")
-
-    def check(self, cells: Sequence[Cell]) -> None:
-        import timm
-
-        models.register()
-        for backbone in {cell.backbone for cell in cells}:
-            choose(backbone, timm.list_models(), "backbone")
 
     def group(self, cell: Cell) -> Hashable:
         return cell.backbone, cell.image_size

@@ -51,6 +51,7 @@ class CountingBenchmark(Benchmark):
     code = (
         *(f"attn/{file}.py" for file in MODULE_FILES),
         "attn/arguments.py",
+        "attn/insert.py",
         "attn/places.py",
         "attn/plug.py",
         "attn/registry.py",

@@ -34,7 +34,7 @@ LOCK_WAIT_S = 1800.0
 BUSY = "busy"
 """Status of what the machine could not measure now; no row has it."""
 
-LOST = ("crashed", "timeout")
+ENDED = ("crashed", "timeout")
 """What became of a cell whose process ended before it: that may be the machine's doing."""
 
 OUT_OF_MEMORY = " (perhaps by the system, for want of memory: fewer --jobs need less)"
@@ -136,7 +136,7 @@ def _receive(worker: _Worker) -> Iterator[Finished]:
         return
     if finished is not None:
         worker.left.remove(finished.cell)
-        failed = finished.status in ("failed", *LOST)
+        failed = finished.status in ("failed", *ENDED)
         worker.spoiled |= failed and finished.cell.device.startswith("cuda")
         yield finished
         return

@@ -27,8 +27,8 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any, threads: int
     """``function(*arguments)`` in a new Python process that has imported nothing heavy yet.
 
     The function is named by its module, which must not import torch at its top: the number of
-    threads is in the environment before it runs. What it raises is raised here. Raises
-    ProcessDied if the process ends without an answer (a crash, memory).
+    threads is in the environment before it runs. What it raises comes as a RuntimeError that names
+    it. Raises ProcessDied if the process ends without an answer (a crash, memory).
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)

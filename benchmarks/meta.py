@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 import attn
 from attn import places
-from attn.plug import build_at, put, site_settings, slot_words
+from attn.insert import build_at, put
+from attn.plug import site_settings, slot_words
 from attn.registry import Spec, check_options, get
 from attn.trace import Trace, trace
 from benchmarks import models

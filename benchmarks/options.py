@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     again.set_defaults(command="verify")
     table = commands.add_parser("table", help="print a table", description="Print a table.")
     table.add_argument("name", nargs="?", help="a benchmark's rows; without it, the summary")
-    table.add_argument("--suite", default="quick", help=f"one of {', '.join(SUITES)}")
+    words = f"that of the summary: one of {', '.join(SUITES)}; quick unless given"
+    table.add_argument("--suite", help=words)
     table.add_argument("--columns", nargs="+", metavar="COLUMN", help="these columns alone")
     table.add_argument(
         "--csv", action="store_true", help="as CSV, all columns unless some are named"

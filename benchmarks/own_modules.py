@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import fresh
-from benchmarks.cells import ROOT, is_readers_own
+from benchmarks.cells import is_readers_own
 
 SHAPES = ((2, 64, 8, 8), (2, 16, 14, 12), (2, 256, 7, 7))
 """Images, channels, height and width of the inputs that a module is tried with."""
@@ -153,21 +153,17 @@ def fault_of(name: str, options: dict[str, Any], device: str) -> str:
             )
         return ""
     if failed:
+        where = _place(failed, source_file(name))
         return (
             f"module {name!r} fails with every input that was tried, of the shapes "
-            f"{', '.join(map(str, tried))}: {type(failed).__name__}: {failed}{_place(failed)}. "
+            f"{', '.join(map(str, tried))}: {type(failed).__name__}: {failed}{where}. "
             f"An input is (images, channels, height, width). {CHECK}"
         )
     return ""
 
 
-def _place(error: Exception) -> str:
-    """The last line of a file of the reader's that an error came through; "" if there is none."""
+def _place(error: Exception, file: Path) -> str:
+    """The last line in the module's folder that an error came through; "" if there is none."""
     lines = traceback.extract_tb(error.__traceback__)
-    own = [line for line in lines if not _is_library(Path(line.filename))]
+    own = [line for line in lines if Path(line.filename).parent.resolve() == file.parent.resolve()]
     return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-
-
-def _is_library(file: Path) -> bool:
-    ours = (ROOT / "attn", ROOT / "benchmarks")
-    return "site-packages" in file.parts or any(map(file.is_relative_to, ours))

@@ -13,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import mechanism, segmentation, tables
+from benchmarks import imagenet, mechanism, segmentation, tables
 from benchmarks.accuracy import PLANS
-from benchmarks.cells import SUITES, Selection, benchmarks
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store, StoreError
 from benchmarks.widths import WIDTHS
@@ -64,8 +63,7 @@ TRAINED = {
 
 def recipes(suite: str) -> set[str]:
     """The training recipes of a suite."""
-    want = Selection(suite=suite, device=SUITES[suite].device)
-    return {cell.recipe for cell in benchmarks()["accuracy"].cells(want)}
+    return {runs.recipe for runs in PLANS[suite]}
 
 
 def comparisons(store: Store, suite: str | None = None, name: str = "accuracy") -> list[Comparison]:
@@ -84,6 +82,8 @@ def planned_seeds(which: Comparison) -> int | None:
     """How many seeds of each arm the suites plan; None of a comparison that no suite trains."""
     if which.backbone == mechanism.BACKBONE and which.recipe in (mechanism.RECIPE, mechanism.LONG):
         return mechanism.SEEDS
+    if (which.data, which.recipe) == (imagenet.DATA, imagenet.RECIPE):
+        return imagenet.SEEDS
     for start, seeds in segmentation.PLANS.values():
         if all(getattr(which, field) == getattr(start, field) for field in PLANNED):
             return seeds
@@ -92,7 +92,8 @@ def planned_seeds(which: Comparison) -> int | None:
 
 def retired(which: Comparison) -> bool:
     """Whether the recipe is an earlier one, which no suite trains any more."""
-    return all(which.recipe != recipe for _, _, recipe, *_ in TRAINED)
+    trained = {imagenet.RECIPE, *(recipe for _, _, recipe, *_ in TRAINED)}
+    return which.recipe not in trained
 
 
 def among(rows: pd.DataFrame) -> list[Comparison]:

@@ -23,6 +23,9 @@ WIDE = 110
 PRIOR = 0.05
 """Share of the work that is taken to go as estimated, however the first cells went."""
 
+EVERY_S = 15.0
+"""Seconds between two lines where there is no terminal, at least."""
+
 GOOD = ("ok", "equal")
 """Statuses that nobody needs to be told of."""
 
@@ -54,9 +57,8 @@ class _Left(ProgressColumn):
 class Show:
     """A bar with the time left on a terminal, a line for each stretch of work elsewhere."""
 
-    def __init__(self, work: Plan, jobs: int | None, console: Console, every: float = 15.0) -> None:
+    def __init__(self, work: Plan, jobs: int | None, console: Console) -> None:
         self.console = console
-        self.every = every
         self.estimates = work.seconds
         self.total = sum(work.seconds.values())
         self.cells = len(work.seconds)
@@ -133,7 +135,7 @@ class Show:
             self._line(cell.title)
 
     def _line(self, what: str) -> None:
-        if not self.console.is_terminal and time.monotonic() - self.printed > self.every:
+        if not self.console.is_terminal and time.monotonic() - self.printed > EVERY_S:
             self.printed = time.monotonic()
             count = f"{self.finished}/{self.cells}"
             self.console.print(f"[{count}] {what}; {self.left()}", markup=False)

@@ -31,7 +31,7 @@ from benchmarks.store import Store, row
 from benchmarks.watch import Watch
 
 WITHOUT_IMAGES = ("cost", "coverage", "latency", "memory")
-"""What a reader can measure whose images are missing."""
+"""What takes no images."""
 
 KEPT = "kept"
 """Status of what gave no value this time and keeps its earlier row; no row has it."""
@@ -144,9 +144,9 @@ def plan(
     """Compare the selection with the store. Raises ValueError for an unknown benchmark name.
 
     Beside a reader's own module the bare backbone is trained again where its row is stale: a pair
-    is of one code. What is timed side by side is timed again as a whole. The bare backbone that is
-    timed beside a user's module, and has a current row, keeps that row: it belongs to the session
-    of the others.
+    is of one code. Its current rows stay there, ``again`` or not: it has not changed. What is timed
+    side by side is timed again as a whole. The bare backbone that is timed beside a user's module,
+    and has a current row, keeps that row: it belongs to the session of the others.
     """
     known = benchmarks()
     for name in only:
@@ -162,7 +162,8 @@ def plan(
         current: set[Cell] = set()
         for cell in cells:
             found = rows.find(cell)
-            if again or found is None or (retry and found.status != "ok"):
+            anew = again and not (beside_own and cell.module == "none")
+            if anew or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif not rows.codes.gives(found, fingerprint(benchmark, cell)):
                 own = is_own(cell.module)  # short runs, and the reader is at work on it
@@ -224,18 +225,20 @@ def check(work: Plan, want: Selection) -> None:
 
     check_device(want.device)
     check_models(work, want)
+    good: list[str] = []
     for name, todo in work.todo.items():
         try:
             benchmarks()[name].check(todo)
+            good.append(name)
         except (DataError, ValueError) as error:
-            no_images = isinstance(error, DataError)
-            others = [o for o in work.todo if o in WITHOUT_IMAGES or not no_images]
-            rest = " ".join(other for other in others if _passes(work, other))
+            kind = DataError if isinstance(error, DataError) else ValueError
+            left = [other for other in work.todo if other not in (*good, name)]
+            if kind is DataError:  # the same images may be missing there, after a long search
+                left = [other for other in left if other in WITHOUT_IMAGES]
+            rest = " ".join([*good, *(other for other in left if _passes(work, other))])
             if not rest:
                 raise
-            less = "images" if no_images else name
-            words = f"{str(error).rstrip('.')}. Without {less}: --only {rest}"
-            raise (DataError if no_images else ValueError)(words) from error
+            raise kind(f"{str(error).rstrip('.')}. Without {name}: --only {rest}") from error
 
 
 def _passes(work: Plan, name: str) -> bool:
@@ -361,7 +364,7 @@ def run(
                     status, reason = judge(made)
                     finished = replace(finished, status=status, reason=reason)
                 beside = finished.cell in work.beside
-                lost = finished.status in engine.LOST and _has_value(store, name, made)
+                lost = finished.status in engine.ENDED and _has_value(store, name, made)
                 if lost or (beside and finished.status not in ("ok", engine.BUSY)):
                     finished = replace(finished, status=KEPT, reason=_why_kept(finished))
                 kept = beside or finished.status == engine.BUSY

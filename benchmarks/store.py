@@ -40,7 +40,7 @@ AT_RISK_S = 0.2
 """Most seconds of measuring that a loss of power may cost."""
 
 
-KEPT = "; rows finished so far are kept and the next run continues from them"
+ROWS_KEPT = "; rows finished so far are kept and the next run continues from them"
 """What a run that can't go on says of its rows."""
 
 _NEEDED = ["key", "status", "machine"]
@@ -213,7 +213,7 @@ class Store:
                     os.fsync(file.fileno())
                     self._unsynced[name] = (0.0, time.monotonic())
         except OSError as error:
-            raise self._unwritable(error, KEPT) from error
+            raise self._unwritable(error, ROWS_KEPT) from error
 
     def _must_sync(self, name: str, seconds: float | None) -> bool:
         """Whether the rows since the last sync, one of `seconds` now among them, are worth one."""
@@ -276,7 +276,7 @@ class Store:
         except OSError as error:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-            raise self._unwritable(error, KEPT) from error
+            raise self._unwritable(error, ROWS_KEPT) from error
 
     def _unwritable(self, error: OSError, what_of_rows: str = "") -> StoreError:
         if error.errno == errno.ENOSPC:

@@ -82,10 +82,11 @@ def of_keys(keys: Sequence[str], store: Store) -> Plan:
     """
     result, left = Plan(), dict.fromkeys(keys)
     for name, benchmark in benchmarks().items():
-        rows = store.table(name)
-        for row in tables.records(rows[rows["key"].isin(list(left))].drop_duplicates("key")):
+        rows = tables.Rows(benchmark, store)
+        named = rows.table[rows.table["key"].isin(list(left))]
+        for row in tables.records(named.drop_duplicates("key")):
             cell = cell_of(row)
-            found = tables.Rows(benchmark, store).find(cell)
+            found = rows.find(cell)
             what = f"the row of the key {row.key!r}, {cell.title},"
             if name not in _untimed():
                 raise ValueError(
@@ -173,7 +174,7 @@ class Judge:
 
     def __call__(self, new: dict[str, Any]) -> tuple[str, str]:
         """What became of a row, and why: ``ok`` and ``equal``, ``differs``, or `LOST`."""
-        if new["status"] in (*engine.LOST, engine.BUSY):
+        if new["status"] in (*engine.ENDED, engine.BUSY):
             return LOST, f"{new['status']}: {new['reason']}"
         if new["status"] != "ok":
             return "differs", new["reason"]

@@ -31,7 +31,7 @@ def show(trouble, clock):
     """Four cells of an estimated 30 s each, two at a time, written to no terminal."""
     work = Plan(todo={"trouble": CELLS}, seconds=dict.fromkeys(CELLS, 30.0))
     console = Console(file=io.StringIO(), force_terminal=False, width=200)
-    return Show(work, 2, console, every=15.0)
+    return Show(work, 2, console)
 
 
 def finished(cell, status="ok", reason="", seconds=30.0):
