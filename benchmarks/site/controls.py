@@ -197,14 +197,27 @@ def facts(store: Store) -> dict[str, str]:
     for family in ("rescaled", "freed"):
         found |= {f"controls.{family}.{gate}": display.MISSING for gate in FACTORS}
     found["controls.summary"] = summary(store) or display.NOT_YET
+    found["controls.alike"] = display.MISSING
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
+        found["controls.alike"] = _alike(rows)
         for family in FAMILIES:
             frame, start = _begun(rows, which, family)
             for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
                 key = row.key if family == "constants" else f"{family}.{row.key}"
                 found[f"controls.{key}"] = of_arm(start, comparison(row))
     return found | _counts(store)
+
+
+def _alike(rows: pd.DataFrame) -> str:
+    """Which arm varies most like none from seed to seed, and how the others do."""
+    alike = compare.correlations(rows)
+    if len(alike) < 2:
+        return display.MISSING
+    most = max(alike, key=alike.__getitem__)
+    others = pd.Series([r for arm, r in alike.items() if arm != most]).median()
+    numbers = (display.hundredth(alike[most]), display.hundredth(others))
+    return f"{NAMES.get(most, most)} by {numbers[0]}, the others by {numbers[1]} in the median"
 
 
 def summary(store: Store) -> str:

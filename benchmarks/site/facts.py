@@ -34,6 +34,7 @@ from benchmarks.site import (
     retimed,
     segmentation,
     two_processors,
+    zero_start,
 )
 from benchmarks.site import equal_cost as equal_cost_page
 from benchmarks.site.accuracy import listed, resolution
@@ -61,11 +62,25 @@ def facts(store: Store) -> dict[str, str]:
         other_images,
         retimed,
         two_processors,
+        zero_start,
     )
     pages += (mechanism, notes, notes_alexnet, own_tasks_facts, papers, processors, rates, reruns)
     parts = (*ours, *(page.facts for page in pages))
     found = {key: text for part in parts for key, text in part(store).items()}
-    return found | _rules() | _recipe() | {"site.commit": history.head()}
+    return found | _rules() | _recipe() | _families(store) | {"site.commit": history.head()}
+
+
+def _families(store: Store) -> dict[str, str]:
+    """How many families of verdicts there are on accuracies, and how many lines they have."""
+    sizes = [len(one.pairs) for one in budget.comparisons(store)]
+    sizes += [
+        int(mine["verdict"].notna().sum())
+        for which in equal_cost.comparisons(store)
+        for _, mine in equal_cost.table(store, which).groupby("cost")
+    ]
+    sizes += [len(found) for found in own_tasks_facts.families(store)]
+    sizes = [size for size in sizes if size]
+    return {"rule.families": str(len(sizes)), "rule.lines": display.whole(sum(sizes))}
 
 
 def _rules() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from benchmarks.site import paired
 from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import COUNTED, after
+from benchmarks.site.words import COUNTED, after, comparison
 from benchmarks.store import Store
 
 DEVICES = {"cpu": "Processor", "cuda": "GPU"}
@@ -89,7 +90,7 @@ def facts(store: Store) -> dict[str, str]:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    again = _again(judged, list(map(str, wide["cpu"])))
+    again = _again(judged["cpu"], wide)
     return found | _same(wide, again, _unfinished(starts)) | _seeds(wide)
 
 
@@ -110,13 +111,24 @@ def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[st
     return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}.{again}"}
 
 
-def _again(judged: dict[str, pd.DataFrame], arms: list[str]) -> str:
-    """How many differences of the processor are differences on the GPU too; "" without any."""
-    said = [judged[device].set_index("arm")["verdict"].reindex(arms) for device in DEVICES]
-    found = said[0][said[0].isin(["higher", "lower"])]
-    same = int((said[1][found.index] == found).sum())
-    told = f"{display.many(len(found), 'verdict')} of higher or lower on the processor"
-    return f" Of {told}, {same} came out again on the GPU." if len(found) else ""
+def _again(judged: pd.DataFrame, wide: dict[str, pd.DataFrame]) -> str:
+    """What is higher or lower on the processor, judged on the GPU as a family of its own; or "".
+
+    The verdicts of the GPU's whole table are of another family, which has other modules too.
+    """
+    verdicts = judged.set_index("arm")["verdict"]
+    found = [str(arm) for arm in wide["cuda"] if verdicts.get(arm) in ("higher", "lower")]
+    less = _to_none(wide["cuda"])[found]
+    lines: list[dict[str, Any]] = [{"arm": arm, "failed": 0} for arm in found]
+    differences = {arm: less[arm].dropna().tolist() for arm in found if less[arm].notna().any()}
+    if not differences:
+        return ""
+    family = compare.family(lines, differences)
+    words = [f"{row.arm} {comparison(row)}" for row in tables.records(family)]
+    return (
+        " What is higher or lower on the processor, judged on the GPU as a family of its own "
+        f"(chosen when both were known): {'; '.join(words)}."
+    )
 
 
 def _unfinished(starts: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import compare, display, pairing, tables
+from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, RECIPE, SIZES, TASKS, drawings
 from benchmarks.recipes import RECIPES
@@ -101,7 +101,7 @@ def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """How all tasks are trained, and which arms have hardly begun to learn one by then."""
+    """How all tasks are trained, and which arms had hardly begun to learn one by then."""
     how, scenes = RECIPES[RECIPE], SIZES[RECIPE][0]
     return {
         "mechanism.backbone": BACKBONE,
@@ -112,25 +112,39 @@ def facts(store: Store) -> dict[str, str]:
 
 
 def _unlearned(store: Store) -> str:
-    """Arms whose training loss is within a tenth of that of guessing, as a sentence; or ""."""
+    """Arms with runs whose training loss is within a tenth of that of guessing, in words; or "".
+
+    Runs and not means: of one arm some have learned the task and others have not begun.
+    """
     found, measured = [], False
     for task in TASKS:
-        done = tables.ok(pairing.task_rows(store, task))
-        done = done[(done["recipe"] == RECIPE) & done["arm"].isin(MODULES)]
-        done = done[done["train_loss"].notna()]
+        done = tables.ok(task_controls.rows(store, task, {*MODULES, *controls.NAMES}))
+        done = done[(done["recipe"] == RECIPE) & done["train_loss"].notna()]
         if done.empty:
             continue
         measured = True
-        losses = done.groupby("arm")["train_loss"].mean()
-        late = losses[losses > 0.9 * math.log(int(done["classes"].iloc[0]))].index
-        if len(late):
-            found.append(f"{', '.join(tables.in_order(late))} on *{task}*")
+        late = done["train_loss"] > 0.9 * math.log(int(done["classes"].iloc[0]))
+        runs, slow = done["arm"].value_counts(), done[late]["arm"].value_counts()
+        arms = [
+            f"{controls.NAMES.get(arm, arm)} {_of_all(slow[arm], runs[arm])}"
+            for arm in tables.in_order(slow.index)
+        ]
+        found += [f"on *{task}* {', '.join(arms)}"] if arms else []
     if not measured:
         return ""
-    what = "training loss within a tenth of that of guessing"
     steps = SIZES[RECIPE][0] // RECIPES[RECIPE].batch_size * RECIPES[RECIPE].epochs
-    words = f"After {steps} steps {'; '.join(found) or 'no arm'} had hardly begun to learn"
-    return f"{words} ({what})."
+    if not found:
+        return f"After {steps} steps every run had begun to learn."
+    return (
+        f"Runs that had hardly begun to learn after {steps} steps (training loss within a tenth of "
+        f"that of guessing): {'; '.join(found)}. Where these are some of an arm's runs, not all, "
+        "its mean and interval are of two kinds of run, and no run need be like the mean."
+    )
+
+
+def _of_all(some: int, every: int) -> str:
+    """``3 of 10``, or ``all 10``."""
+    return f"all {every}" if some == every else f"{some} of {every}"
 
 
 def figures(store: Store) -> list[Figure]:

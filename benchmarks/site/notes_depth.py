@@ -53,6 +53,7 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
             word = verdicts[name].verdict if against.sort is not None else ""
             body.append(_line(name, arm, replace(against, word=word)))
     note = f"Fashion-MNIST, {depth.IMAGES:,} images, {reference['seed'].nunique()} seeds"
+    note += f"; {paired.ADJUSTED}"
     return table(budget.capitalize(), note, heads, body, origin(store, mine, "depth"))
 
 

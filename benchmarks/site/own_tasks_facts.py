@@ -28,16 +28,21 @@ from benchmarks.store import Store
 WEAK = "the mean of the other modules (a weak opponent where gates are held back by their size)"
 
 
+def families(store: Store) -> list[pd.DataFrame]:
+    """The lines with a verdict, by family: as published and rescaled, each less none and others."""
+    return [
+        family(rows).dropna(subset="verdict")
+        for rows in (as_published(store), with_gates_rescaled(store))
+        for family in (against_none, against_modules)
+    ]
+
+
 def facts(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them, together."""
     made, freed = as_published(store), with_gates_rescaled(store)
     whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
     found: dict[str, str] = dict.fromkeys(whole, display.NOT_YET)
-    alone, among, freed_alone, freed_among = (
-        family(rows).dropna(subset="verdict")
-        for rows in (made, freed)
-        for family in (against_none, against_modules)
-    )
+    alone, among, freed_alone, freed_among = families(store)
     if len(alone):
         start = preview(made)
         what = "pairs of a task and a module that it is made for, compared with none"
@@ -63,15 +68,17 @@ def facts(store: Store) -> dict[str, str]:
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
         counted = _which(freed_among.index, first, rescaled_name)
         which = f"With every gate rescaled, planned when that was known: {counted}."
+        buts = [_but(store, line) for line in first if NAMED[line][1] in RESCALED]
+        which = " ".join(filter(None, [which, *buts]))
         found["mechanism.ahead"] += f" {after(start, which, '. ')}"
         words += _ahead_of_best(freed, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
         turned = [line for line in first if line not in ahead(alone, among)]
         found["mechanism.both"] = after(start, _turned(store, turned), ". ")
-    families = (alone, among), (freed_alone, freed_among)
+    forms = (alone, among), (freed_alone, freed_among)
     starts = preview(made), preview(freed)
     return found | {
-        f"mechanism.{task}.{arm}": _answer(store, line, families, starts)
+        f"mechanism.{task}.{arm}": _answer(store, line, forms, starts)
         for line, (task, arm) in NAMED.items()
     }
 

@@ -6,24 +6,28 @@ import sys
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from benchmarks import claims, compare, display, tables
 from benchmarks.notes import claimed
-from benchmarks.site import controls, figures, retimed
+from benchmarks.site import controls, figures, retimed, two_processors
 from benchmarks.site.accuracy import about, board, resolution
 from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.site.html import Entry
 from benchmarks.site.latency import kept
+from benchmarks.site.origin import processors
 from benchmarks.store import Store
 
 MEANING = (
     "A verdict on accuracy is adjusted for all modules of the table, an interval is not: it may "
-    "leave out zero where the verdict is no measurable difference "
+    "leave out zero where the verdict is no measurable difference, and two lines of one mean can "
+    "have different words, as the differences of one vary less from seed to seed "
     "([how we measure](docs/measure.md)). Each row of `results/` names its machine and commit."
 )
 """What a reader of the table has to know."""
 
 CONTROLS = "docs/results/accuracy.md"
+PROCESSORS = "docs/results/accuracy.md#processors"
 ASKED = "(Asked when the table was known.)"
 
 FIGURE = "docs/assets/accuracy-{scheme}.svg"
@@ -92,8 +96,11 @@ def table(store: Store) -> str:
     if setting:
         timed = tables.latency_table(store, setting)
         words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
-        clock = f"Latency: {words}{kept([timed])}{_other_sessions(store)}."
+        clock = f"Latency: {_chip(store, setting)}{words}{kept([timed])}{_other_sessions(store)}."
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
+    again = two_processors.facts(store)["moved.less"]
+    if again != display.MISSING:
+        beneath += ["", f"The same trainings on two processors: {again} ([more]({PROCESSORS}))."]
     factors = controls.summary(store)
     if factors:
         beneath += [
@@ -103,14 +110,25 @@ def table(store: Store) -> str:
     return "\n".join([*lines, "", *beneath])
 
 
+def _chip(store: Store, setting: dict[str, Any]) -> str:
+    """The processor of a setting's times, with a comma behind it; "" for a GPU's."""
+    if setting["device"] != "cpu":
+        return ""
+    rows = store.table("latency")
+    (name,) = processors(store, rows[rows["machine"] == setting["machine"]]).values()
+    return f"{name}, "
+
+
 def _other_sessions(store: Store) -> str:
     """How often an interval held the mean of other sessions, where that was tried; or ""."""
     said = retimed.facts(store)
     if said["retimed.held"] == display.MISSING:
         return ""
+    shown = f", and {said['retimed.shown']} of the intervals published of that processor did"
     return (
-        f"; an interval of one session held the mean of the others in {said['retimed.held']} cases "
-        f"([{said['retimed.what']}](docs/results/clock.md#sessions))"
+        f"; where sessions were repeated ([{said['retimed.what']}](docs/results/clock.md#sessions))"
+        f", an interval of one held the mean of the others in {said['retimed.held']} cases"
+        f"{shown * (said['retimed.shown'] != display.MISSING)}"
     )
 
 

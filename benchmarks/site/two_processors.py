@@ -78,13 +78,18 @@ def _mean(points: pd.Series) -> Entry:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """Which arms, and how far a run of one seed moves."""
+    """Which arms, how far a run of one seed moves, and the differences to none on both."""
     rows = rows_of(store)
     if rows.empty:
-        return dict.fromkeys(("moved.what", "moved.by"), display.MISSING)
+        return dict.fromkeys(("moved.what", "moved.by", "moved.less"), display.MISSING)
     names = _names(store, rows)
     one, two = (frame.astype("float64") for frame in _wide(rows, list(names)))
     gaps = (two - one).stack().dropna().abs()
+    both = []
+    for arm in tables.in_order(one.columns.drop("none") if "none" in one else ()):
+        pairs = zip(names.values(), (one, two), strict=True)
+        less = (_on(name, wide[arm] - wide["none"]) for name, wide in pairs)
+        both.append(f"{arm} less none is {' and '.join(less)}")
     arms, seeds = listed(tables.in_order(rows["arm"])), int(rows["seed"].nunique())
     return {
         "moved.what": f"{arms}, {display.many(seeds, 'seed')}, on {' and '.join(names.values())}",
@@ -92,4 +97,10 @@ def facts(store: Store) -> dict[str, str]:
             f"{display.percent(gaps.median())} points in the median, "
             f"{display.percent(gaps.max())} at most"
         ),
+        "moved.less": "; ".join(both) or display.MISSING,
     }
+
+
+def _on(name: str, points: pd.Series) -> str:
+    entry = _mean(points)
+    return f"{' '.join(filter(None, (entry.text, entry.interval)))} on {name}"

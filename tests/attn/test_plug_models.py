@@ -101,6 +101,25 @@ def test_a_gate_that_gives_its_weights_alone_is_refused_before_anything_changes(
     assert attn.plug(model, "gate").inserted > 1
 
 
+def test_a_gate_in_the_place_of_one_of_the_librarys_is_tried_as_any_other():
+    attn.register("se", Weights, replace=True)
+    with pytest.raises(ValueError, match=r"'se' makes \(1, \d+, 1, 1\) at .*times its weights"):
+        attn.plug(timm.create_model("resnet18"), "se")
+
+
+def test_a_checkpoint_is_of_the_bare_backbone_and_has_all_of_it(tmp_path):
+    bare = timm.create_model("resnet18")
+    torch.save(bare.state_dict(), tmp_path / "bare.pth")
+    model = attn.create_model("resnet18", "se", checkpoint_path=str(tmp_path / "bare.pth"))
+    found = model.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in bare.state_dict().items())
+    assert len(found) > len(bare.state_dict())
+    left = {name: tensor for name, tensor in bare.state_dict().items() if name != "fc.bias"}
+    torch.save(left, tmp_path / "left.pth")
+    with pytest.raises(RuntimeError, match=r"fc\.bias"):
+        attn.create_model("resnet18", "se", checkpoint_path=str(tmp_path / "left.pth"))
+
+
 def test_a_gate_that_asks_for_values_is_not_asked():
     attn.register("asking", AsksForValues)
     assert attn.plug(timm.create_model("resnet18"), "asking").inserted == 8

@@ -96,6 +96,15 @@ def test_power_looks_at_every_comparison_and_says_so(answer):
     status, _, errors = answer("plan", "--power", "--suite", "cpu", "--only", "accuracy")
     assert status == 2
     assert "--suite and --only" in errors and "leave these options out" in errors
+    status, _, errors = answer("plan", "--power", "--again", "--jobs", "2")
+    assert status == 2 and "--again and --jobs" in errors
+
+
+def test_a_table_has_no_suite(answer, results):
+    status, _, errors = answer("table", "cost", "--suite", "cpu")
+    assert status == 2
+    assert "was asked for with --suite, but a table has the rows of all suites" in errors
+    assert answer("table", "--suite", "cpu")[0] == 0
 
 
 def test_verify_names_what_it_can_compare(answer, results):

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import subprocess
 from http.client import IncompleteRead
 from pathlib import Path
@@ -47,6 +48,45 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "_download", no_network)
     monkeypatch.setattr(data, "_from_debian", no_debian)
     return files
+
+
+def test_what_is_downloaded_is_what_lies_there(tmp_path):
+    (tmp_path / "file.gz").write_bytes(b"\0packed")
+    assert data._download((tmp_path / "file.gz").as_uri()) == b"\0packed"
+    with pytest.raises(OSError):
+        data._download((tmp_path / "none.gz").as_uri())
+
+
+STAND_IN = """#!/bin/sh
+case "$(basename "$0") $1" in
+  "apt-get download") touch "$2_1.0_all.deb" ;;
+  "dpkg-deb -x") mkdir -p "$3{folder}" && printf packed > "$3{folder}/images.gz" ;;
+esac
+"""
+
+
+@pytest.fixture
+def debian(tmp_path, monkeypatch):
+    """Commands that do in small what those of Debian do."""
+    for name in ("apt-get", "dpkg-deb"):
+        (tmp_path / name).write_text(STAND_IN.format(folder=data.DEBIAN_FOLDER))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    data._debian_files.cache_clear()
+    yield
+    data._debian_files.cache_clear()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix")
+def test_debians_package_is_fetched_and_unpacked(debian):
+    assert data._from_debian("images.gz") == b"packed"
+
+
+def test_without_debians_tools_there_is_no_package(monkeypatch):
+    data._debian_files.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FileNotFoundError):
+        data._from_debian("images.gz")
 
 
 def put(folder, name, content):

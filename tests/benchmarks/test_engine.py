@@ -175,7 +175,28 @@ def test_cells_that_are_timed_together_share_their_time_evenly():
     found = measured([group], benchmark=benchmark)
     assert [f.status for f in found] == ["ok", "ok", "failed", "ok"]
     (seconds,) = {f.seconds for f in found}
-    assert 0.25 <= seconds < 1.0
+    assert 0.25 <= seconds < 10, "a quarter of a second that one of them sleeps, and some start"
+
+
+class Forgetful(Trouble):
+    """Gives the first cell of a group and says nothing of the others."""
+
+    name = ""
+
+    def measure_group(self, cells):
+        yield cells[0], self.measure(cells[0])
+
+
+def test_a_cell_that_nothing_came_of_failed():
+    groups = [[cell("ok", seed, "g") for seed in range(3)], [cell("ok", 9)]]
+    found = measured(groups, benchmark=Forgetful())
+    assert [(f.cell.seed, f.status) for f in found] == [
+        (0, "ok"),
+        (1, "failed"),
+        (2, "failed"),
+        (9, "ok"),
+    ]
+    assert found[1].reason == "the measurement gave nothing for this cell"
 
 
 def test_jobs_run_side_by_side(tmp_path, monkeypatch):
@@ -216,7 +237,7 @@ def test_closing_ends_the_workers():
     begin = time.monotonic()
     results.close()
     assert not children()
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 60, "the sleep of ten minutes was not waited for"
 
 
 def test_an_error_of_the_caller_ends_the_workers():
@@ -285,7 +306,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
     finally:
         parent.kill()
         parent.wait()
-    assert all(gone(pid, 4.0) for pid in workers)
+    assert all(gone(pid, 30.0) for pid in workers)
 
 
 @pytest.mark.parametrize(("benchmark", "override"), [(Trouble, "0"), (Rounds, "unset")])

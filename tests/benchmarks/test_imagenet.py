@@ -12,7 +12,7 @@ import trial
 from PIL import Image
 from torch import nn
 
-from benchmarks import accuracy, data, folders, imagenet
+from benchmarks import accuracy, compare, data, folders, imagenet, pairing
 from benchmarks.cells import MODULES, Cell, Diverged, Selection, benchmarks
 from benchmarks.data import DataError
 from benchmarks.folders import How, Views
@@ -69,6 +69,30 @@ def test_where_it_is_the_gpu_trains_every_arm_seed_by_seed(place):
     assert {(c.precision, c.layout, c.image_size) for c in cells} == {("bf16", "nhwc", 224)}
     for suite in ("quick", "cpu"):
         assert not list(BENCH.cells(Selection(suite)))
+
+
+def test_its_estimate_is_of_large_images(place):
+    cells = list(BENCH.cells(Selection("gpu", device="cuda")))
+    days = sum(map(BENCH.guess, cells)) / 86_400
+    assert days > 100, "the suite's small images take hours"
+
+
+def test_its_seeds_are_planned_as_the_rows_of_a_part_of_the_classes_are_not(tmp_path):
+    of_all = pairing.Comparison("imagenet", "resnet50", "imagenet", "cuda", "bf16", "nhwc", 256)
+    assert pairing.planned_seeds(of_all) == imagenet.SEEDS and not pairing.retired(of_all)
+    assert pairing.planned_seeds(replace(of_all, data="imagenet-10")) is None
+    store = Store(tmp_path)
+    for seed in range(9):
+        for module in ("none", "se"):
+            cell = Cell(
+                "imagenet", "resnet50", module, data="imagenet", recipe="imagenet", seed=seed
+            )
+            trial.append(store, replace(cell, device="cuda"), trial.outcome(70 + seed / 10))
+    (which,) = pairing.comparisons(store, name="imagenet")
+    rows = pairing.accuracy_rows(store, which, name="imagenet")
+    table = compare.judged(rows)
+    assert set(table["family"].dropna()) == {len(MODULES) - 1}
+    assert compare.preview_words(table, which).startswith("Preview, not a result: 7 of 9 planned")
 
 
 def test_a_selection_is_obeyed(place):

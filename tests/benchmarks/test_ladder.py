@@ -1,12 +1,13 @@
 """Recipes are chosen on held-out training images, one change a step, for the bare backbone."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
+import pytest
 from test_data import idx
 
 from benchmarks import data, ladder
-from benchmarks.accuracy import PLANS
+from benchmarks.accuracy import PLANS, run_seed
 from benchmarks.cells import Selection
 from benchmarks.ladder import Ladder
 from benchmarks.recipes import LADDER, RECIPES
@@ -62,12 +63,21 @@ def test_the_last_step_is_how_the_main_table_is_trained():
     assert {cell.backbone for cell in CELLS} == set(main.backbones)
 
 
-def test_a_step_is_trained_as_its_cell_says(monkeypatch):
-    monkeypatch.setitem(RECIPES, "ladder-7", replace(RECIPES["ladder-7"], epochs=1))
-    (cell,) = [c for c in CELLS if c.recipe == "ladder-7" and c.seed == 0]
-    values = Ladder().measure(replace(cell, data="digits"))
+@pytest.mark.parametrize("number", [0, 7])
+def test_a_step_is_trained_as_its_cell_says(number, told, one_thread):
+    step, name = LADDER[number], f"ladder-{number}"
+    (cell,) = [c for c in CELLS if c.recipe == name and c.seed == 1]
+    values = Ladder().measure(cell)
+    assert told == {
+        "recipe": step.recipe,
+        "images": ladder.DATA,
+        "seed": run_seed(cell),
+        "device": "cpu",
+        "precision": step.precision,
+        "layout": step.layout,
+    }
     assert set(values) == {column.name for column in Ladder.columns}
-    assert values["step"] == "the weights are averaged"
+    assert (values["step"], values["epochs"]) == (step.what, step.recipe.epochs)
 
 
 def test_a_gain_is_the_difference_of_two_means(tmp_path):

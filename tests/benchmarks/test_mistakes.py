@@ -50,6 +50,10 @@ BAD = {
         [*ONE, "--backbone", "resnet20"],
         ["no backbone 'resnet20'; did you mean resnet20_cifar?", "resnet10_small"],
     ),
+    "a mistyped backbone of few benchmarks": (
+        ["--only", "segmentation", "--backbone", "resnt18"],
+        ["no backbone 'resnt18'; did you mean resnet18"],
+    ),
     "an empty suite": (["--suite", ""], ["''", "quick, cpu, gpu"]),
     "an empty device": ([*ONE, "--device", ""], ["''", "cpu, cuda"]),
     "a value of another type": (
@@ -217,7 +221,7 @@ def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
     both = ("--only", "cost", "accuracy", "--backbone", "resnet10_small")
     status, _, errors = answer("run", *both, "--module", "se")
     assert status == 2
-    assert errors.endswith("found nowhere; install it. Without images: --only cost")
+    assert errors.endswith("found nowhere; install it. Without accuracy: --only cost")
     assert no_rows(results)
 
 

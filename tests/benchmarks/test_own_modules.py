@@ -14,6 +14,7 @@ from benchmarks import engine, own_modules, runner
 from benchmarks.cells import Cell, Selection
 
 GATES = """
+import json
 import torch
 from torch import nn
 
@@ -45,6 +46,10 @@ class OfFewChannels(Same):
 class Forgetful(Same):
     def forward(self, x):
         return x * x.mean((2, 3))
+
+class WrongText(Same):
+    def forward(self, x):
+        return x * json.loads("x")
 
 class Double(Same):
     def forward(self, x):
@@ -142,12 +147,14 @@ def test_what_the_place_decides_is_no_option(option):
         own_modules.require_module("sk", option)
 
 
-def test_what_fails_with_every_input_is_refused_with_its_line():
-    words = (
-        r"fails with every input .*\(2, 256, 7, 7\): RuntimeError.*\(gates_to_try\.py, line \d+\)"
-    )
+@pytest.mark.parametrize(
+    ("gate", "error"), [("Forgetful", "RuntimeError"), ("WrongText", "JSONDecodeError")]
+)
+def test_what_fails_with_every_input_is_refused_with_its_line(gate, error):
+    """The line is one of the reader's file, and not of the library that raised."""
+    words = rf"fails with every input .*\(2, 256, 7, 7\): {error}.*\(gates_to_try\.py, line \d+\)"
     with pytest.raises(ValueError, match=words):
-        own_modules.require_module("gates_to_try:Forgetful", "")
+        own_modules.require_module(f"gates_to_try:{gate}", "")
 
 
 def test_what_no_channels_can_build_is_left_to_the_backbone_which_names_it():

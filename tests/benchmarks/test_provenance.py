@@ -205,11 +205,13 @@ def test_with_a_gpu_the_environment_says_what_it_computes_with(monkeypatch):
     assert bool(more) == bool(torch.version.cuda)
 
 
-def test_an_environment_says_which_libraries_were_used():
+def test_an_environment_says_which_libraries_were_used(monkeypatch):
     import torch
 
-    assert torch.__version__.startswith(provenance.environment()["torch"].partition("+")[0])
-    assert set(provenance.environment()) == {"python", *provenance.LIBRARIES}
+    monkeypatch.setattr(provenance, "machine", lambda: {"gpus": []})
+    found = provenance.environment.__wrapped__()
+    assert torch.__version__.startswith(found["torch"].partition("+")[0])
+    assert set(found) == {"python", *provenance.LIBRARIES}
 
 
 def test_the_time_is_utc_to_the_second():

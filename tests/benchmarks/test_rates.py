@@ -16,6 +16,7 @@ from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
 
 CELLS = list(Rates().cells(Selection("cpu")))
+PLAN = PLANS["cpu"][0]
 
 
 def test_no_run_sees_the_test_set_or_a_module():
@@ -46,12 +47,14 @@ def test_the_recipe_itself_is_trained_as_on_the_ladder():
         assert run_seed(here) == run_seed(there)
 
 
-def test_a_rate_is_trained_as_its_cell_says(monkeypatch):
-    monkeypatch.setitem(RECIPES, "full-rate-0.4", replace(RECIPES["full-rate-0.4"], epochs=1))
-    cell = rates.cell(BACKBONE, "full-rate-0.4", 0)
-    values = Rates().measure(replace(cell, data="digits", precision="fp32"))
+@pytest.mark.parametrize("peak", PEAKS)
+def test_a_rate_is_trained_as_its_cell_says(peak, told, one_thread):
+    cell = rates.cell(BACKBONE, PEAKS[peak], 1)
+    values = Rates().measure(cell)
+    assert told["recipe"].lr == values["lr"] == peak
+    assert told["images"] == ladder.DATA and told["seed"] == run_seed(cell)
+    assert (told["precision"], told["layout"]) == (PLAN.precision, PLAN.layout)
     assert set(values) == {column.name for column in Rates.columns}
-    assert values["lr"] == 0.4
 
 
 def planted(tmp_path, better):

@@ -48,6 +48,23 @@ def test_rows_carry_their_status_and_failures_wait_for_retry(suite, store):
     assert len(store.table("trouble")) == 4
 
 
+def test_one_missing_cell_takes_all_that_is_timed_beside_it_along(
+    suite, trouble, store, monkeypatch
+):
+    group = [cell("ok", 0, "g"), cell("fail", 1, "g"), cell("ok", 2, "g")]
+    monkeypatch.setattr(Trouble, "exclusive", True)
+    monkeypatch.setattr(trouble, "cells", lambda want: [*group[:2], cell("ok", 3)])
+    assert suite() == [0, 1, 3]
+    assert runner.plan(WANT, store).failed == group[1:2]
+    monkeypatch.setattr(trouble, "cells", lambda want: [*group, cell("ok", 3)])
+    work = runner.plan(WANT, store)
+    assert work.todo == {"trouble": group}
+    assert not (work.failed or work.stale or work.beside)
+    assert work.current == 1, "the one that is timed by itself"
+    assert suite() == [0, 1, 2]
+    assert sorted(store.table("trouble")["seed"]) == [0, 1, 2, 3]
+
+
 def test_a_row_of_another_machine_counts_unless_it_must_be_this_one(
     suite, store, monkeypatch, other_machine
 ):
@@ -164,7 +181,22 @@ def test_a_bare_backbone_timed_beside_a_users_module_keeps_its_row(beside, store
     after = store.table("trouble")
     assert after[after["seed"] == 0].reset_index(drop=True).equals(before)
     assert after["seed"].tolist() == [0, 1]
-    assert not runner.plan(beside, store, again=True).beside, "who asks for it gets it"
+    again = runner.plan(beside, store, again=True)
+    assert len(again.todo["trouble"]) == 2 and again.beside == {cell("ok", 0)}, "nor with --again"
+
+
+def test_beside_a_users_module_again_leaves_the_trained_bare_backbone_alone(
+    suite, store, trouble, monkeypatch
+):
+    bare, gate = cell("ok"), replace(cell("ok", 1), module="mine:Gate")
+    monkeypatch.setattr(type(trouble), "cells", lambda self, want: iter([bare, gate]))
+    monkeypatch.setattr(runner, "_module_files", lambda module: ())
+    monkeypatch.setattr(runner, "is_own", lambda module: module == "mine:Gate")
+    assert suite() == [0, 1]
+    want = Selection(modules=(("mine:Gate", ""),))
+    assert runner.plan(want, store, again=True).todo == {"trouble": [gate]}
+    both = Selection(modules=(("se", ""),))
+    assert runner.plan(both, store, again=True).todo == {"trouble": [bare, gate]}
 
 
 def test_a_bare_backbone_that_fails_beside_a_users_module_keeps_its_row(beside, store, monkeypatch):

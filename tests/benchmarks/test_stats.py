@@ -10,6 +10,7 @@ from scipy import stats as reference
 from benchmarks.stats import (
     NOISY,
     SAME,
+    T_975,
     TOO_FEW,
     Interval,
     bca,
@@ -72,6 +73,21 @@ def test_an_arm_is_compared_with_the_geometric_mean_of_all_copies():
         build_interval([[1.0]], [[1.0]])
     with pytest.raises(ValueError, match="must be the same"):
         build_interval(times, copies[0], [[1.0] * 2] * 3)
+
+
+def test_the_quantiles_of_students_distribution_are_those_of_scipy():
+    degrees = range(1, len(T_975) + 1)
+    assert list(T_975) == pytest.approx(reference.t.ppf(0.975, degrees), abs=5e-4)
+
+
+@pytest.mark.parametrize("builds", [12, 24])
+def test_an_interval_of_many_builds_is_students_or_hardly_wider(builds):
+    """Beyond the table its last quantile stands in, which is too wide by less than a hundredth."""
+    logs = np.random.default_rng(0).normal(0, 0.01, builds)
+    found = build_interval([[math.exp(x)] * 2 for x in logs], [[1.0] * 2] * builds)
+    reach = reference.t.ppf(0.975, builds - 1) * logs.std(ddof=1) / math.sqrt(builds)
+    assert found.value == pytest.approx(math.exp(logs.mean()))
+    assert 1 - 1e-3 < math.log(found.high / found.value) / reach < 1.01
 
 
 def test_ratio_of_exact_times_has_no_width():

@@ -66,6 +66,9 @@ def test_how_far_a_run_moves_is_said(store, tmp_path):
     said = two_processors.facts(store)
     assert said["moved.what"] == "none and se, 8 seeds, on there and here"
     assert said["moved.by"] == "0.50 points in the median, 0.50 at most"
+    assert said["moved.less"] == (
+        "se less none is +1.00 [+1.00, +1.00] on there and +2.00 [+2.00, +2.00] on here"
+    )
     empty = Store(tmp_path / "empty")
     assert "not measured" in two_processors.trainings(empty)
     assert set(two_processors.facts(empty).values()) == {"not measured"}

@@ -1,0 +1,47 @@
+"""Gates by an earlier recipe, whose blocks add nothing before training: behind there too?"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks import display, pairing, tables
+from benchmarks.cells import MODULES
+from benchmarks.controls import FACTORS
+from benchmarks.recipes import RECIPES
+from benchmarks.site.accuracy import listed
+from benchmarks.store import Store
+
+OTHERS = [module for module in MODULES[1:] if module not in FACTORS]
+
+
+def facts(store: Store) -> dict[str, str]:
+    """The mean of the gates, and of the other modules, less none, by seed, in words."""
+    for which in pairing.comparisons(store):
+        how = RECIPES.get(which.recipe)
+        if which.preview or not pairing.retired(which) or how is None or how.last_gain:
+            continue
+        rows = tables.ok(pairing.accuracy_rows(store, which))
+        wide = rows.pivot(index="seed", columns="arm", values="top1").astype("float64")
+        gates, others = (_less_none(wide, modules) for modules in (list(FACTORS), OTHERS))
+        if len(gates) and len(others):
+            epochs = display.many(how.epochs, "epoch")
+            return {
+                "accuracy.zero_start": (
+                    f"the mean of {listed(list(FACTORS))} less none is {_words(gates)}, that of "
+                    f"{listed(OTHERS)} {_words(others)} (`{which.backbone}`, recipe "
+                    f"`{which.recipe}` of {epochs}, older code, too few seeds for an interval)"
+                )
+            }
+    return {"accuracy.zero_start": display.MISSING}
+
+
+def _less_none(wide: pd.DataFrame, modules: list[str]) -> pd.Series:
+    """The mean of modules less none, for each seed that has all of them."""
+    columns = wide.reindex(columns=["none", *modules]).dropna()
+    return columns[modules].mean(axis=1) - columns["none"]
+
+
+def _words(differences: pd.Series) -> str:
+    least, most = display.points(differences.min()), display.points(differences.max())
+    seeds = display.many(len(differences), "seed")
+    return f"{display.points(differences.mean())} points ({seeds}: {least} to {most})"

@@ -1,0 +1,39 @@
+"""Gates by the earlier recipe whose blocks start at zero: how far behind none, seed by seed."""
+
+from dataclasses import replace
+
+import trial
+
+from benchmarks.cells import MODULES
+from benchmarks.controls import FACTORS
+from benchmarks.recipes import RECIPES
+from benchmarks.site import zero_start
+from benchmarks.store import Store
+
+
+def test_the_mean_of_the_gates_is_said_beside_that_of_the_others(tmp_path):
+    """Three gates are a point behind none and one is level; of the others one is level."""
+    assert RECIPES["short"].last_gain == 0
+    store = Store(tmp_path)
+    for seed in range(5):
+        for module in MODULES:
+            off = 1.0 if module in FACTORS and module != "se" else 0.0
+            off = seed / 10 if module == "sk" else off
+            cell = replace(trial.ACCURACY, recipe="short", module=module, seed=seed)
+            trial.append(store, cell, trial.outcome(90 + seed / 10 - off))
+    said = zero_start.facts(store)["accuracy.zero_start"]
+    assert said == (
+        "the mean of se, eca, cbam and coord less none is −0.75 points (5 seeds: −0.75 to −0.75), "
+        "that of sk, pam, cam and danet −0.05 points (5 seeds: −0.10 to 0.00) "
+        "(`resnet10_small`, recipe `short` of 5 epochs, older code, too few seeds for an interval)"
+    )
+
+
+def test_a_recipe_of_today_or_one_that_starts_above_zero_says_nothing(tmp_path):
+    store = Store(tmp_path)
+    assert zero_start.facts(store) == {"accuracy.zero_start": "not measured"}
+    for seed in range(6):
+        for module in MODULES:
+            cell = replace(trial.MAIN, module=module, seed=seed)
+            trial.append(store, cell, trial.outcome(90))
+    assert zero_start.facts(store) == {"accuracy.zero_start": "not measured"}
