@@ -19,7 +19,7 @@ from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.paired import difference
 from benchmarks.site.papers import METRICS, NAMES
 from benchmarks.site.reruns import accuracy
-from benchmarks.site.words import after
+from benchmarks.site.words import after, verdict_counts
 from benchmarks.store import Store
 
 WORDS = {SHUFFLED: "eca, channels in a fixed random order"}
@@ -259,6 +259,26 @@ def standing(store: Store, which: Comparison) -> str:
         )
     more = f"; {begun} more {'is' if begun == 1 else 'are'} begun" if begun else ""
     return f"Measured so far: {measured} of {planned} options{more}." if measured < planned else ""
+
+
+def facts(store: Store) -> dict[str, str]:
+    """Verdicts of each family in its first comparison: against the default, and against none."""
+    which = next(iter(ablated.comparisons(store)), ablated.planned())
+    found = {"ablation.what": which.title, "ablation.standing": standing(store, which)}
+    for name, family in FAMILIES.items():
+        rows = ablated.rows(store, which, family)
+        start = preview(rows, which, family)
+        both = ablated.against_default(rows, family), ablated.against_none(rows, family)
+        for key, other, judged in zip(
+            ("default", "none"), (family.module, "none"), both, strict=True
+        ):
+            verdicts = judged["verdict"].dropna().tolist()
+            counts = verdict_counts(verdicts, "option" if len(verdicts) == 1 else "options")
+            apart = paired.across(rows, [(arm, other) for arm in family.names])
+            text = after(start, " ".join([counts, *(f"{words}." for words in apart)]), ". ")
+            measured = not ablated.options(rows).empty
+            found[f"ablation.{name}.{key}"] = text if measured else display.MISSING
+    return found
 
 
 def preview(rows: pd.DataFrame, which: Comparison, chosen: Family) -> str:

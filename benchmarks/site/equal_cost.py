@@ -11,9 +11,9 @@ from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.html import Entry, Head, absent, deviation, runs, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import after
+from benchmarks.site.words import after, verdict_counts
 from benchmarks.store import Store
-from benchmarks.widths import WIDTHS
+from benchmarks.widths import BACKBONE, WIDTHS
 
 WORDS = {"params": "parameters", "macs": "multiply-adds", "latency_ms": "latency"}
 """The kinds of cost as people read them."""
@@ -56,6 +56,22 @@ def preview(frame: pd.DataFrame, which: Comparison) -> str:
     pairs = frame.groupby("cost")["pairs"].count()
     most = frame[frame["cost"] == pairs.idxmax()]
     return compare.preview_words(most, which)
+
+
+def facts(store: Store) -> dict[str, str]:
+    """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
+    *most, last = (f"{width:g}" for width in WIDTHS.values())
+    found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
+    found |= {f"equal.{kind}": display.NOT_YET for kind in equal_cost.COSTS}
+    for which in equal_cost.comparisons(store)[:1]:
+        frame = equal_cost.table(store, which)
+        for kind, mine in frame.dropna(subset="verdict").groupby("cost"):
+            start = preview(frame, which)
+            counts = verdict_counts(mine["verdict"].tolist())
+            beyond = int((frame[frame["cost"] == kind]["gap"] == equal_cost.OUTSIDE).sum())
+            counts += f" {beyond} more: {equal_cost.OUTSIDE}." if beyond else ""
+            found[f"equal.{kind}"] = after(start, counts, ". ")
+    return found
 
 
 def widths(store: Store) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import ablated, budget, compare, display, equal_cost, heads, pairing, stats, tables
-from benchmarks.ablation import FAMILIES
+from benchmarks import ablated, budget, compare, display, equal_cost, pairing, stats, tables
 from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
 from benchmarks.cells import MODULES, benchmarks
 from benchmarks.nets import MOBILE
@@ -26,7 +25,6 @@ from benchmarks.site import (
     notes_alexnet,
     other_images,
     own_tasks_facts,
-    paired,
     papers,
     processors,
     rates,
@@ -38,29 +36,30 @@ from benchmarks.site import (
 )
 from benchmarks.site import equal_cost as equal_cost_page
 from benchmarks.site.accuracy import listed, resolution
-from benchmarks.site.words import after, comparison, of_arm, verdict_counts
+from benchmarks.site.words import PREVIEW, after, comparison, of_arm, verdict_counts
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
-from benchmarks.widths import BACKBONE, WIDTHS
-
-PREVIEW = "Preview, not a result"
+from benchmarks.widths import WIDTHS
 
 
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     store = store if isinstance(store, Snapshot) else Snapshot(store.root)
-    ours = (_rows, _accuracy, _ablation, _segmentation, _equal_cost, _coverage)
+    ours = (_rows, _accuracy, _coverage)
     pages = (
+        ablation,
         allocation,
         attention_facts,
         clock,
         controls,
+        equal_cost_page,
         gpu_accuracy,
         gpu_latency,
         ladder,
         longer_training,
         other_images,
         retimed,
+        segmentation,
         two_processors,
         zero_start,
     )
@@ -198,64 +197,6 @@ def _main(store: Store) -> dict[str, str]:
             f"{minutes.median():.1f} minutes in the median ({least} to {most}; {within} of {runs} "
             f"in at most {AIM_MINUTES:g})"
         )
-    return found
-
-
-def _ablation(store: Store) -> dict[str, str]:
-    """Verdicts of each family in its first comparison: against the default, and against none."""
-    which = next(iter(ablated.comparisons(store)), ablated.planned())
-    found = {"ablation.what": which.title, "ablation.standing": ablation.standing(store, which)}
-    for name, family in FAMILIES.items():
-        rows = ablated.rows(store, which, family)
-        start = ablation.preview(rows, which, family)
-        both = ablated.against_default(rows, family), ablated.against_none(rows, family)
-        for key, other, table in zip(
-            ("default", "none"), (family.module, "none"), both, strict=True
-        ):
-            verdicts = table["verdict"].dropna().tolist()
-            counts = verdict_counts(verdicts, "option" if len(verdicts) == 1 else "options")
-            apart = paired.across(rows, [(arm, other) for arm in family.names])
-            text = after(start, " ".join([counts, *(f"{words}." for words in apart)]), ". ")
-            measured = not ablated.options(rows).empty
-            found[f"ablation.{name}.{key}"] = text if measured else display.MISSING
-    return found
-
-
-def _segmentation(store: Store) -> dict[str, str]:
-    keys = ("what", "short", *heads.PAIRS, *heads.CONTROLS)
-    found = {f"segmentation.{key}": display.MISSING for key in keys}
-    found |= segmentation.scenes()
-    ranked = heads.comparisons(store)
-    if not ranked:
-        return found
-    rows = heads.rows_of(store, ranked[0])
-    found["segmentation.what"] = ranked[0].title
-    done = tables.ok(rows[rows["arm"] == heads.BRANCHES])
-    if len(done):
-        epochs = display.many(int(done["epochs"].iloc[0]), "epoch")
-        level = display.percent(done["miou"].mean())
-        found["segmentation.short"] = f"trained for {epochs} (which reaches {level} % mIoU)"
-    for pairs in (heads.pairs_of(rows), heads.CONTROLS):
-        table = segmentation.judge(rows, pairs)
-        preview = segmentation.preview(table, ranked[0])
-        for row in tables.records(table[table["key"].isin(keys)]):
-            found[f"segmentation.{row.key}"] = of_arm(preview and PREVIEW, comparison(row))
-    return found
-
-
-def _equal_cost(store: Store) -> dict[str, str]:
-    """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
-    *most, last = (f"{width:g}" for width in WIDTHS.values())
-    found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
-    found |= {f"equal.{kind}": display.NOT_YET for kind in equal_cost.COSTS}
-    for which in equal_cost.comparisons(store)[:1]:
-        table = equal_cost.table(store, which)
-        for kind, mine in table.dropna(subset="verdict").groupby("cost"):
-            preview = equal_cost_page.preview(table, which)
-            counts = verdict_counts(mine["verdict"].tolist())
-            beyond = int((table[table["cost"] == kind]["gap"] == equal_cost.OUTSIDE).sum())
-            counts += f" {beyond} more: {equal_cost.OUTSIDE}." if beyond else ""
-            found[f"equal.{kind}"] = after(preview, counts, ". ")
     return found
 
 

@@ -6,14 +6,14 @@ import pandas as pd
 
 from benchmarks import compare, display, scenery, tables
 from benchmarks.compare import Pairs
-from benchmarks.heads import CONTROLS, NAMES, PAIRS, comparisons, pairs_of, rows_of
+from benchmarks.heads import BRANCHES, CONTROLS, NAMES, PAIRS, comparisons, pairs_of, rows_of
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.accuracy import of_pairs
 from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
 from benchmarks.site.html import Entry, Head, absent, runs, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import after
+from benchmarks.site.words import PREVIEW, after, comparison, of_arm
 from benchmarks.store import Store
 
 MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
@@ -182,6 +182,29 @@ def figure(store: Store) -> Figure:
     alt = "; ".join(map(paired.said, values))
     size = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
     return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)
+
+
+def facts(store: Store) -> dict[str, str]:
+    """What the scenes are, and the verdicts of the pairs of heads, in words."""
+    keys = ("what", "short", *PAIRS, *CONTROLS)
+    found = {f"segmentation.{key}": display.MISSING for key in keys}
+    found |= scenes()
+    ranked = comparisons(store)
+    if not ranked:
+        return found
+    rows = rows_of(store, ranked[0])
+    found["segmentation.what"] = ranked[0].title
+    done = tables.ok(rows[rows["arm"] == BRANCHES])
+    if len(done):
+        epochs = display.many(int(done["epochs"].iloc[0]), "epoch")
+        level = display.percent(done["miou"].mean())
+        found["segmentation.short"] = f"trained for {epochs} (which reaches {level} % mIoU)"
+    for pairs in (pairs_of(rows), CONTROLS):
+        judged = judge(rows, pairs)
+        start = preview(judged, ranked[0]) and PREVIEW
+        for row in tables.records(judged[judged["key"].isin(keys)]):
+            found[f"segmentation.{row.key}"] = of_arm(start, comparison(row))
+    return found
 
 
 def scenes() -> dict[str, str]:

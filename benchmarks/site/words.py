@@ -6,6 +6,9 @@ from typing import Any
 
 from benchmarks import display, stats
 
+PREVIEW = "Preview, not a result"
+"""What a clause begins with that is of a preview."""
+
 COUNTED = {
     "higher": ("is higher", "are higher"),
     "lower": ("is lower", "are lower"),

@@ -12,7 +12,6 @@ from benchmarks.ablation import FAMILIES, SHUFFLED
 from benchmarks.cells import ROOT, Cell
 from benchmarks.papers.reported import printed
 from benchmarks.site import ablation as page
-from benchmarks.site import facts
 from benchmarks.site.__main__ import fragments
 from benchmarks.store import Store
 
@@ -176,11 +175,11 @@ def test_few_seeds_are_a_preview(tmp_path):
     text = page.family(store, "se-reduction")
     assert f"<span>{words}; recipe {WHICH.recipe}" in text
     assert stats.TOO_FEW in row_of(text, "se reduction=4")
-    assert facts.facts(store)["ablation.se-reduction.default"].startswith(words)
+    assert page.facts(store)["ablation.se-reduction.default"].startswith(words)
 
 
 def test_sentences_count_the_verdicts(store):
-    found = facts.facts(store)
+    found = page.facts(store)
     assert found["ablation.what"] == WHICH.title
     assert found["ablation.se-reduction.default"] == (
         "Of 3 options, 1 is higher, 1 is lower, 1 shows no measurable difference."
@@ -196,18 +195,18 @@ def test_sentences_count_the_verdicts(store):
 def test_the_page_begins_with_how_much_is_measured(store, tmp_path):
     """Of the options of all families four have all runs; failed rows are runs, too."""
     planned = sum(len(family.names) for family in FAMILIES.values())
-    said = facts.facts(store)["ablation.standing"]
+    said = page.facts(store)["ablation.standing"]
     assert said == f"Measured so far: 4 of {planned} options."
     arms = [arm for family in FAMILIES.values() for arm in family.arms]
     trial.append(store, replace(CELL, module="se_var1", seed=0), None)
     more = f"Measured so far: 4 of {planned} options; 1 more is begun."
-    assert facts.facts(store)["ablation.standing"] == more
+    assert page.facts(store)["ablation.standing"] == more
     for (module, variant), seed in product(arms, range(SEEDS)):
         trial.append(store, replace(CELL, module=module, variant=variant, seed=seed), None)
-    assert facts.facts(store)["ablation.standing"] == ""
+    assert page.facts(store)["ablation.standing"] == ""
     empty = Store(tmp_path / "empty")
     train(empty, "se", "", 0)
-    assert facts.facts(empty)["ablation.standing"].startswith("**Not measured yet.**")
+    assert page.facts(empty)["ablation.standing"].startswith("**Not measured yet.**")
     text = (ROOT / "docs" / "results" / "ablations.md").read_text(encoding="utf-8")
     _, _, words = text.partition("\n# ")
     assert words.splitlines()[2] == '{{ r("ablation.standing") }}'
@@ -228,7 +227,7 @@ def test_without_rows_of_options_a_table_shows_what_is_printed_and_not_measured(
     for name in FAMILIES:
         text = made[f"ablation-{name}"]
         assert "Not measured" in text and "No row yet" in text and text.count("<table") == 2
-    found = facts.facts(empty)
+    found = page.facts(empty)
     assert {found[f"ablation.{name}.default"] for name in FAMILIES} == {"not measured"}
 
 

@@ -17,7 +17,7 @@ from benchmarks.controls import FACTORS, HALF, PAIRS, QUARTER, RESCALED, Control
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
 from benchmarks.rescaled import GATES, Rescaled
 from benchmarks.site import controls as page
-from benchmarks.site import facts, own_tasks, readme
+from benchmarks.site import own_tasks, readme
 from benchmarks.store import Store
 from benchmarks.task_controls import TaskControls
 
@@ -154,7 +154,7 @@ def values(cell, points):
 
 
 def test_the_page_tells_a_start_from_a_gate(store):
-    said = facts.facts(store)
+    said = page.facts(store)
     assert said["controls.se"].startswith(stats.SAME)
     assert said["controls.cbam"].startswith("higher by 0.50 points")
     assert said["controls.coord"].startswith("lower by 0.50 points")
@@ -207,14 +207,14 @@ def test_few_seeds_of_the_controls_are_a_preview(store, tmp_path):
         trial.append(few, cell, values(cell, 0.0))
     start = "Preview, not a result: 3 of 6 planned arms without a run"
     assert start in page.constants(few), "gates of the plan were not begun"
-    said = facts.facts(few)
+    said = page.facts(few)
     assert said["controls.summary"].startswith(start) and said["controls.eca"] == "not measured"
 
 
 def test_a_run_that_diverged_stands_in_the_sentence_of_its_line(store):
     lost = next(cell for cell in CELLS if cell.variant == HALF[1] and cell.seed == 3)
     trial.append(store, lost, None, status="diverged")
-    said = facts.facts(store)
+    said = page.facts(store)
     assert "9 paired seeds, 1 more run diverged" in said["controls.summary"]
 
 
@@ -247,7 +247,7 @@ def test_tasks_have_a_family_each(tmp_path):
     """On *mark* the start at 1/4 is all of coordinate attention's loss; the other tasks lack it."""
     made = Store(tmp_path)
     assert "not measured" in page.constants_on_tasks(made)
-    assert facts.facts(made)["controls.tasks.gates"] == "Not measured."
+    assert page.facts(made)["controls.tasks.gates"] == "Not measured."
     off = {"none": 0.0, "se": 1.0, "coord": -3.0}
     for cell in Mechanism().cells(Selection("cpu")):
         if cell.recipe == RECIPE and cell.module in off and cell.data in ("mark", "pair"):
@@ -256,7 +256,7 @@ def test_tasks_have_a_family_each(tmp_path):
     for cell in TaskControls().cells(Selection("cpu")):
         if cell.data == "mark" and cell.module == controls.CONSTANT:
             trial.append(made, cell, values(cell, -3.0 if cell.variant == QUARTER[1] else 0.0))
-    said = facts.facts(made)
+    said = page.facts(made)
     assert said["controls.tasks.factors"] == (
         "Of 2 pairs of a task and a constant, compared with none, 1 is lower, "
         "1 shows no measurable difference."
@@ -287,13 +287,13 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
         if cell.module == RESCALED["se"][0] and cell.variant in (SE, COORD):
             trial.append(store, cell, values(cell, 0.5 if cell.variant == COORD else 0.0))
     assert "planned arms without a run" in page.rescaled(store)
-    said = facts.facts(store)
+    said = page.facts(store)
     assert said["controls.rescaled.cbam"] == "not measured"
     assert "without a run: Of 2 gates rescaled" in said["controls.summary"]
     for cell in CELLS:
         if cell.module == RESCALED["se"][0] and cell.variant not in (SE, COORD):
             trial.append(store, cell, values(cell, 0.0))
-    said = facts.facts(store)
+    said = page.facts(store)
     assert said["controls.rescaled.coord"].startswith("higher by 0.50 points")
     assert said["controls.rescaled.se"].startswith(stats.SAME)
     assert said["controls.summary"].endswith(
@@ -314,7 +314,7 @@ def test_rescaled_gates_are_a_family_of_their_own(store, tmp_path):
     assert ">higher<" in row_of(page.rescaled_on_tasks(made), "coord × 4 less none")
     freed = row_of(own_tasks.one_by_one(made)["mechanism-mark-coord"], "coord × 4 less none")
     assert ">+2.00<" in freed and ">higher<" in freed
-    assert facts.facts(made)["controls.tasks.rescaled"] == (
+    assert page.facts(made)["controls.tasks.rescaled"] == (
         "Of 1 pairs of a task and a rescaled gate, compared with none, 1 is higher. "
         "Higher: coord × 4 on *mark*."
     )

@@ -8,7 +8,7 @@ from rendered import row_of
 
 from benchmarks import display, stats
 from benchmarks.equal_cost import OUTSIDE
-from benchmarks.site import accuracy, equal_cost, equal_cost_figure, facts
+from benchmarks.site import accuracy, equal_cost, equal_cost_figure
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
@@ -111,7 +111,7 @@ def test_modules_are_drawn_at_their_cost_before_any_width_is_trained(tmp_path):
 def test_the_facts_count_the_verdicts(tmp_path):
     made = Store(tmp_path)
     simulated.train(made)
-    found = facts.facts(made)
+    found = equal_cost.facts(made)
     assert found["equal.params"].startswith("Of 3 modules, 1 is higher, 1 is lower, 1 shows no")
     assert found["equal.latency_ms"] == display.NOT_YET
     assert found["equal.widths"] == "0.75, 1.125, 1.25 and 1.5"
@@ -122,4 +122,4 @@ def test_four_seeds_are_a_preview(tmp_path):
     simulated.train(made, seeds=4)
     text = equal_cost.modules(made)
     assert "Preview, not a result: 4 of 7 paired seeds" in text and stats.TOO_FEW in text
-    assert facts.facts(made)["equal.params"].startswith("Preview, not a result")
+    assert equal_cost.facts(made)["equal.params"].startswith("Preview, not a result")

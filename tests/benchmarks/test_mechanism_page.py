@@ -12,8 +12,9 @@ from benchmarks import budget, mechanism, pairing, scenes, stats
 from benchmarks.cells import MODULES, ROOT, Cell
 from benchmarks.controls import RESCALED
 from benchmarks.mechanism import LONG, PREVIEW, RECIPE, SEEDS
-from benchmarks.site import facts, longer_training, own_tasks
+from benchmarks.site import longer_training, own_tasks, own_tasks_facts
 from benchmarks.site import mechanism as page
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
 CELL = Cell("mechanism", mechanism.BACKBONE, data="pair", recipe=PREVIEW, seed=0, threads=1)
@@ -31,6 +32,13 @@ def train(store, task, module, above, seeds=SEEDS, recipe=RECIPE):
     for seed in range(seeds):
         cell = replace(CELL, module=module, data=task, recipe=recipe, seed=seed)
         trial.append(store, cell, {**VALUES, "top1": 80 + seed / 4 + above})
+
+
+def facts(store):
+    """What the page says in words."""
+    store = Snapshot(store.root)
+    parts = (own_tasks_facts, page, longer_training)
+    return {key: text for part in parts for key, text in part.facts(store).items()}
 
 
 @pytest.fixture
@@ -81,7 +89,7 @@ def test_a_module_is_compared_with_the_modules_that_a_task_is_not_made_for(store
 
 
 def test_the_sentence_counts_the_verdicts(store):
-    said = facts.facts(store)["mechanism.summary"]
+    said = facts(store)["mechanism.summary"]
     assert said == (
         f"{BEGUN}. "
         "Of 3 pairs of a task and a module that it is made for, compared with none, 1 is higher, "
@@ -99,7 +107,7 @@ def test_the_best_other_module_stands_beside_the_one_that_is_named(store):
     coord = row_of(own_tasks.named(store), "coord, position")
     assert ">84.12<" in coord and ">82.12<" in coord and ">se<" in coord
     train(store, "position", "sk", 4, seeds=SEEDS - 1)
-    said = facts.facts(store)["mechanism.summary"]
+    said = facts(store)["mechanism.summary"]
     assert (
         "For none of 1 pair is the mean of the module above that of every module that the" in said
     )
@@ -110,7 +118,7 @@ def test_what_is_higher_with_many_more_parameters_says_so(store):
         cell = replace(CELL, module="se", data="position", recipe=RECIPE, seed=seed)
         larger = {**VALUES, "params": 1.5 * VALUES["params"], "top1": 81 + seed / 4}
         trial.append(store, cell, {**larger, "params": int(larger["params"])})
-    said = facts.facts(store)["mechanism.summary"]
+    said = facts(store)["mechanism.summary"]
     assert "Higher: se on *position* (with 50 % more parameters)." in said
 
 
@@ -152,7 +160,7 @@ def test_the_pairs_are_one_family_and_begin_as_a_preview_without_enough_seeds(st
         cell = replace(CELL, data="position", module=module, recipe=PREVIEW, seed=0)
         trial.append(few, cell, {**VALUES, "top1": 50.0})
     assert own_tasks.named(few).count("Preview, not a result") == 1
-    assert facts.facts(few)["mechanism.summary"].startswith("Preview, not a result")
+    assert facts(few)["mechanism.summary"].startswith("Preview, not a result")
 
 
 def rescale(store, task, above, seeds=SEEDS):
@@ -169,7 +177,7 @@ def test_a_comparison_that_is_there_is_said_without_the_other(tmp_path):
     store = Store(tmp_path)
     for module in ("none", "sk"):
         train(store, "scale", module, 0)
-    assert facts.facts(store)["mechanism.scale.sk"] == (
+    assert facts(store)["mechanism.scale.sk"] == (
         "Preview, not a result: 52 of 54 planned arms without a run. As published: no measurable "
         "difference (0.00 points) compared with none, "
         "not measured compared with the mean of the other modules."
@@ -191,7 +199,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     assert ">+1.00<" in before and ">+14.86<" in before and before.count(">higher<") == 2
     assert "Preview" not in own_tasks.named(store)
     assert "not measured" in own_tasks.named_rescaled(store)
-    said = facts.facts(store)
+    said = facts(store)
     assert said["mechanism.rescaled"] == said["mechanism.both"] == "Not measured."
     assert "As coord" not in said["mechanism.position.coord"]
     assert said["mechanism.scale.sk"].endswith("Ahead of both: as published.")
@@ -201,7 +209,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
         rescale(store, task, {}, seeds=2)
     few = f"Preview, not a result: 2 to {SEEDS} of {SEEDS} planned seeds"
     assert few in own_tasks.named_rescaled(store) and "Preview" not in own_tasks.named(store)
-    said = facts.facts(store)
+    said = facts(store)
     assert said["mechanism.rescaled"].startswith(few) and said["mechanism.both"].startswith(few)
     one = dict.fromkeys(("se", "eca", "cbam", "coord"), 1)
     for task in mechanism.TASKS:
@@ -216,7 +224,7 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     coord = row_of(text, "coord × 4, position")
     assert ">+3.00<" in coord and ">+2.00<" in coord and coord.count(">higher<") == 2
     assert ">84.12<" in coord and ">82.12<" in coord and "Preview" not in text
-    said = facts.facts(store)
+    said = facts(store)
     assert said["mechanism.rescaled"] == (
         "Of 8 pairs, compared with none, 2 are higher, 6 show no measurable difference. "
         "Of 8 pairs, compared with the mean of the other modules, 1 is higher, "
@@ -259,19 +267,17 @@ def test_where_gates_are_held_back_by_their_size_the_others_are_asked_without_it
     sk = row_of(tables["mechanism-scale-sk"], "sk less that mean")
     assert ">no measurable difference<" in sk
     train(store, "position", "coord", 2)
-    assert facts.facts(store)["mechanism.both"] == "This is so for no gate here.", (
-        "as published too"
-    )
+    assert facts(store)["mechanism.both"] == "This is so for no gate here.", "as published too"
 
 
 def test_arms_that_hardly_learn_a_task_are_named(store):
-    assert facts.facts(store)["mechanism.unlearned"] == "Not measured."
+    assert facts(store)["mechanism.unlearned"] == "Not measured."
     for module, losses in (("none", (0.2, 0.2)), ("se", (0.68, 0.68)), ("coord", (0.69, 0.2))):
         for seed, loss in enumerate(losses):
             cell = replace(CELL, module=module, data="pair", recipe=RECIPE, seed=seed)
             values = {**VALUES, "classes": 2, "top1": 60.0, "train_loss": loss}
             trial.append(store, cell, values)
-    said = facts.facts(store)
+    said = facts(store)
     assert said["mechanism.unlearned"].startswith(
         "Runs that had hardly begun to learn after 252 steps (training loss within a tenth of that "
         "of guessing): on *pair* se all 2, coord 1 of 2. "
@@ -357,7 +363,7 @@ def test_a_longer_training_stands_beside_the_short_one(store):
     assert ">higher<" in coord and ">lower<" in coord and ">84.12<" in coord and ">79.12<" in coord
     assert row_of(text, "se").count(">+1.00<") == 2
     assert row_of(text, "none").count(">reference<") == 2
-    said = facts.facts(store)
+    said = facts(store)
     assert said["mechanism.longer.position"].startswith("coord: lower by 2.00 points")
     assert said["mechanism.longer.pair"] == "not measured"
     short = row_of(page.tasks(store), "coord")
@@ -375,9 +381,9 @@ def test_a_longer_training_of_few_seeds_is_a_preview(store):
         f"2 of {SEEDS} planned seeds of the others"
     )
     assert few in longer_training.longer(store)
-    said = facts.facts(store)["mechanism.longer.position"]
+    said = facts(store)["mechanism.longer.position"]
     assert said.startswith(f"{few}: coord: not enough seeds")
 
 
 def test_without_rows_the_summary_says_so(tmp_path):
-    assert facts.facts(Store(tmp_path))["mechanism.summary"] == "Not measured."
+    assert facts(Store(tmp_path))["mechanism.summary"] == "Not measured."

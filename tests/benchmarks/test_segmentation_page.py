@@ -18,7 +18,7 @@ from benchmarks.segmentation import (
     SCENES,
     VOC,
 )
-from benchmarks.site import facts, segmentation
+from benchmarks.site import segmentation
 from benchmarks.store import Store
 
 SEEDS = 10
@@ -92,7 +92,7 @@ def test_attention_is_compared_with_the_mean_of_the_map_in_a_family_of_its_own(s
     attentions add, so DANet is half a point above it."""
     before = segmentation.segmentation(store)
     assert "not measured" in segmentation.controls(store)
-    assert facts.facts(store)["segmentation.pam_mean"] == "not measured"
+    assert segmentation.facts(store)["segmentation.pam_mean"] == "not measured"
     for head, off in ((MEAN, 1.0), (MEAN_BRANCHES, 2.5)):
         for seed in range(SEEDS):
             cell = replace(SCENES, module=head[0], variant=head[1], seed=seed)
@@ -109,7 +109,7 @@ def test_attention_is_compared_with_the_mean_of_the_map_in_a_family_of_its_own(s
     assert [part.split("</tbody>")[0] for part in (before, after)] == 2 * [
         before.split("</tbody>")[0]
     ]
-    said = facts.facts(store)
+    said = segmentation.facts(store)
     assert said["segmentation.pam_mean"].startswith(stats.SAME)
     assert said["segmentation.danet_mean"].startswith("higher by 0.50 points")
     assert ">0.250<" in row_of(segmentation.heads(store), "mean of the map")
@@ -129,7 +129,7 @@ def test_heads_and_classes_are_means_over_the_seeds(store):
 
 
 def test_facts_and_figure_say_the_same(store):
-    found = facts.facts(store)
+    found = segmentation.facts(store)
     assert found["segmentation.pam"].startswith("higher by 1.00 points")
     assert found["segmentation.cam"].startswith(stats.SAME)
     assert found["segmentation.attention"].startswith("higher by 1.00 points")
@@ -144,7 +144,7 @@ def test_few_seeds_are_a_preview(tmp_path):
         cell = replace(SCENES, module=head[0], variant=head[1], seed=0)
         trial.append(store, cell, values(30 + OFF[head]))
     assert f"Preview, not a result: 1 of {SEEDS} planned seeds" in segmentation.segmentation(store)
-    found = facts.facts(store)
+    found = segmentation.facts(store)
     assert found["segmentation.pam"].startswith("Preview, not a result: not enough seeds")
     assert found["segmentation.danet"] == "not measured"
 
@@ -160,7 +160,7 @@ def test_voc_is_a_table_of_its_own(store):
 def test_without_rows_everything_says_not_measured(tmp_path):
     empty = Store(tmp_path)
     assert segmentation.segmentation(empty).count("not measured") == 2
-    found = facts.facts(empty)
+    found = segmentation.facts(empty)
     assert all(found[f"segmentation.{key}"] == "not measured" for key in heads.PAIRS)
 
 
