@@ -64,9 +64,14 @@ class Changed(Snapshot):
 
     def __init__(self, change):
         super().__init__(RESULTS)
-        self.change = change
+        self.change, self.changed = change, {}
 
     def table(self, name):
+        if name not in self.changed:
+            self.changed[name] = self._changed(name)
+        return self.changed[name].copy()
+
+    def _changed(self, name):
         rows = super().table(name)
         for column in benchmarks()[name].columns:
             if column.type in ("number", "integer"):

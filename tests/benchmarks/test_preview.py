@@ -21,13 +21,18 @@ def four(tmp_path_factory):
     return Snapshot(results.root)
 
 
+@pytest.fixture(scope="module")
+def fragments(four):
+    return site.fragments(four)
+
+
 PREVIEW = "Preview, not a result"
 
 
-def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
+def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four, fragments):
     words = f"{PREVIEW}: 3 to 4 of 8 paired seeds"
     for name in ("main", "leaderboards", "accuracy", "accuracy-se"):
-        assert f"<span>{words}; recipe full" in site.fragments(four)[name]
+        assert f"<span>{words}; recipe full" in fragments[name]
     assert readme.table(four).startswith(f"**{words}.**")
     figure = figures.accuracy(four)
     assert figure.caption.startswith(words) and figure.alt.startswith(words)
@@ -39,8 +44,8 @@ def test_four_seeds_call_themselves_a_preview_wherever_they_are_shown(four):
     assert found["accuracy.danet"] == "not measured"
 
 
-def test_four_seeds_have_no_interval(four):
-    assert "interval" not in row_of(site.fragments(four)["main"], "se")
+def test_four_seeds_have_no_interval(four, fragments):
+    assert "interval" not in row_of(fragments["main"], "se")
     assert not any("low" in value for value in figures.accuracy(four).values)
     assert "interval" not in figures.accuracy(four).caption
 

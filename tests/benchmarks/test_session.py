@@ -14,7 +14,7 @@ from filelock import FileLock
 from benchmarks import latency
 from benchmarks.evaluation import BASELINE, TimingFailed
 from benchmarks.latency import TimingBusy, one_timing_job, run_session
-from benchmarks.session import Session, SessionDied, in_fresh_process
+from benchmarks.session import Session, SessionDied
 
 ROOT = Path(__file__).resolve().parents[2]
 SE = ("se", "")
@@ -22,7 +22,7 @@ SE = ("se", "")
 
 def test_a_session_in_a_fresh_process_measures_what_it_can(tmp_path, monkeypatch):
     (tmp_path / "gates.py").write_text(
-        "import torch\n"
+        "import os, torch\n"
         "print('noise on standard output')\n"
         "class Broken(torch.nn.Module):\n"
         "    def __init__(self, channels):\n"
@@ -31,34 +31,25 @@ def test_a_session_in_a_fresh_process_measures_what_it_can(tmp_path, monkeypatch
         "    def forward(self, x):\n"
         "        raise RuntimeError(f'{torch.get_num_threads()} {torch.is_inference_mode_enabled()}"
         " {self.training}')\n"
+        "class Deadly(torch.nn.Identity):\n"
+        "    def forward(self, x):\n"
+        "        os.abort()\n"
     )
     monkeypatch.chdir(tmp_path)
     arms = (BASELINE, BASELINE, ("gates:Broken", ""), ("gates:Threads", ""), ("se", "reduction=8"))
-    records = in_fresh_process(Session("resnet18", arms, image_size=32, builds=2, rounds=2))
+    arms += (("gates:Deadly", ""),)
+    session = Session("resnet18", arms, image_size=32, builds=2, rounds=2)
+    records = run_session(session, processes=1)
     assert len(records) == 2
     for record in records:
-        assert [len(t.seconds) for t in record.timings] == [2, 2, 0, 0, 2]
+        assert [len(t.seconds) for t in record.timings] == [2, 2, 0, 0, 2, 0]
         for timing in record.timings:
             pairs = zip(timing.busy, timing.seconds, strict=True)
             assert all(0 < busy < 1.01 * seconds for busy, seconds in pairs)
         assert "broken gate" in record.timings[2].error
         assert record.timings[3].error == "RuntimeError: 1 True False"
+        assert "was ended by signal SIGABRT" in record.timings[5].error
         assert all(sorted(order) == [0, 1, 4] for order in record.order)
-
-
-def test_an_arm_that_ends_the_process_is_left_out(tmp_path, monkeypatch):
-    (tmp_path / "deadly.py").write_text(
-        "import os, torch\n"
-        "class Gate(torch.nn.Identity):\n"
-        "    def forward(self, x):\n"
-        "        os.abort()\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    arms = (BASELINE, BASELINE, ("deadly:Gate", ""))
-    session = Session("resnet18", arms, image_size=32, rounds=1)
-    (record,) = run_session(session, processes=1)
-    assert [len(t.seconds) for t in record.timings] == [1, 1, 0]
-    assert "was ended by signal SIGABRT" in record.timings[2].error
 
 
 @pytest.mark.parametrize("arm", [None, 0, 1])

@@ -14,6 +14,7 @@ from benchmarks import stats
 from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import (
+    accuracy,
     charts,
     coverage,
     facts,
@@ -26,6 +27,7 @@ from benchmarks.site import (
     readme,
 )
 from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 
 DOCS = ROOT / "docs"
@@ -39,7 +41,24 @@ def fragments(tried):
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("empty"))
+    return Snapshot(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="module")
+def of_nothing(empty):
+    """The fragments without rows."""
+    return site.fragments(empty)
+
+
+@pytest.fixture(scope="module")
+def said(tried):
+    """The facts of some rows."""
+    return facts.facts(tried)
+
+
+@pytest.fixture(scope="module")
+def said_of_nothing(empty):
+    return facts.facts(empty)
 
 
 def keys_of(macro: str) -> set[str]:
@@ -47,11 +66,13 @@ def keys_of(macro: str) -> set[str]:
     return set(re.findall(rf'\{{\{{ {macro}\("([^"]+)"\) \}}\}}', text))
 
 
-@pytest.mark.parametrize("which", ["tried", "empty"])
+@pytest.mark.parametrize(
+    "which", [("tried", "said", "fragments"), ("empty", "said_of_nothing", "of_nothing")]
+)
 def test_every_key_of_the_pages_is_generated_with_and_without_results(which, request):
-    results = request.getfixturevalue(which)
-    assert keys_of("r") and keys_of("r") <= set(facts.facts(results))
-    assert keys_of("table") and keys_of("table") <= set(site.fragments(results))
+    results, facts_there, tables_there = map(request.getfixturevalue, which)
+    assert keys_of("r") and keys_of("r") <= set(facts_there)
+    assert keys_of("table") and keys_of("table") <= set(tables_there)
     assert keys_of("figure") == {figure.name for figure in figures.figures(results)}
 
 
@@ -60,10 +81,10 @@ def test_every_generated_table_is_on_a_page(fragments):
     assert set(fragments) == keys_of("table") | facts_too, "a claim may be there as a fact"
 
 
-def test_facts_that_no_page_reads_are_of_a_family_that_pages_read(tried):
+def test_facts_that_no_page_reads_are_of_a_family_that_pages_read(said):
     """A family is made as a whole: every claim, every printed table, every file."""
     families = ("claim.", "paper.", "rows.")
-    unread = set(facts.facts(tried)) - keys_of("r")
+    unread = set(said) - keys_of("r")
     assert {key for key in unread if not key.startswith(families)} == set()
 
 
@@ -203,8 +224,8 @@ def test_what_no_gpu_measured_is_said(fragments):
     assert "ImageNet: not measured" in fragments["accuracy"]
 
 
-def test_facts_are_sentences(tried):
-    found = facts.facts(tried)
+def test_facts_are_sentences(said):
+    found = said
     assert found["accuracy.se"].startswith("higher by 1.00 points (95 % interval +1.00 to +1.00")
     assert found["accuracy.cbam"].startswith("not enough seeds for a verdict")
     assert found["accuracy.eca"].startswith("no measurable difference (0.00 points")
@@ -230,8 +251,8 @@ def test_the_summary_names_what_is_higher_or_lower(verdicts, said):
     assert facts._which(table) == said
 
 
-def test_facts_without_results_are_not_measured(empty):
-    found = facts.facts(empty)
+def test_facts_without_results_are_not_measured(said_of_nothing):
+    found = said_of_nothing
     assert {found[f"accuracy.{m}"] for m in MODULES[1:]} == {"not measured"}
     assert found["rows.total"] == "0"
 
@@ -241,8 +262,8 @@ NEEDS_NO_ROWS |= {"coverage-reasons", "coverage-left-out", "reruns-trials", "rer
 NEEDS_NO_ROWS |= {"cite", "cite-bibtex", "cite-papers"}
 
 
-def test_fragments_without_results_say_so(empty):
-    for name, text in site.fragments(empty).items():
+def test_fragments_without_results_say_so(of_nothing):
+    for name, text in of_nothing.items():
         known = name in NEEDS_NO_ROWS or name.startswith("claim-")
         assert known or "ot measured" in text, name
 
@@ -348,7 +369,7 @@ def test_what_failed_is_not_called_unmeasured(tmp_path):
     assert row_of(costs, "eca").count(">not measured<") == 3
     line = "| `danet` | diverged | diverged |  | 0 (without a value: 2) |"
     assert line in readme.table(results)
-    assert ">diverged<" in row_of(site.fragments(results)["main"], "danet")
+    assert ">diverged<" in row_of(accuracy.main_leaderboard(results), "danet")
 
 
 def test_the_latency_figure_names_what_it_does_not_draw(tried, tmp_path):
@@ -382,7 +403,10 @@ def test_quotes_do_not_leave_an_attribute():
     assert 'alt="say &quot;no&quot;"' in readme.picture(drawing)
 
 
-def test_files_of_others_survive_in_the_folder_that_is_written(empty, tmp_path):
+def test_files_of_others_survive_in_the_folder_that_is_written(empty, tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "fragments", lambda store: {"main": "ours"})
+    monkeypatch.setattr(facts, "facts", lambda store: {})
+    monkeypatch.setattr(figures, "figures", lambda store: [])
     for name in ("index.md", "tables/mine.md", "data/mine.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("mine", encoding="utf-8")
