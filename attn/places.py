@@ -44,8 +44,8 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
     else:
         sites = [] if at == "stages" else _block_sites(model, traced)
         if not sites and at != "blocks":
-            _warn_of_one_place(model, traced)
             sites = _stage_sites(model, traced)
+            _warn_of_few(model, traced, sites)
     if not sites:
         hint = "use at='stages' or a list of paths from model.named_modules()"
         if spec.replaces_conv:
@@ -106,13 +106,23 @@ def _stage_sites(model: nn.Module, traced: Trace) -> list[Site]:
     return [site for site in sites if site is not None]
 
 
-def _warn_of_one_place(model: nn.Module, traced: Trace) -> None:
-    """Warn where neither blocks nor stages are known: there would be one module in all."""
-    if not stage_outputs(model, traced):
+def _warn_of_few(model: nn.Module, traced: Trace, sites: list[Site]) -> None:
+    """Warn where neither blocks nor stages are known, so that there is one module in all.
+
+    And where a stage of timm's `feature_info` gives no map that a module could take.
+    """
+    stages = stage_outputs(model, traced)
+    if not stages:
         warnings.warn(
             f"{name_of(model)} has no block of a class that attn.slots knows and no stages in a"
             " feature_info of timm's: one module goes behind its last map. Blocks of your own take"
             " one each with at=[paths from model.named_modules()]",
+            stacklevel=4,
+        )
+    elif len(sites) < len(stages):
+        warnings.warn(
+            f"{name_of(model)}: of its stages {', '.join(stages)} only {len(sites)} give one NCHW"
+            " map; no module goes behind the others",
             stacklevel=4,
         )
 

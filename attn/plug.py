@@ -134,7 +134,8 @@ def plug(
     (channels, height, width) of the image that the places are found with, for a model built for
     another than its timm configuration names.
 
-    Warns where one module goes behind the last map for want of blocks and stages that are known.
+    Warns where one module goes behind the last map for want of blocks and stages that are known,
+    and where a stage gives no map.
 
     Raises ValueError for a backbone without NCHW feature maps or without such places, for an
     unknown `at`, for a `per_stage` of the wrong length, and for a module that does not keep the

@@ -192,6 +192,33 @@ def test_a_model_without_known_blocks_and_stages_warns_of_its_one_place():
     assert attn.plug(model(), "eca", at=["1"]).inserted == 1
 
 
+class TwoStages(nn.Module):
+    """Its first stage gives two tensors, its second one map."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = Twice(), nn.Conv2d(8, 8, 3)
+        self.feature_info = [{"module": "one"}, {"module": "two"}]
+
+    def forward(self, x):
+        return self.two(sum(self.one(x)))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
+
+    def forward(self, x):
+        return self.conv(x), self.conv(x)
+
+
+def test_a_stage_without_one_map_is_left_out_with_a_warning():
+    with pytest.warns(UserWarning, match="of its stages one, two only 1 give one NCHW map"):
+        assert attn.plug(TwoStages(), "eca", at="stages").where == ("two.attn",)
+    assert attn.plug(TwoStages(), "cam").where == ("two.attn",)
+
+
 def test_a_pruned_weight_stays_where_it_was():
     model = timm.create_model("resnet18")
     prune.l1_unstructured(model.conv1, "weight", 0.5)
