@@ -1,7 +1,6 @@
 """Controls: constants of the size that gates start with, trained as the main table's arms are."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from rendered import row_of
 import attn
 from benchmarks import budget, controls, models, runner, stats, tables
 from benchmarks.accuracy import PLANS, Accuracy, run_seed
-from benchmarks.cells import MODULES, Selection, benchmarks
+from benchmarks.cells import MODULES, ROOT, Selection, benchmarks
 from benchmarks.constant import ConstantGate
 from benchmarks.controls import FACTORS, HALF, PAIRS, QUARTER, RESCALED, Controls
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
@@ -96,7 +95,7 @@ def test_another_gate_is_refused_with_those_that_there_are():
 
 def test_rows_of_a_rescaled_gate_follow_the_code_of_its_module():
     cell = next(cell for cell in CELLS if cell.module == RESCALED["se"][0])
-    files = {path.name for path in runner.with_imports(Path("benchmarks/rescaled.py"))}
+    files = {path.name for path in runner.with_imports(ROOT / "benchmarks" / "rescaled.py")}
     assert {"se.py", "eca.py", "cbam.py", "coord.py", "passes.py", "reductions.py"} <= files
     assert any("rescaled" in str(source) for source in runner.sources(CONTROLS, cell))
 
