@@ -335,7 +335,8 @@ def _look_for_folder(store: Store) -> None:
 def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     _look_for_folder(store)
-    suite = choose(options.suite or "quick", list(SUITES), "suite")
+    named = "quick" if options.suite is None else options.suite
+    suite = choose(named, list(SUITES), "suite")
     if options.name is None:
         if options.columns or options.csv:
             raise ValueError(

@@ -40,7 +40,7 @@ WANTED_COARSE = 1.0
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class VerdictFamily:
     """The rows of one table of verdicts, and its lines by name: an arm, and what it is less.
 
     ``pairs`` are all lines that Holm's correction counts, whether they have rows or not; ``value``
@@ -95,14 +95,14 @@ class Line:
     verdict: str = ""
 
 
-def comparisons(store: Store) -> Iterator[Verdicts]:
+def comparisons(store: Store) -> Iterator[VerdictFamily]:
     """Every comparison that has two pairs or more."""
     for family in _comparisons(store):
         if max(map(len, family.differences.values()), default=0) > 1:
             yield family
 
 
-def _comparisons(store: Store) -> Iterator[Verdicts]:
+def _comparisons(store: Store) -> Iterator[VerdictFamily]:
     for which in pairing.comparisons(store):
         if not (which.preview or pairing.retired(which)):
             yield _with_bare(which.title, pairing.accuracy_rows(store, which))
@@ -133,13 +133,13 @@ def _comparisons(store: Store) -> Iterator[Verdicts]:
                 to_default = {
                     f"{arm} less {family.module}": (arm, family.module) for arm in family.names
                 }
-                yield Verdicts(f"{family.title}, to default, {which.title}", rows, to_default)
+                yield VerdictFamily(f"{family.title}, to default, {which.title}", rows, to_default)
                 options = rows[rows["arm"] != family.module]
                 arms = ("none", *family.names)
                 yield _with_bare(f"{family.title}, {which.title}", options, arms)
 
 
-def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[Verdicts]:
+def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[VerdictFamily]:
     families = {
         title: controls.PAIRS,
         f"{title}, rescaled": controls.RESCALED_PAIRS,
@@ -149,7 +149,7 @@ def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterato
         yield _of_pairs(name, rows, pairs, names=controls.NAMES, wanted=wanted)
 
 
-def _heads(title: str, rows: pd.DataFrame) -> Iterator[Verdicts]:
+def _heads(title: str, rows: pd.DataFrame) -> Iterator[VerdictFamily]:
     how: dict[str, Any] = {"value": "miou", "names": heads.NAMES, "wanted": WANTED_COARSE}
     name, means = f"Segmentation, {title}, mIoU", heads.CONTROLS
     yield _of_pairs(name, rows, heads.pairs_of(rows), **how)
@@ -157,17 +157,17 @@ def _heads(title: str, rows: pd.DataFrame) -> Iterator[Verdicts]:
     yield _of_pairs(name, rows, means, **how)
 
 
-def _of_pairs(title: str, rows: pd.DataFrame, lines: Pairs, **how: Any) -> Verdicts:
+def _of_pairs(title: str, rows: pd.DataFrame, lines: Pairs, **how: Any) -> VerdictFamily:
     pairs = {compare.less(*pair, how["names"]): pair for pair in lines.values()}
     arms = {arm for pair in lines.values() for arm in pair}
-    return Verdicts(title, rows[rows["arm"].isin(arms)], pairs, **how)
+    return VerdictFamily(title, rows[rows["arm"].isin(arms)], pairs, **how)
 
 
 def _with_bare(
     title: str, rows: pd.DataFrame, plan: tuple[str, ...] = MODULES, wanted: float = WANTED
-) -> Verdicts:
+) -> VerdictFamily:
     pairs = {arm: (arm, "none") for arm in compare.others(rows, plan)}
-    return Verdicts(title, rows, pairs, wanted=wanted)
+    return VerdictFamily(title, rows, pairs, wanted=wanted)
 
 
 def require_difference(points: float) -> None:
@@ -178,7 +178,7 @@ def require_difference(points: float) -> None:
         )
 
 
-def lines(family: Verdicts, wanted: float | None = None) -> list[Line]:
+def lines(family: VerdictFamily, wanted: float | None = None) -> list[Line]:
     """What each pair takes to show a difference with the chance `power.POWER`.
 
     The difference is ``wanted`` points, or the family's own.

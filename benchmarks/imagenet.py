@@ -1,7 +1,7 @@
 """Accuracy on ImageNet: the same comparison with large images and wide nets, on a GPU.
 
 The images are those of the folder that ``ATTN_BENCH_IMAGENET`` names. The suite ``gpu`` has them
-only where it names one: nobody can download them for it, and they take weeks.
+only where it names one: nobody can download them for it, and they take months.
 """
 
 from __future__ import annotations

@@ -117,7 +117,8 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stale", action="store_true", help="measure stale trained rows again too")
     words = "measure cells again whose row has no value"
     parser.add_argument("--retry", action="store_true", help=words)
-    parser.add_argument("--again", action="store_true", help="measure everything again")
+    words = "measure everything again; beside a module of yours all but the bare backbone"
+    parser.add_argument("--again", action="store_true", help=words)
 
 
 def _add_power(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ from benchmarks.store import Store, row
 from benchmarks.watch import Watch
 
 WITHOUT_IMAGES = ("cost", "coverage", "latency", "memory")
-"""What takes no images."""
+"""What is offered to a reader whose images are missing, beside what was found to be there."""
 
 KEPT = "kept"
 """Status of what gave no value this time and keeps its earlier row; no row has it."""
@@ -144,15 +144,17 @@ def plan(
     """Compare the selection with the store. Raises ValueError for an unknown benchmark name.
 
     Beside a reader's own module the bare backbone is trained again where its row is stale: a pair
-    is of one code. Its current rows stay there, ``again`` or not: it has not changed. What is timed
-    side by side is timed again as a whole. The bare backbone that is timed beside a user's module,
-    and has a current row, keeps that row: it belongs to the session of the others.
+    is of one code. Its current values stay there, ``again`` or not, unless the bare backbone was
+    named too: it has not changed. What is timed side by side is timed again as a whole. The bare
+    backbone that is timed beside a user's module, and has a current row, keeps that row: it belongs
+    to the session of the others.
     """
     known = benchmarks()
     for name in only:
         choose(name, list(known), "benchmark")
     result = Plan()
     beside_own = any(is_own(module) for module, _ in want.modules or ())
+    unnamed = beside_own and ("none", "") not in (want.modules or ())
     for name, benchmark in known.items():
         if only and name not in only:
             continue
@@ -162,8 +164,8 @@ def plan(
         current: set[Cell] = set()
         for cell in cells:
             found = rows.find(cell)
-            anew = again and not (beside_own and cell.module == "none")
-            if anew or found is None or (retry and found.status != "ok"):
+            kept = found and found.status == "ok" and cell.module == "none" and unnamed
+            if (again and not kept) or found is None or (retry and found.status != "ok"):
                 todo.append(cell)
             elif not rows.codes.gives(found, fingerprint(benchmark, cell)):
                 own = is_own(cell.module)  # short runs, and the reader is at work on it
@@ -235,10 +237,12 @@ def check(work: Plan, want: Selection) -> None:
             left = [other for other in work.todo if other not in (*good, name)]
             if kind is DataError:  # the same images may be missing there, after a long search
                 left = [other for other in left if other in WITHOUT_IMAGES]
-            rest = " ".join([*good, *(other for other in left if _passes(work, other))])
+            rest = [*good, *(other for other in left if _passes(work, other))]
             if not rest:
                 raise
-            raise kind(f"{str(error).rstrip('.')}. Without {name}: --only {rest}") from error
+            less = ", ".join(other for other in work.todo if other not in rest)
+            words = f"{str(error).rstrip('.')}. Without {less}: --only {' '.join(rest)}"
+            raise kind(words) from error
 
 
 def _passes(work: Plan, name: str) -> bool:

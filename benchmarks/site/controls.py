@@ -210,14 +210,14 @@ def facts(store: Store) -> dict[str, str]:
 
 
 def _alike(rows: pd.DataFrame) -> str:
-    """Which arm varies most like none from seed to seed, and how the others do."""
+    """How alike the constants and none vary from seed to seed, and how the other arms do."""
     alike = compare.correlations(rows)
-    if len(alike) < 2:
+    arms = [PAIRS[name][0] for name in CONSTANTS if PAIRS[name][0] in alike]
+    others = pd.Series([r for arm, r in alike.items() if arm not in arms], dtype="float64")
+    if not arms or others.empty:
         return display.MISSING
-    most = max(alike, key=alike.__getitem__)
-    others = pd.Series([r for arm, r in alike.items() if arm != most]).median()
-    numbers = (display.hundredth(alike[most]), display.hundredth(others))
-    return f"{NAMES.get(most, most)} by {numbers[0]}, the others by {numbers[1]} in the median"
+    words = [f"{NAMES[arm]} by {display.hundredth(alike[arm])}" for arm in arms]
+    return f"{', '.join(words)}, the others by {display.hundredth(others.median())} in the median"
 
 
 def summary(store: Store) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +89,7 @@ def facts(store: Store) -> dict[str, str]:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    again = _again(judged["cpu"], wide)
+    again = _again(judged["cpu"], pairing.accuracy_rows(store, both["cuda"]), list(wide["cuda"]))
     return found | _same(wide, again, _unfinished(starts)) | _seeds(wide)
 
 
@@ -111,20 +110,17 @@ def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[st
     return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}.{again}"}
 
 
-def _again(judged: pd.DataFrame, wide: dict[str, pd.DataFrame]) -> str:
+def _again(judged: pd.DataFrame, rows: pd.DataFrame, arms: list[str]) -> str:
     """What is higher or lower on the processor, judged on the GPU as a family of its own; or "".
 
     The verdicts of the GPU's whole table are of another family, which has other modules too.
     """
     verdicts = judged.set_index("arm")["verdict"]
-    found = [str(arm) for arm in wide["cuda"] if verdicts.get(arm) in ("higher", "lower")]
-    less = _to_none(wide["cuda"])[found]
-    lines: list[dict[str, Any]] = [{"arm": arm, "failed": 0} for arm in found]
-    differences = {arm: less[arm].dropna().tolist() for arm in found if less[arm].notna().any()}
-    if not differences:
+    pairs = {arm: (arm, "none") for arm in arms if verdicts.get(arm) in ("higher", "lower")}
+    if not pairs:
         return ""
-    family = compare.family(lines, differences)
-    words = [f"{row.arm} {comparison(row)}" for row in tables.records(family)]
+    family = compare.judge(rows, pairs, {})
+    words = [f"{row.key} {comparison(row)}" for row in tables.records(family)]
     return (
         " What is higher or lower on the processor, judged on the GPU as a family of its own "
         f"(chosen when both were known): {'; '.join(words)}."

@@ -101,7 +101,7 @@ def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
 
 
 def facts(store: Store) -> dict[str, str]:
-    """How all tasks are trained, and which arms had hardly begun to learn one by then."""
+    """How all tasks are trained, and which runs had hardly begun to learn one by then."""
     how, scenes = RECIPES[RECIPE], SIZES[RECIPE][0]
     return {
         "mechanism.backbone": BACKBONE,
@@ -138,7 +138,7 @@ def _unlearned(store: Store) -> str:
     return (
         f"Runs that had hardly begun to learn after {steps} steps (training loss within a tenth of "
         f"that of guessing): {'; '.join(found)}. Where these are some of an arm's runs, not all, "
-        "its mean and interval are of two kinds of run, and no run need be like the mean."
+        "its mean and interval may be of two kinds of run, and no run need be like the mean."
     )
 
 

@@ -37,7 +37,7 @@ def other_budgets(store: Store) -> str:
     return "\n".join(_budget(store, one) for one in others) or absent("Other pairs of seeds")
 
 
-def _budget(store: Store, family: budget.Verdicts) -> str:
+def _budget(store: Store, family: budget.VerdictFamily) -> str:
     found = budget.lines(family)
     heads = (
         Head("Arms", number=False),

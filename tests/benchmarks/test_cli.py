@@ -105,6 +105,8 @@ def test_a_table_has_no_suite(answer, results):
     assert status == 2
     assert "was asked for with --suite, but a table has the rows of all suites" in errors
     assert answer("table", "--suite", "cpu")[0] == 0
+    status, _, errors = answer("table", "--suite", "")
+    assert status == 2 and "unknown suite ''" in errors
 
 
 def test_verify_names_what_it_can_compare(answer, results):

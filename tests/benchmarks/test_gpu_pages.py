@@ -117,6 +117,16 @@ def test_verdicts_of_both_devices_stand_side_by_side(store):
     assert found["gpu.shift"].startswith("−0.33 ["), "the mean of 0, 0 and -1"
 
 
+def test_what_has_no_pair_on_the_gpu_is_said_to_have_none(store):
+    trained(store, "cpu", {"none": 0, "se": -1, "eca": -1})
+    trained(store, "cuda", {"none": 0, "se": -1})
+    for device in ("cpu", "cuda"):
+        cell = replace(TRAINED, module="eca", seed=99, device=device)
+        trial.append(store, cell, {"top1": 91.0, "params": 9})
+    said = gpu_accuracy.facts(store)["gpu.same_so_far"]
+    assert "se lower by 1.00 points" in said and said.endswith("; eca no seed in common.")
+
+
 def test_complete_comparisons_are_said_in_words(store):
     others = dict.fromkeys(["cbam", "sk", "pam", "cam", "danet", "coord"], 0)
     trained(store, "cpu", {"none": 0, "se": -1, "eca": 0, **others})

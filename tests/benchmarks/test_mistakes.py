@@ -222,6 +222,10 @@ def test_missing_data_is_reported_before_training(answer, results, monkeypatch):
     status, _, errors = answer("run", *both, "--module", "se")
     assert status == 2
     assert errors.endswith("found nowhere; install it. Without accuracy: --only cost")
+    three = ("--only", "cost", "accuracy", "ladder", "--suite", "cpu", "--backbone")
+    status, _, errors = answer("run", *three, "resnet10_small_os8")
+    assert status == 2
+    assert errors.endswith("found nowhere; install it. Without accuracy, ladder: --only cost")
     assert no_rows(results)
 
 

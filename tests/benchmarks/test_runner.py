@@ -191,6 +191,8 @@ def test_beside_a_users_module_again_leaves_the_trained_bare_backbone_alone(
     assert suite() == [0, 1]
     want = Selection(modules=(("mine:Gate", ""),))
     assert runner.plan(want, store, again=True).todo == {"trouble": [gate]}
+    named = Selection(modules=(("none", ""), ("mine:Gate", "")))
+    assert runner.plan(named, store, again=True).todo == {"trouble": [bare, gate]}
     both = Selection(modules=(("se", ""),))
     assert runner.plan(both, store, again=True).todo == {"trouble": [bare, gate]}
 
