@@ -103,4 +103,4 @@ def facts(store: Store) -> dict[str, str]:
 
 def _on(name: str, points: pd.Series) -> str:
     entry = _mean(points)
-    return f"{' '.join(filter(None, (entry.text, entry.interval)))} on {name}"
+    return f"{' '.join(filter(None, (entry.text, entry.interval)))} points on {name}"

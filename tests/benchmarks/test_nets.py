@@ -40,12 +40,9 @@ def test_a_selection_is_obeyed():
         ("resnet20_cifar", "se", 32),
     ]
     assert cells("quick", backbones=("resnet18",)) == []
-    with pytest.raises(ValueError, match="unknown backbone"):
-        COUNT.check([Cell("nets", "resnet19_cifar")])
 
 
 def measured(found):
-    COUNT.check(found)
     return [COUNT.measure(cell) for cell in found]
 
 

@@ -67,7 +67,8 @@ def test_how_far_a_run_moves_is_said(store, tmp_path):
     assert said["moved.what"] == "none and se, 8 seeds, on there and here"
     assert said["moved.by"] == "0.50 points in the median, 0.50 at most"
     assert said["moved.less"] == (
-        "se less none is +1.00 [+1.00, +1.00] on there and +2.00 [+2.00, +2.00] on here"
+        "se less none is +1.00 [+1.00, +1.00] points on there and +2.00 [+2.00, +2.00] points on "
+        "here"
     )
     empty = Store(tmp_path / "empty")
     assert "not measured" in two_processors.trainings(empty)

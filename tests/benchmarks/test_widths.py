@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from benchmarks.cells import MODULES, Cell, Selection
+from benchmarks.cells import MODULES, Selection
 from benchmarks.scaled import entrypoint, scaled
 from benchmarks.widths import BACKBONE, IMAGE_SIZE, WIDTHS, Widths
 
@@ -60,7 +60,6 @@ def test_a_width_has_no_pretrained_weights():
 @pytest.fixture(scope="module")
 def counted():
     cells = list(COUNT.cells(Selection("cpu")))
-    COUNT.check(cells)
     return {(cell.backbone, cell.module): COUNT.measure(cell) for cell in cells}
 
 
@@ -84,5 +83,3 @@ def test_a_selection_of_backbones_is_obeyed():
     assert [cell.module for cell in COUNT.cells(want)] == list(MODULES)
     assert {cell.image_size for cell in COUNT.cells(want)} == {IMAGE_SIZE}
     assert not list(COUNT.cells(Selection("gpu", device="cuda")))
-    with pytest.raises(ValueError, match="unknown backbone"):
-        COUNT.check([Cell("widths", "resnet10_small_os8_w9999")])
