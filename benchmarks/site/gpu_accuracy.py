@@ -81,7 +81,8 @@ def facts(store: Store) -> dict[str, str]:
     wide = _top1(store, both)
     judged = {device: compare.accuracy_table(store, which) for device, which in both.items()}
     starts = {device: compare.preview_words(judged[device], both[device]) for device in both}
-    agree = _agree(judged, list(map(str, wide["cpu"])))
+    arms = list(map(str, wide["cpu"]))
+    agree = _agree(judged, arms)
     if agree:
         found["gpu.agree"] = after(_unfinished(starts), agree, ": ")
     shifts = (wide["cuda"] - wide["cpu"]).dropna().mean(axis=1)
@@ -89,7 +90,7 @@ def facts(store: Store) -> dict[str, str]:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    again = _again(judged["cpu"], pairing.accuracy_rows(store, both["cuda"]), list(wide["cuda"]))
+    again = _again(judged["cpu"], pairing.accuracy_rows(store, both["cuda"]), arms)
     return found | _same(wide, again, _unfinished(starts)) | _seeds(wide)
 
 
