@@ -138,13 +138,13 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         print(budget.text(store, options.effect), end="")
         return 0
     packages.require()
-    from benchmarks import runner
+    from benchmarks import preflight
 
     want = _selection(options)
     store = Store(options.results)
     _look_for_folder(store)
     work = _work(options, want, store)
-    runner.check_models(work, want)
+    preflight.check_models(work, want)
     for name, cells in work.todo.items():
         seconds = sum(work.seconds[cell] for cell in cells)
         guessed = len(work.guessed.intersection(cells))
@@ -209,10 +209,10 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     packages.require()
-    from benchmarks import runner
+    from benchmarks import preflight, runner
 
     want = _selection(options)
-    runner.check_device(want.device)
+    preflight.check_device(want.device)
     store = Store(options.results)
     _require_no_file(store)
     begun = time.monotonic()
@@ -220,7 +220,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         for name in benchmarks():  # the summary reads all of them: a broken one is told of before
             store.table(name)
         work = _work(options, want, store)
-        runner.check(work, want)
+        preflight.check(work, want)
         cells = len(work.seconds)
         console.print(
             f"suite {want.suite}: {display.many(cells, 'cell')} to measure, {work.current} "
@@ -239,7 +239,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
     packages.require()
-    from benchmarks import runner, verify
+    from benchmarks import preflight, runner, verify
 
     if options.stale and options.rows:
         raise ValueError(
@@ -258,7 +258,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
             work = verify.of_keys(options.key, store)
         else:
             work = verify.spot_check(want, store, options.rows, only=options.only)
-        runner.check(work, want)
+        preflight.check(work, want)
         what = "" if options.key else f"suite {want.suite}: "
         console.print(
             f"{what}{display.many(len(work.seconds), 'row')} to measure again"

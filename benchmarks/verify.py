@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import engine, runner, schema, tables
+from benchmarks import engine, preflight, runner, schema, tables
 from benchmarks.cells import Benchmark, Cell, Selection, benchmarks, choose
 from benchmarks.runner import Plan
 from benchmarks.status import cell_of
@@ -104,7 +104,7 @@ def of_keys(keys: Sequence[str], store: Store) -> Plan:
                     f"{what} has no value to compare with ({found.status}: {found.reason}); "
                     "run --retry measures it again"
                 )
-            runner.check_device(cell.device)
+            preflight.check_device(cell.device)
             result.todo.setdefault(name, []).append(cell)
             result.seconds[cell] = found.seconds
             del left[row.key]

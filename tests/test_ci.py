@@ -20,8 +20,6 @@ if step == "tests":
 sys.exit(step == os.environ["FAILS"])
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="a script for bash")
-
 
 def run(tmp_path, fails):
     """The script beside a noxfile that only says what is asked of it; nobody is root there."""

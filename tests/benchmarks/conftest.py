@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -47,14 +48,12 @@ def own_timing_lock(monkeypatch, lock_folder):
 @pytest.fixture
 def few_images(monkeypatch):
     """Every data set is one of 400 images of noise, 144 of them held out; three rates are tried."""
-    import torch
+    import trial
 
     from benchmarks import data
     from benchmarks.notes import tuned
 
-    torch.manual_seed(0)
-    x, y = torch.randint(256, (400, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (400,))
-    few = data.Images("few", x, y, x[:50], y[:50], 10, False)
+    few = trial.noise(400, 28)
     monkeypatch.setattr(data, "load", lambda name: few)
     monkeypatch.setattr(tuned, "HELD_OUT", 144)
     monkeypatch.setattr(tuned, "RATES", (0.01, 0.03, 0.1))
@@ -63,12 +62,12 @@ def few_images(monkeypatch):
 @pytest.fixture
 def told(monkeypatch):
     """What `training.train` was told, which trains nothing here; images are few and of noise."""
-    import torch
+    import trial
 
-    from benchmarks import accuracy, data, training
+    from benchmarks import accuracy, training
 
-    x, y = torch.randint(256, (40, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (40,))
-    monkeypatch.setattr(accuracy, "_images", lambda name: data.Images(name, x, y, x, y, 10, True))
+    few = trial.noise(40, 28, flip=True)
+    monkeypatch.setattr(accuracy, "_images", lambda name: replace(few, name=name))
     said = {}
 
     def train(model, images, recipe, **how):

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+import trial
 
 from benchmarks import accuracy, data
 from benchmarks.accuracy import PLANS, Accuracy, build, run_seed
@@ -201,9 +202,8 @@ def test_every_arm_that_one_process_trains_is_compiled(monkeypatch, dynamo):
     monkeypatch.setattr(accuracy, "compiled", lambda model, _: for_gpu(model))
     few = replace(RECIPES["smoke"], name="few", epochs=1)
     monkeypatch.setitem(RECIPES, "few", few)
-    x, y = torch.randint(256, (128, 1, 8, 8), dtype=torch.uint8), torch.randint(10, (128,))
-    noise = data.Images("noise", x, y, x[:50], y[:50], 10, False)
-    monkeypatch.setattr(accuracy, "_images", lambda name: noise)
+    images = trial.noise(128, 8)
+    monkeypatch.setattr(accuracy, "_images", lambda name: images)
     for module in ("none", "se", "cbam", "eca", "coord", "pam"):
         graphs.clear()
         found = ACCURACY.measure(replace(CELL, module=module, recipe="few"))

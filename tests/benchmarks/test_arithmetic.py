@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import trial
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import canvas, data, session, training
+from benchmarks import canvas, session, training
 from benchmarks.folders import How
 from benchmarks.recipes import Recipe
 from benchmarks.segmenting import Recipe as SegmentingRecipe
@@ -52,24 +53,18 @@ def classifier(side):
     return a_net(nn.Flatten(), nn.Linear(6 * side * side, 10))
 
 
-def some_images():
-    torch.manual_seed(0)
-    x, y = torch.randint(256, (128, 1, 8, 8), dtype=torch.uint8), torch.randint(10, (128,))
-    return data.Images("some", x, y, x[:50], y[:50], 10, False)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_a_training_and_its_test_compute_as_they_are_told(way):
     net = classifier(8)
     precision, layout = way
-    training.train(net, some_images(), RECIPE, seed=0, precision=precision, layout=layout)
+    training.train(net, trial.noise(128, 8), RECIPE, seed=0, precision=precision, layout=layout)
     assert net[2].seen == {(True, *WAYS[way]), (False, *WAYS[way])}
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_the_loss_is_smoothed_as_the_recipe_says(smoothing):
     """At a rate of zero the mean loss of an epoch is that of all images at once."""
-    images, net = some_images(), classifier(8)
+    images, net = trial.noise(128, 8), classifier(8)
     recipe = replace(RECIPE, label_smoothing=smoothing)
     found = training.train(net, images, recipe, seed=0).train_loss
     with torch.no_grad():
@@ -80,7 +75,7 @@ def test_the_loss_is_smoothed_as_the_recipe_says(smoothing):
 
 @pytest.mark.parametrize("whiten", [False, True])
 def test_the_first_convolution_whitens_where_the_recipe_says_so(whiten):
-    images, net, alike = some_images(), classifier(8), classifier(8)
+    images, net, alike = trial.noise(128, 8), classifier(8), classifier(8)
     x = images.normalised()[0]
     training.prepare(net, x, replace(RECIPE, whiten=whiten))
     if whiten:

@@ -77,7 +77,6 @@ def debian(tmp_path, monkeypatch):
     data._debian_files.cache_clear()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix")
 def test_debians_package_is_fetched_and_unpacked(debian):
     assert data._from_debian("images.gz") == b"packed"
 

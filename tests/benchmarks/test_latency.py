@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import engine, latency, models, runner, stats
+from benchmarks import engine, latency, models, preflight, stats
 from benchmarks.cells import MODULES, Cell, Selection, benchmarks
 from benchmarks.evaluation import BASELINE, TimingFailed, clock_of, evaluate
 from benchmarks.latency import (
@@ -347,18 +347,18 @@ def test_an_unknown_precision_or_layout_is_refused():
 def test_a_gpu_that_torch_does_not_see_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="sees no CUDA GPU"):
-        runner.check_device("cuda")
-    runner.check_device("cpu")
+        preflight.check_device("cuda")
+    preflight.check_device("cpu")
 
 
 def test_a_gpu_that_no_row_could_name_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     record = {"gpus": []}
-    monkeypatch.setattr(runner.provenance, "machine", lambda: record)
+    monkeypatch.setattr(preflight.provenance, "machine", lambda: record)
     with pytest.raises(ValueError, match="nvidia-smi, .* lists none"):
-        runner.check_device("cuda")
+        preflight.check_device("cuda")
     record["gpus"] = ["A"]
-    runner.check_device("cuda")
+    preflight.check_device("cuda")
 
 
 @pytest.mark.parametrize("name", ["latency", "clock", "networks", "speed", "position"])

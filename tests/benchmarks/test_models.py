@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import attn
-from benchmarks import __main__, models, runner
+from benchmarks import __main__, models, preflight, runner
 from benchmarks.cells import Cell, Selection
 from benchmarks.fresh import in_fresh_process
 from benchmarks.nets import CIFAR, SIZES
@@ -54,7 +54,7 @@ def test_the_module_has_the_options_of_the_variant(variant):
 
 def check(names):
     __main__._check_names(Selection(modules=(("se", ""),)))
-    runner._check_models([Cell("any", name, "se", "reduction=8") for name in names])
+    preflight._build([Cell("any", name, "se", "reduction=8") for name in names])
 
 
 def test_a_chosen_module_is_checked_in_every_small_net():
@@ -74,8 +74,8 @@ def test_a_user_s_module_is_tried_in_nets_of_timm_alone(tmp_path):
     work = runner.plan(want, empty, only=["paper", "cost"])
     assert {cell.backbone for cell in work.todo["paper"]} - set(models.names())
     work.todo["cost"] = [cell for cell in work.todo["cost"] if cell.backbone == "resnet18"]
-    runner.check(work, want)
+    preflight.check(work, want)
     broken = replace(work.todo["cost"][0], module="se", variant="reduction=0")
     work.todo["cost"].append(broken)
     with pytest.raises(ValueError, match="reduction"):
-        runner.check(work, want)
+        preflight.check(work, want)

@@ -10,7 +10,7 @@ import torch
 from trouble import Quiet, cell
 
 import attn.registry
-from benchmarks import engine, own_modules, runner
+from benchmarks import engine, own_modules, preflight, runner
 from benchmarks.cells import Cell, Selection
 
 GATES = """
@@ -162,7 +162,7 @@ def test_what_no_channels_can_build_is_left_to_the_backbone_which_names_it():
     own_modules.require_module(name, "")
     cells = [Cell("cost", "resnet18", name)]
     with pytest.raises(TypeError, match=r"resnet18: .*WithoutChannels\(channels, \*\*options\)"):
-        runner._check_models(cells)
+        preflight._build(cells)
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,7 @@ HARMLESS = {
 
 NOT_TAKEN = {
     ("networks", "device.py", "gpu_look"),  # of sessions on a GPU
-    ("overhead", "models.py", "names"),  # before a run, with modules of a user
     ("overhead", "resources.py", "jobs"),  # where no number of processes is given
-    ("overhead", "tables.py", "arm"),  # words of an error
     ("overhead", "tables.py", "ok"),  # where a process was lost
 }
 """What a file that is named as a whole uses, on ways that the benchmark does not go."""

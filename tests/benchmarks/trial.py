@@ -29,6 +29,18 @@ COST = Cell("cost", "resnet18", device="meta", image_size=224)
 COVERAGE = Cell("coverage", "resnet18", device="meta")
 
 
+def noise(number: int, side: int, flip: bool = False):
+    """A data set of so many images of noise, the first 50 of which are tested too."""
+    import torch
+
+    from benchmarks import data
+
+    torch.manual_seed(0)
+    x = torch.randint(256, (number, 1, side, side), dtype=torch.uint8)
+    y = torch.randint(10, (number,))
+    return data.Images("noise", x, y, x[:50], y[:50], 10, flip)
+
+
 def outcome(top1: float) -> dict:
     images = {"train_images": 60_000, "test_images": 10_000}
     return {"top1": top1, "params": 300_000, "epochs": 5, **images}
