@@ -24,17 +24,26 @@ except ModuleNotFoundError as error:  # a Python without the packages of the sui
 from benchmarks import (
     budget,
     display,
+    engine,
     listing,
+    models,
     own_modules,
     packages,
+    preflight,
     provenance,
+    runner,
     selection,
+    snapshot,
+    summary,
+    tables,
     terminal,
+    verify,
 )
-from benchmarks.cells import SUITES, Selection, benchmarks, choose
+from benchmarks.cells import ROOT, SUITES, Selection, benchmarks, choose
 from benchmarks.options import parser
 from benchmarks.progress import Show, duration
 from benchmarks.runner import Plan
+from benchmarks.status import Standing, standing
 from benchmarks.store import Store, StoreError
 
 INTERRUPTED = 130
@@ -79,9 +88,12 @@ def _data_error() -> type[Exception]:
     return module.DataError if module else StoreError
 
 
+def _suite(options: argparse.Namespace) -> str:
+    return choose("quick" if options.suite is None else options.suite, list(SUITES), "suite")
+
+
 def _selection(options: argparse.Namespace) -> Selection:
-    named = "quick" if options.suite is None else options.suite
-    suite = SUITES[choose(named, list(SUITES), "suite")]
+    suite = SUITES[_suite(options)]
     device = suite.device if options.device is None else options.device
     selection.require_device(device)
     modules = None
@@ -98,8 +110,6 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 
 def _work(options: argparse.Namespace, want: Selection, store: Store):
-    from benchmarks import runner
-
     return runner.plan(
         want,
         store,
@@ -114,8 +124,6 @@ def _check_names(want: Selection) -> None:
     """Raise ValueError or TypeError for a module or a backbone that is not what it should be."""
     if not want.modules and not want.backbones:
         return
-    from benchmarks import models
-
     models.register()
     for module, variant in want.modules or ():
         own_modules.require_module(module, variant, want.device)
@@ -138,8 +146,6 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         print(budget.text(store, options.effect), end="")
         return 0
     packages.require()
-    from benchmarks import preflight
-
     want = _selection(options)
     store = Store(options.results)
     _look_for_folder(store)
@@ -189,8 +195,6 @@ def _require_none_of(
 
 def _status(options: argparse.Namespace, console: Console) -> int:
     packages.require()
-    from benchmarks.status import Standing, standing
-
     want = _selection(options)
     store = Store(options.results)
     _look_for_folder(store)
@@ -209,8 +213,6 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     packages.require()
-    from benchmarks import preflight, runner
-
     want = _selection(options)
     preflight.check_device(want.device)
     store = Store(options.results)
@@ -239,8 +241,6 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 def _verify(options: argparse.Namespace, console: Console) -> int:
     packages.require()
-    from benchmarks import preflight, runner, verify
-
     if options.stale and options.rows:
         raise ValueError(
             "--rows was asked for with --stale, which takes one row of each arm; leave one out"
@@ -249,6 +249,7 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
         why = "a key names its row by itself"
         _require_none_of((*NARROWING, "rows", "stale"), options, "--key", why)
     want = _selection(options)
+    preflight.check_device(want.device)
     store = Store(options.results)
     _look_for_folder(store)
     with store.writing() if options.stale else nullcontext():
@@ -283,8 +284,6 @@ def _verify(options: argparse.Namespace, console: Console) -> int:
 
 
 def _report(options, console: Console, store: Store, want: Selection, counts, work) -> None:
-    from benchmarks import engine, runner, snapshot, summary, tables
-
     console.print()
     arms = [tables.arm(*pair) for pair in want.modules or ()]
     narrowed = (options.only, want.backbones or (), arms)
@@ -335,16 +334,13 @@ def _look_for_folder(store: Store) -> None:
 def _table(options: argparse.Namespace, console: Console) -> int:
     store = Store(options.results)
     _look_for_folder(store)
-    named = "quick" if options.suite is None else options.suite
-    suite = choose(named, list(SUITES), "suite")
+    suite = _suite(options)
     if options.name is None:
         if options.columns or options.csv:
             raise ValueError(
                 "--columns and --csv show one table, and none was named: "
                 f"python -m benchmarks table accuracy; there are {', '.join(benchmarks())}"
             )
-        from benchmarks import snapshot, summary
-
         print(summary.text_summary(snapshot.Snapshot(store.root), suite))
         return 0
     why = "a table has the rows of all suites"
@@ -361,8 +357,6 @@ def _table(options: argparse.Namespace, console: Console) -> int:
 
 
 def _cite(options: argparse.Namespace, console: Console) -> int:
-    from benchmarks.cells import ROOT
-
     store = Store(options.results)
     _look_for_folder(store)
     if options.key:
