@@ -1,12 +1,18 @@
 import pytest
 import torch
 
-from attn import reductions
+from attn import reductions, registry
 
 
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def own_names(monkeypatch):
+    """Names that a test registers are forgotten after it."""
+    monkeypatch.setattr(registry, "_registered", {})
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
 """The official modules' weights, inputs and outputs, and what a copy must do with them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import timm
 import torch
 from torch import nn
 
@@ -22,6 +24,12 @@ def assert_equals_official(name: str, module: nn.Module) -> None:
 
 def num_params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+def on_meta(backbone: str, **settings: Any) -> nn.Module:
+    """A backbone of timm without numbers."""
+    with torch.device("meta"):
+        return timm.create_model(backbone, **settings)
 
 
 def gate_of(module: nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 import attn
-from attn import registry
 from attn.testing import PROPERTIES, check_module
 
 MODULES = attn.list_modules()
@@ -217,8 +216,7 @@ def test_a_strangers_module():
     check_module(Gate)
 
 
-def test_a_strangers_module_by_registration(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+def test_a_strangers_module_by_registration(own_names):
     attn.register("gate", Gate, place="block")
     assert "gate" in attn.list_modules()
     check_module("gate")

@@ -1,21 +1,15 @@
 """PAM, CAM and their sum against the official code, independent references and exact properties."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from official import FIXTURES, num_params
 from torch import nn
 
 from attn.danet import CAM, PAM, DANet, DANetHead
 
-OFFICIAL = Path(__file__).parents[1] / "fixtures" / "official"
 # C != N: fewer pixels than channels, and more.
 SHAPES = [(2, 16, 2, 3), (2, 16, 9, 5)]
-
-
-def num_params(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 def with_gamma(module: nn.Module, value: float) -> nn.Module:
@@ -47,7 +41,7 @@ def cam_reference(m: CAM, x: torch.Tensor, sign: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name, module", [("pam", PAM(64)), ("cam", CAM(64))])
 def test_equals_the_official_code(name, module):
-    fixture = np.load(OFFICIAL / f"{name}_a.npz")
+    fixture = np.load(FIXTURES / f"{name}_a.npz")
     state = [torch.from_numpy(fixture[key]) for key in fixture.files if key.startswith("w:")]
     own = module.state_dict()
     assert [t.shape for t in own.values()] == [t.shape for t in state]

@@ -7,10 +7,10 @@ import warnings
 import pytest
 import timm
 import torch
+from official import num_params, on_meta
 from torch import nn
 
 import attn
-from attn import registry
 
 RESNET50 = 25_557_032
 IMAGE = (2, 3, 64, 64)
@@ -32,15 +32,6 @@ PUBLISHED = [
 ]
 
 
-def num_parameters(model):
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def on_meta(backbone, **kwargs):
-    with torch.device("meta"):
-        return timm.create_model(backbone, **kwargs)
-
-
 def create_seeded(backbone, module, **kwargs):
     torch.manual_seed(7)
     return attn.create_model(backbone, module, **kwargs)
@@ -56,7 +47,7 @@ def forward(model, shape=IMAGE):
 def test_sizes_are_the_published_ones(backbone, module, variant, params):
     options = attn.parse_options(variant)
     model = attn.create_model(backbone, module, options=options, device="meta")
-    assert num_parameters(model) == params
+    assert num_params(model) == params
 
 
 def test_coordinate_attention_in_mobile_nets_has_the_published_size():
@@ -64,9 +55,9 @@ def test_coordinate_attention_in_mobile_nets_has_the_published_size():
     report = attn.plug(mobilenet, "coord")
     assert report.inserted == 16
     assert "blocks.0.0.se" not in report.where  # the block that expands nothing
-    assert round(num_parameters(mobilenet) / 1e6, 3) == 3.951
+    assert round(num_params(mobilenet) / 1e6, 3) == 3.951
     efficientnet = attn.create_model("efficientnet_b0", "coord", device="meta")
-    assert round(num_parameters(efficientnet) / 1e6, 3) == 5.382
+    assert round(num_params(efficientnet) / 1e6, 3) == 5.382
 
 
 # Blocks of each net as its paper counts them; built-in SEs as its table marks them.
@@ -104,11 +95,11 @@ PLACES = [
 @pytest.mark.parametrize(("backbone", "module", "slot", "inserted", "replaced"), PLACES)
 def test_what_is_inserted_is_run(backbone, module, slot, inserted, replaced):
     model = on_meta(backbone)
-    before = num_parameters(model)
+    before = num_params(model)
     report = attn.plug(model, module)
     assert (report.slot, report.inserted, report.replaced) == (slot, inserted, replaced)
     assert attn.executed(model, report) == inserted == len(set(report.where))
-    assert report.params_added == num_parameters(model) - before
+    assert report.params_added == num_params(model) - before
     kind = type(attn.build(module, 64))
     assert all(type(model.get_submodule(path)) is kind for path in report.where)
 
@@ -355,7 +346,7 @@ def test_unknown_names_are_answered_before_a_model_is_built():
         attn.create_model("resnet50", options={"reduction": 4})
 
 
-def test_a_strangers_module_and_a_strangers_backbone(monkeypatch):
+def test_a_strangers_module_and_a_strangers_backbone(own_names):
     class Scale(nn.Module):
         def __init__(self, channels):
             super().__init__()
@@ -372,7 +363,6 @@ def test_a_strangers_module_and_a_strangers_backbone(monkeypatch):
         def forward(self, x):
             return self.body(x).mean((2, 3))
 
-    monkeypatch.setattr(registry, "_registered", {})
     attn.register("scale", Scale)
     model = Tiny()
     with pytest.warns(UserWarning, match="one module goes behind its last map"):

@@ -3,16 +3,13 @@
 import pytest
 import timm
 import torch
+from official import on_meta
 from torch import nn
 from torch.nn.utils import prune
 
 import attn
-from attn import registry
 
-
-@pytest.fixture(autouse=True)
-def own_names(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+pytestmark = pytest.mark.usefixtures("own_names")
 
 
 class Gate(nn.Module):
@@ -40,11 +37,6 @@ class Seven(nn.Module):
 
     def forward(self, x):
         return torch.full_like(x, 7.0)
-
-
-def on_meta(backbone, **kwargs):
-    with torch.device("meta"):
-        return timm.create_model(backbone, **kwargs)
 
 
 @pytest.mark.parametrize("size", [(3, 256, 128), (3, 96, 320), (3, 50, 33)])

@@ -23,9 +23,7 @@ class Gate(nn.Module):
         return x * self.conv(x).sigmoid()
 
 
-@pytest.fixture(autouse=True)
-def forget_registered(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+pytestmark = pytest.mark.usefixtures("own_names")
 
 
 @pytest.fixture

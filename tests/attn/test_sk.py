@@ -4,15 +4,12 @@ import math
 
 import pytest
 import torch
+from official import num_params
 from timm.layers import SelectiveKernel
 from torch import nn
 from torch.nn import functional as F
 
 from attn.sk import SK
-
-
-def num_params(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 def randomised(module: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import __main__ as command_line
 from benchmarks import cells, latency, provenance
 from benchmarks.snapshot import Snapshot
-from benchmarks.store import Store
+from benchmarks.store import RESULTS, Store
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,20 @@ def tried(tmp_path_factory):
     import trial
 
     return Snapshot(trial.everything(tmp_path_factory.mktemp("trial")).root)
+
+
+@pytest.fixture(scope="session")
+def fragments(tried):
+    """What the site makes of these rows."""
+    from benchmarks.site import __main__ as site
+
+    return site.fragments(tried)
+
+
+@pytest.fixture(scope="session")
+def published():
+    """The rows of `results/`, to be read."""
+    return Snapshot(RESULTS)
 
 
 @pytest.fixture(scope="session")

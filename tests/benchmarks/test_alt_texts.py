@@ -16,8 +16,7 @@ from benchmarks.site import (
     notes_optimisers,
     notes_trained,
 )
-from benchmarks.snapshot import Snapshot
-from benchmarks.store import RESULTS, Store
+from benchmarks.store import Store
 
 PAIRS = {
     "alexnet-path": (notes_alexnet.path_figure, notes_alexnet.path),
@@ -29,11 +28,6 @@ PAIRS = {
     "spiral-accuracy": (notes_figures.spiral, notes_trained.spiral),
     "activations": (notes_figures.activations, notes_trained.activations),
 }
-
-
-@pytest.fixture(scope="module")
-def published():
-    return Snapshot(RESULTS)
 
 
 @pytest.mark.parametrize("name", PAIRS)

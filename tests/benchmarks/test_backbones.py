@@ -26,12 +26,6 @@ def test_a_stride_adds_no_parameter_and_starts_the_same():
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-@pytest.mark.parametrize("name", MAPS)
-def test_there_are_no_pretrained_weights(name):
-    with pytest.raises(ValueError, match=f"{name} has no pretrained weights"):
-        timm.create_model(name, pretrained=True)
-
-
 @pytest.mark.parametrize("module", ["pam", "sk"])
 def test_modules_fit_the_finer_net(module):
     net = create_model("resnet10_small_os8", module, in_chans=1, num_classes=10).eval()

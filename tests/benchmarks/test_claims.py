@@ -20,18 +20,13 @@ from benchmarks.store import RESULTS, Store
 CLAIMS = claims()
 
 
-@pytest.fixture(scope="module")
-def results():
-    return Snapshot(RESULTS)
-
-
 def claim_id(claim):
     return claim.id
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=claim_id)
-def test_the_tables_support_what_is_said(committed_tables, claim, results):
-    found = check(claim, Tables(results))
+def test_the_tables_support_what_is_said(committed_tables, claim, published):
+    found = check(claim, Tables(published))
     assert found.status != FAILS, f"{claim.id}: {claim.condition}"
     assert found.evidence or found.status == NOT_YET
     assert "{" not in found.evidence
@@ -212,9 +207,9 @@ def test_a_claim_that_cannot_be_checked_is_refused(tmp_path, change, message):
         claims(tmp_path / "claims.csv")
 
 
-def test_a_planted_change_is_seen_by_the_check_of_all(results, monkeypatch):
+def test_a_planted_change_is_seen_by_the_check_of_all(published, monkeypatch):
     monkeypatch.setattr(checking, "claims", lambda: (planted("1 > 2"), planted("2 > 1")))
-    assert [found.status for found in checking.checked(results)] == [FAILS, HOLDS]
+    assert [found.status for found in checking.checked(published)] == [FAILS, HOLDS]
 
 
 def test_the_table_of_claims_has_a_row_a_claim_with_what_the_tables_say(store, monkeypatch):

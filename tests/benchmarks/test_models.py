@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 
 import attn
@@ -24,6 +25,13 @@ def in_channels(names):
 def test_a_fresh_process_knows_every_small_net():
     colours = [3 if name in CIFAR else 1 for name in SMALL]
     assert in_fresh_process(in_channels, SMALL) == colours
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_small_net_has_pretrained_weights(name):
+    models.register()
+    with pytest.raises(ValueError, match=f"{name} has no pretrained weights"):
+        timm.create_model(name, pretrained=True)
 
 
 class Older(torch.nn.BatchNorm2d):

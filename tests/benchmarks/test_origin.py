@@ -21,11 +21,6 @@ HREF = re.compile(r'<a href="([^"]*)"')
 UP = "../../"
 
 
-@pytest.fixture(scope="module")
-def fragments(tried):
-    return site.fragments(tried)
-
-
 @pytest.fixture
 def rows(tmp_path):
     """Rows of one cell a commit: call it with pairs of a commit and a day."""

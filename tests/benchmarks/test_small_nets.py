@@ -183,9 +183,3 @@ def outputs(names):
 
 def test_a_fresh_process_builds_them():
     assert in_fresh_process(outputs, NETS) == [(1, 7)] * len(NETS)
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_there_are_no_pretrained_weights(name):
-    with pytest.raises(ValueError, match=f"{name} has no pretrained weights"):
-        timm.create_model(name, pretrained=True)

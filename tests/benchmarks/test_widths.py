@@ -51,12 +51,6 @@ def test_a_fraction_of_a_channel_is_refused():
         scaled(1.1)
 
 
-def test_a_width_has_no_pretrained_weights():
-    name = next(iter(WIDTHS))
-    with pytest.raises(ValueError, match=f"{name} has no pretrained weights"):
-        timm.create_model(name, pretrained=True)
-
-
 @pytest.fixture(scope="module")
 def counted():
     cells = list(COUNT.cells(Selection("cpu")))
