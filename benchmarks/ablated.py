@@ -10,8 +10,8 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import compare, pairing
-from benchmarks.ablation import SUITE, Family
-from benchmarks.accuracy import PLANS
+from benchmarks.ablation import Family
+from benchmarks.accuracy import PLANS, SUITE
 from benchmarks.cells import SUITES
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES

@@ -11,13 +11,11 @@ attention sinks below its least width of eight, so to go on it takes a smaller o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from benchmarks import tables
-from benchmarks.accuracy import Accuracy, Arms
+from benchmarks.accuracy import Accuracy, Arms, beside
 from benchmarks.cells import Cell, Selection
-
-SUITE = "cpu"
 
 SHUFFLED = "benchmarks.shuffled:ShuffledECA"
 
@@ -109,9 +107,4 @@ class Ablation(Accuracy):
 
         None for who asks for modules or backbones: `accuracy` trains these.
         """
-        if want.suite != SUITE or want.modules or want.backbones:
-            return
-        for family in FAMILIES.values():
-            for cell in super().cells(replace(want, modules=family.arms)):
-                if cell.module != "none":
-                    yield cell
+        return beside(super().cells, want, (family.arms for family in FAMILIES.values()))

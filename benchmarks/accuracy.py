@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from itertools import product
@@ -68,6 +68,10 @@ AIM, AIM_MINUTES = 93.5, 5.0
 how long two trainings side by side were to take on two cores."""
 
 
+SUITE = "cpu"
+"""The suite of the main table, and of what is trained beside it."""
+
+
 def asked(want: Selection) -> tuple[Runs, ...]:
     """The plan of a suite, or its main table with the arms and backbones that a user asks for.
 
@@ -83,6 +87,18 @@ def asked(want: Selection) -> tuple[Runs, ...]:
         replace(known.get(backbone, plan[0]), backbones=(backbone,), arms=want.arms())
         for backbone in want.backbones
     )
+
+
+def beside(
+    make: Callable[[Selection], Iterable[Cell]], want: Selection, families: Iterable[Arms]
+) -> Iterator[Cell]:
+    """Cells of other arms, made as a table's are: family by family, without the bare backbone.
+
+    None for who asks for modules or backbones: ``make`` itself has these.
+    """
+    if want.suite == SUITE and not (want.modules or want.backbones):
+        for arms in families:
+            yield from (c for c in make(replace(want, modules=arms)) if c.module != "none")
 
 
 def run_seed(cell: Cell) -> int:

@@ -80,8 +80,8 @@ def behind(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     used = {*zip(frame["backbone"], frame["arm"], strict=True)}
     used |= {(backbone, "none") for backbone in frame["backbone"]}
     settings = tables.latency_settings(store, device="cpu", threads=1)
-    found = [tables.latency_table(store, s).assign(backbone=s["backbone"]) for s in settings]
-    timed = pd.concat(found).assign(device="cpu")
+    found = [tables.latency_table(store, s) for s in settings]
+    timed = pd.concat(found)
     counted = _costs(store)
     here, there = (
         rows[[pair in used for pair in zip(rows["backbone"], rows["arm"], strict=True)]]

@@ -140,13 +140,9 @@ def _comparisons(store: Store) -> Iterator[VerdictFamily]:
 
 
 def _controls(title: str, rows: pd.DataFrame, wanted: float = WANTED) -> Iterator[VerdictFamily]:
-    families = {
-        title: controls.PAIRS,
-        f"{title}, rescaled": controls.RESCALED_PAIRS,
-        f"{title}, rescaled less published": controls.FREED_PAIRS,
-    }
-    for name, pairs in families.items():
-        yield _of_pairs(name, rows, pairs, names=controls.NAMES, wanted=wanted)
+    ends = ("", ", rescaled", ", rescaled less published")
+    for end, pairs in zip(ends, controls.FAMILIES.values(), strict=True):
+        yield _of_pairs(f"{title}{end}", rows, pairs, names=controls.NAMES, wanted=wanted)
 
 
 def _heads(title: str, rows: pd.DataFrame) -> Iterator[VerdictFamily]:

@@ -230,15 +230,15 @@ def preview_words(table: pd.DataFrame, which: Comparison, plan: Iterable[str] = 
     """
     pairs = table["pairs"].dropna()
     if pairs.empty:
-        return "Preview, not a result: no paired seeds"
+        return f"{display.PREVIEW}: no paired seeds"
     planned, runs = pairing.planned_seeds(which), _runs(table, plan)
     if planned and len(runs) and runs.min() < planned:
-        return f"Preview, not a result: {_lacking(runs, planned)}"
+        return f"{display.PREVIEW}: {_lacking(runs, planned)}"
     size = table["family"].max() if "family" in table else len(pairs)
     needed = stats.seeds_needed(int(size))
     if pairs.max() < needed:
-        return f"Preview, not a result: {_range(pairs)} of {needed} paired seeds"
-    return "Preview, not a result: so few epochs" if which.preview else ""
+        return f"{display.PREVIEW}: {_range(pairs)} of {needed} paired seeds"
+    return f"{display.PREVIEW}: so few epochs" if which.preview else ""
 
 
 def _runs(table: pd.DataFrame, plan: Iterable[str]) -> pd.Series:

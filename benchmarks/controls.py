@@ -14,13 +14,11 @@ gate as published what the size does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pandas as pd
 
 from benchmarks import pairing, tables
-from benchmarks.ablation import SUITE
-from benchmarks.accuracy import Accuracy
+from benchmarks.accuracy import Accuracy, beside
 from benchmarks.cells import Cell, Selection
 from benchmarks.pairing import Comparison
 from benchmarks.store import Store
@@ -34,6 +32,9 @@ RESCALED = {gate: ("benchmarks.rescaled:Rescaled", f"gate='{gate}'") for gate in
 NAMES = {tables.arm(*HALF): "constant 1/2", tables.arm(*QUARTER): "constant 1/4"}
 NAMES |= {tables.arm(*arm): f"{gate} × {FACTORS[gate]}" for gate, arm in RESCALED.items()}
 """Controls by their arm, as people read them."""
+
+TRAINED = ((HALF, QUARTER), tuple(RESCALED.values()))
+"""The arms that are trained, family by family."""
 
 PAIRS = {
     "half": (tables.arm(*HALF), "none"),
@@ -51,6 +52,9 @@ RESCALED_PAIRS = {gate: (tables.arm(*arm), "none") for gate, arm in RESCALED.ite
 FREED_PAIRS = {gate: (tables.arm(*arm), gate) for gate, arm in RESCALED.items()}
 """Each rescaled gate and itself as published: the test of whether its size matters, a third."""
 
+FAMILIES = {"constants": PAIRS, "rescaled": RESCALED_PAIRS, "freed": FREED_PAIRS}
+"""The three families by the name of their table."""
+
 ARMS = {arm for pair in (*PAIRS.values(), *RESCALED_PAIRS.values()) for arm in pair}
 
 
@@ -64,12 +68,7 @@ class Controls(Accuracy):
 
     def cells(self, want: Selection) -> Iterator[Cell]:
         """A family first and seed by seed in it; `accuracy` trains what a reader asks for."""
-        if want.suite != SUITE or want.modules or want.backbones:
-            return
-        for arms in ((HALF, QUARTER), tuple(RESCALED.values())):
-            for cell in super().cells(replace(want, modules=arms)):
-                if cell.module != "none":
-                    yield cell
+        return beside(super().cells, want, TRAINED)
 
 
 def comparisons(store: Store) -> list[Comparison]:

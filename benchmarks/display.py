@@ -11,6 +11,7 @@ import pandas as pd
 MISSING = "not measured"
 NOT_YET = "Not measured."
 REFERENCE = "reference"
+PREVIEW = "Preview, not a result"
 SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 MINUS = "\N{MINUS SIGN}"
 _HYPHEN = re.compile(r"(?<![\w.])-(?=\.?\d)|(?<=\de)-(?=\d)")

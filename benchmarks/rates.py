@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.accuracy import PLANS, Accuracy, train_arm
+from benchmarks.accuracy import PLANS, SUITE, Accuracy, train_arm
 from benchmarks.cells import Cell, Column, Selection
 from benchmarks.ladder import DATA, Ladder
 from benchmarks.nets import MOBILE
 from benchmarks.recipes import PEAKS, RECIPES
 from benchmarks.widths import BACKBONE
 
-SUITE = "cpu"
 SEEDS = 2
 NEEDED = 0.3
 """Points of mean held-out accuracy by which another peak has to be better."""

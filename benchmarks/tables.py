@@ -291,7 +291,7 @@ def failures(store: Store) -> pd.DataFrame:
 def _every_arm(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     order = in_order([*MODULES, *rows["arm"]])
     latest = rows.sort_values("measured_at", kind="stable").drop_duplicates("arm", keep="last")
-    kept = ["benchmark", "backbone", "module", *columns, "status", "reason", "measured_at"]
-    kept += ["commit", "dirty", "machine", "environment"]
+    kept = ["benchmark", "backbone", "module", "device", *columns, "status", "reason"]
+    kept += ["measured_at", "commit", "dirty", "machine", "environment"]
     table = latest.set_index("arm").reindex(order)[kept]
     return table.rename_axis("arm").reset_index()

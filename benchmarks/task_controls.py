@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 import pandas as pd
 
 from benchmarks import pairing
-from benchmarks.ablation import SUITE
+from benchmarks.accuracy import beside
 from benchmarks.cells import Cell, Selection
-from benchmarks.controls import ARMS, HALF, NAMES, QUARTER, RESCALED
+from benchmarks.controls import ARMS, NAMES, TRAINED
 from benchmarks.mechanism import RECIPE, Mechanism
 from benchmarks.store import Store
 
@@ -23,12 +22,8 @@ class TaskControls(Mechanism):
 
     def cells(self, want: Selection) -> Iterator[Cell]:
         """A family first, in it seed by seed all tasks; none for who asks for modules."""
-        if want.suite != SUITE or want.modules or want.backbones:
-            return
-        for arms in ((HALF, QUARTER), tuple(RESCALED.values())):
-            for cell in super().cells(replace(want, modules=arms)):
-                if cell.module != "none" and cell.recipe == RECIPE:
-                    yield cell
+        found = beside(super().cells, want, TRAINED)
+        return (cell for cell in found if cell.recipe == RECIPE)
 
 
 def rows(store: Store, task: str, arms: Collection[str] = ARMS) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from benchmarks.ablation import FAMILIES, SHUFFLED, Family
 from benchmarks.pairing import Comparison
 from benchmarks.papers.reported import PAPERS, Printed, printed
 from benchmarks.site import paired
-from benchmarks.site.accuracy import how, older, seeds, tested, top1
 from benchmarks.site.html import Entry, Head, table, value
+from benchmarks.site.judged import how, older, seeds, tested, top1
 from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.paired import difference
 from benchmarks.site.papers import METRICS, NAMES

@@ -124,7 +124,7 @@ def _better_count(frame: pd.DataFrame) -> str:
     """Which of the two counts orders the times better, if the kinds of backbones can tell."""
     found = attention_costs.better_count(frame)
     if found is None and attention_costs.ranks(frame, "bytes_share"):
-        return f"Which of the two orders the times better, {ONE_KIND} can't tell."
+        return f"Which of the two orders the times better, {ONE_KIND} cannot tell."
     if found is None:
         return f"Which of the two orders the times better: {display.MISSING}."
     both = display.interval(display.hundredth, found.value, found.low, found.high)

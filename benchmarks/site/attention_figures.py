@@ -10,6 +10,7 @@ from benchmarks.cells import MODULES
 from benchmarks.site.attention import TIMM, by_words
 from benchmarks.site.charts import (
     EVEN_PADDING,
+    LOG,
     MARKS,
     Figure,
     axis,
@@ -65,7 +66,7 @@ def speed(store: Store) -> Figure:
                 "x": axis(
                     "times",
                     "time, times the bare passes",
-                    scale={"type": "log", "nice": False, "padding": 10},
+                    scale=LOG,
                     axis={"values": [1, 2, 5, 10, 20, 50], "format": "d"},
                 ),
                 "color": nominal("form", forms, legend=legend),

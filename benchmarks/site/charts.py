@@ -68,6 +68,9 @@ LONG_NAMES = {**ABOVE, "columns": 3, "labelLimit": 260}
 MARKS = {**ABOVE, "columns": 5, "columnPadding": 14}
 """The same of modules, in lines that a phone shows."""
 
+LOG = {"type": "log", "nice": False, "padding": 10}
+"""A logarithmic axis that ends at its marks."""
+
 WIDTH = 300
 """A chart with a column of verdicts, px: no wider than a phone."""
 
@@ -234,6 +237,23 @@ def intervals(value: str, title: str, reference: float, sort: list[str]) -> list
             },
         },
     ]
+
+
+def with_verdicts(
+    name: str,
+    caption: str,
+    alt: str,
+    values: list[dict[str, Any]],
+    axis: str,
+    sort: list[str],
+    title: str = "",
+) -> Figure:
+    """Differences with their intervals and a column of verdicts, under a title if there is one."""
+    layers = [*intervals("difference", axis, 0.0, sort), verdict_words(sort)]
+    size: dict[str, Any] = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
+    if title:
+        size["title"] = {"text": title, "anchor": "start"}
+    return Figure(name, caption, alt, values, layers, size)
 
 
 def verdict_words(sort: list[str]) -> dict[str, Any]:

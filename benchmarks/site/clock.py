@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks import burst, display, latency, stats, tables, timing
 from benchmarks import clock as bench
-from benchmarks.site.charts import EVEN_PADDING, Figure, axis, dashed, nominal, panels
+from benchmarks.site.charts import EVEN_PADDING, LOG, Figure, axis, dashed, nominal, panels
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin, processors
 from benchmarks.store import Store
@@ -161,7 +161,7 @@ def figure(store: Store) -> Figure:
         for row in tables.records(rows)
     ]
     loads = list(bench.LOADS)
-    scale = {"type": "log", "nice": False, "padding": 10}
+    scale = LOG
     place = {
         "y": axis("method", None, "nominal", sort=list(NAMES.values())),
         "yOffset": {"field": "load", "type": "nominal", "sort": loads},

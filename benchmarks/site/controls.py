@@ -8,12 +8,12 @@ import pandas as pd
 
 from benchmarks import compare, controls, display, pairing, tables, task_controls
 from benchmarks.compare import Pairs
-from benchmarks.controls import FACTORS, FREED_PAIRS, NAMES, PAIRS, RESCALED_PAIRS
+from benchmarks.controls import FACTORS, FAMILIES, FREED_PAIRS, NAMES, PAIRS, RESCALED_PAIRS
 from benchmarks.mechanism import TASKS
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import how, of_pairs, older
 from benchmarks.site.html import Entry, Head, absent, table
+from benchmarks.site.judged import how, of_pairs, older
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference
 from benchmarks.site.words import after, comparison, of_arm, verdict_counts
@@ -28,12 +28,6 @@ TITLES = {
     "freed": "Gates with their size taken away, less themselves as published",
 }
 ON_TASKS = ", on these tasks"
-
-FAMILIES: dict[str, Pairs] = {
-    "constants": PAIRS,
-    "rescaled": RESCALED_PAIRS,
-    "freed": FREED_PAIRS,
-}
 
 
 def judge(rows: pd.DataFrame, pairs: Pairs = PAIRS) -> pd.DataFrame:

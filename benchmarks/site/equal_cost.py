@@ -105,7 +105,6 @@ def _origins(store: Store, which: Comparison, rows: pd.DataFrame) -> str:
     if setting:
         nets = [{**setting, "backbone": name} for name in (which.backbone, *WIDTHS)]
         times = pd.concat([tables.latency_table(store, net) for net in nets])
-        times = times.assign(device=setting["device"])
         words = tables.setting_words(setting)
         places.append(f"Latency ({words}): {origin(store, times, 'latency')}")
     return "<br>".join(places)

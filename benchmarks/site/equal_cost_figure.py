@@ -12,6 +12,7 @@ from benchmarks.cells import MODULES
 from benchmarks.pairing import Comparison
 from benchmarks.site.charts import (
     CANNOT_TELL,
+    LOG,
     MARKS,
     Figure,
     axis,
@@ -20,6 +21,7 @@ from benchmarks.site.charts import (
     panels,
 )
 from benchmarks.site.equal_cost import WORDS, by_arm, channels, preview
+from benchmarks.site.words import after
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE
 
@@ -36,14 +38,14 @@ def figure(store: Store) -> Figure:
     values = _points(store, found[0]) if found else []
     title = found[0].title if found else BACKBONE
     begun = _begun(store, found[0], values) if values else ""
-    start = f"{begun}. " if begun else ""
     caption = (
-        f"{start}Test accuracy over cost, {title}, means of the seeds. A line is the bare backbone "
-        "at several widths; the marks are modules, with the 95 % interval of their distance from "
-        "the line. Above the line a module buys more than width does. Hollow marks: "
+        f"Test accuracy over cost, {title}, means of the seeds. A line is the bare backbone at "
+        "several widths; the marks are modules, with the 95 % interval of their distance from the "
+        "line. Above the line a module buys more than width does. Hollow marks: "
         f"{stats.SAME}, {stats.TOO_FEW}, or a mean without a line to compare it with. The axis of "
         "the cost is logarithmic."
     )
+    caption = after(begun, caption, ". ")
     words = [word for word in WORDS.values() if any(v["cost"] == word for v in values)]
     if words:
         caption += (
@@ -138,7 +140,7 @@ def _times(spent: pd.Series, arm: str) -> float:
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
     legend = {**MARKS, **module_legend(values)}
-    scale = {"type": "log", "nice": False, "padding": 10}
+    scale = LOG
     x = axis("times", "times none", scale=scale, axis={"values": list(TICKS), "format": "~g"})
     # A reader's font may be wider than the one that was measured.
     y = axis("top1", "top-1, %", scale={"zero": False}, axis={"minExtent": 46})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from benchmarks import ablated, budget, compare, display, equal_cost, pairing, stats, tables
-from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS
+from benchmarks import budget, display, equal_cost, stats, tables
+from benchmarks.accuracy import PLANS
 from benchmarks.cells import MODULES, benchmarks
-from benchmarks.nets import MOBILE
 from benchmarks.recipes import RECIPES
 from benchmarks.site import (
     ablation,
+    accuracy_facts,
     allocation,
     attention_facts,
     clock,
@@ -23,6 +21,7 @@ from benchmarks.site import (
     mechanism,
     notes,
     notes_alexnet,
+    notes_depth,
     other_images,
     own_tasks_facts,
     papers,
@@ -35,8 +34,6 @@ from benchmarks.site import (
     zero_start,
 )
 from benchmarks.site import equal_cost as equal_cost_page
-from benchmarks.site.accuracy import listed, resolution
-from benchmarks.site.words import PREVIEW, after, comparison, of_arm, verdict_counts
 from benchmarks.snapshot import Snapshot
 from benchmarks.store import Store
 from benchmarks.widths import WIDTHS
@@ -45,9 +42,10 @@ from benchmarks.widths import WIDTHS
 def facts(store: Store) -> dict[str, str]:
     """All facts by key; what has no row says ``not measured``."""
     store = store if isinstance(store, Snapshot) else Snapshot(store.root)
-    ours = (_rows, _accuracy, _coverage)
+    ours = (_rows, _coverage)
     pages = (
         ablation,
+        accuracy_facts,
         allocation,
         attention_facts,
         clock,
@@ -78,6 +76,7 @@ def _families(store: Store) -> dict[str, str]:
         for _, mine in equal_cost.table(store, which).groupby("cost")
     ]
     sizes += [len(found) for found in own_tasks_facts.families(store)]
+    sizes += [len(gpu_accuracy.again(store)), *notes_depth.families(store)]
     sizes = [size for size in sizes if size]
     return {"rule.families": str(len(sizes)), "rule.lines": display.whole(sum(sizes))}
 
@@ -135,69 +134,6 @@ def _rows(store: Store) -> dict[str, str]:
     widths = store.table("accuracy")["backbone"].isin(list(WIDTHS)).sum()
     found["rows.accuracy.widths"] = display.whole(int(widths))
     return {**found, "rows.newest": newest[:10] or display.MISSING}
-
-
-def _accuracy(store: Store) -> dict[str, str]:
-    keys = ("what", *MODULES[1:])
-    found = {f"accuracy.{key}": display.MISSING for key in keys} | _main(store)
-    found["accuracy.summary"] = verdict_counts([])
-    found["accuracy.resolution"] = display.NOT_YET
-    found["accuracy.shown"] = "the figure and the words are of the first"
-    ranked = compare.main_first(store)
-    if not ranked:
-        return found
-    which = ranked[0]
-    table = compare.accuracy_table(store, which)
-    preview = compare.preview_words(table, which)
-    found["accuracy.what"] = which.title
-    if which != ablated.planned():
-        begun = "is not finished" if ablated.planned() in ranked else "has no rows yet"
-        found["accuracy.shown"] = (
-            f"the first {begun}, and the figure and the words are of {which.title}, which is not "
-            "the recipe below"
-        )
-    second = int((store.table("accuracy")["backbone"] == MOBILE).sum())
-    runs = display.many(second, "run") if second else "no run"
-    found["accuracy.shown"] += f"; {runs} of the second {'are' if second > 1 else 'is'} there"
-    counts = verdict_counts(table["verdict"].dropna().tolist())
-    found["accuracy.summary"] = after(preview, counts + _which(table), ". ")
-    found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
-    for row in tables.records(table):
-        if row.arm in MODULES[1:]:
-            found[f"accuracy.{row.arm}"] = of_arm(preview and PREVIEW, comparison(row))
-    return found
-
-
-def _which(table: pd.DataFrame) -> str:
-    """Which modules are higher or lower, and that none is higher, as sentences; or ""."""
-    if not table["verdict"].isin(["higher", "lower", stats.SAME]).any():
-        return ""
-    by_verdict = {word: table.loc[table["verdict"] == word, "arm"] for word in ("higher", "lower")}
-    words = [f"{w.capitalize()}: {listed(list(a))}." for w, a in by_verdict.items() if len(a)]
-    return " ".join(["", *([] if len(by_verdict["higher"]) else ["None is higher."]), *words])
-
-
-def _main(store: Store) -> dict[str, str]:
-    """How good the bare backbone of the main table is, and how long its runs take."""
-    rows = pairing.accuracy_rows(store, ablated.planned())
-    bare = tables.ok(rows[rows["arm"] == "none"])
-    found = {"recipe.top1": display.MISSING, "recipe.minutes": display.MISSING}
-    found["recipe.aim"] = f"{AIM:g} % in at most {AIM_MINUTES:g} minutes"
-    found["recipe.aim_met"] = display.MISSING
-    if len(bare):
-        short = AIM - bare["top1"].mean()
-        met = "reached" if short <= 0 else f"missed by {display.percent(short)} points"
-        found["recipe.aim_met"] = met
-        runs = display.many(len(bare), "run")
-        found["recipe.top1"] = f"{display.percent(bare['top1'].mean())} % (mean of {runs})"
-        minutes = bare["seconds"] / 60
-        least, most = f"{minutes.min():.1f}", f"{minutes.max():.1f}"
-        within = int((minutes <= AIM_MINUTES).sum())
-        found["recipe.minutes"] = (
-            f"{minutes.median():.1f} minutes in the median ({least} to {most}; {within} of {runs} "
-            f"in at most {AIM_MINUTES:g})"
-        )
-    return found
 
 
 def _coverage(store: Store) -> dict[str, str]:

@@ -21,14 +21,8 @@ from benchmarks.site import (
     paired,
     segmentation,
 )
-from benchmarks.site.charts import (
-    PADDING,
-    WIDTH,
-    Figure,
-    intervals,
-    panels,
-    verdict_words,
-)
+from benchmarks.site.charts import Figure, intervals, panels, with_verdicts
+from benchmarks.site.words import after
 from benchmarks.store import Store
 
 ENDS = {"ratio": "", "low": "_low", "high": "_high"}
@@ -37,7 +31,7 @@ ENDS = {"ratio": "", "low": "_low", "high": "_high"}
 def accuracy(store: Store) -> Figure:
     """Differences to the bare backbone with intervals, in the first comparison."""
     values: list[dict[str, Any]] = []
-    caption, start = "Difference in test accuracy to the bare backbone, by module.", ""
+    caption, preview = "Difference in test accuracy to the bare backbone, by module.", ""
     found = compare.main_first(store)
     if found:
         which = found[0]
@@ -48,19 +42,15 @@ def accuracy(store: Store) -> Figure:
         if any("low" in v for v in values):
             what, marks = "mean and 95 % interval", paired.ADJUSTED_MARKS
         preview = compare.preview_words(frame, which)
-        start = f"{preview}. " if preview else ""
         caption = (
-            f"{start}Difference in test accuracy to the bare backbone, {which.title}: {what} of "
+            f"Difference in test accuracy to the bare backbone, {which.title}: {what} of "
             f"{display.span(frame['pairs'])} paired seeds, and the verdict. {marks}"
         )
-    sort = tables.in_order(v["arm"] for v in values)
-    layers = intervals("difference", "difference in top-1, percentage points", 0.0, sort)
-    layers.append(verdict_words(sort))
-    size: dict[str, Any] = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
-    if start:
-        size["title"] = {"text": start.strip(), "anchor": "start"}
-    alt = f"{start}Difference in points: {'; '.join(map(paired.said, values))}"
-    return Figure("accuracy", caption, alt, values, layers, size)
+    alt = f"Difference in points: {'; '.join(map(paired.said, values))}"
+    caption, alt = (after(preview, text, ". ") for text in (caption, alt))
+    axis, sort = "difference in top-1, percentage points", tables.in_order(v["arm"] for v in values)
+    title = f"{preview}." if preview else ""
+    return with_verdicts("accuracy", caption, alt, values, axis, sort, title)
 
 
 def latency(store: Store) -> Figure:

@@ -11,8 +11,8 @@ import pandas as pd
 from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import top1
 from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.judged import top1
 from benchmarks.site.origin import origin
 from benchmarks.site.words import COUNTED, after, comparison
 from benchmarks.store import Store
@@ -90,8 +90,7 @@ def facts(store: Store) -> dict[str, str]:
         made = stats.student_interval(shifts.tolist())
         ends = display.interval(display.points, made.value, made.low, made.high)
         found["gpu.shift"] = f"{ends} points"
-    again = _again(judged["cpu"], pairing.accuracy_rows(store, both["cuda"]), arms)
-    return found | _same(wide, again, _unfinished(starts)) | _seeds(wide)
+    return found | _same(wide, _again(again(store)), _unfinished(starts)) | _seeds(wide)
 
 
 def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[str, str]:
@@ -111,16 +110,26 @@ def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[st
     return {"gpu.same": f"{short}.", "gpu.same_so_far": f"{short}{reach}{preview}.{again}"}
 
 
-def _again(judged: pd.DataFrame, rows: pd.DataFrame, arms: list[str]) -> str:
-    """What is higher or lower on the processor, judged on the GPU as a family of its own; or "".
+def again(store: Store) -> pd.DataFrame:
+    """What is higher or lower on the processor, judged on the GPU as a family of its own.
 
     The verdicts of the GPU's whole table are of another family, which has other modules too.
     """
-    verdicts = judged.set_index("arm")["verdict"]
-    pairs = {arm: (arm, "none") for arm in arms if verdicts.get(arm) in ("higher", "lower")}
+    both = twins(store)
+    pairs = {}
+    if both:
+        verdicts = compare.accuracy_table(store, both["cpu"]).set_index("arm")["verdict"]
+        arms = [arm for arm in map(str, _top1(store, both)["cpu"]) if arm in verdicts]
+        pairs = {arm: (arm, "none") for arm in arms if verdicts[arm] in ("higher", "lower")}
     if not pairs:
+        return pd.DataFrame()
+    return compare.judge(pairing.accuracy_rows(store, both["cuda"]), pairs, {})
+
+
+def _again(family: pd.DataFrame) -> str:
+    """What `again` has, as a sentence, or ""."""
+    if family.empty:
         return ""
-    family = compare.judge(rows, pairs, {})
     words = [f"{row.key} {comparison(row)}" for row in tables.records(family)]
     return (
         " What is higher or lower on the processor, judged on the GPU as a family of its own "
@@ -155,11 +164,11 @@ def _seeds(wide: dict[str, pd.DataFrame]) -> dict[str, str]:
 
     The interval is the jackknife's over the seeds: runs of one seed share more than their arm.
     """
-    left = {device: frame - frame.mean() for device, frame in wide.items()}
-    seeds = left["cpu"].dropna(how="all").index
+    seeds = wide["cpu"].dropna(how="all").index
 
     def correlation(kept: pd.Index) -> float:
-        pairs = pd.concat([left[device].loc[kept].stack() for device in DEVICES], axis=1).dropna()
+        runs = (wide[device].loc[kept] for device in DEVICES)
+        pairs = pd.concat([(of - of.mean()).stack() for of in runs], axis=1).dropna()
         return float(np.corrcoef(pairs.to_numpy("float64").T)[0, 1])
 
     n = len(seeds)

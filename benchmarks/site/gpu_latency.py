@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -10,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, tables
+from benchmarks.attention_costs import MOVED
 from benchmarks.latency import ON_GPU
-from benchmarks.site.accuracy import listed
 from benchmarks.site.gpu_accuracy import DEVICES
 from benchmarks.site.html import Entry, Head, table, value
 from benchmarks.site.latency import (
@@ -23,6 +24,7 @@ from benchmarks.site.latency import (
     without_none,
 )
 from benchmarks.site.origin import record
+from benchmarks.site.words import listed
 from benchmarks.store import Store
 
 
@@ -121,7 +123,7 @@ def _dearer(store: Store) -> dict[str, str]:
     words = f"{larger} of {pairs} are larger on the GPU and {len(smaller)} smaller"
     words += f" ({listed(tables.in_order(smaller))})" if smaller else ""
     same = pairs - larger - len(smaller)
-    return {"gpu.dearer": f"{words}; {same} can't be told apart" if same else words}
+    return {"gpu.dearer": f"{words}; {same} cannot be told apart" if same else words}
 
 
 def _work(store: Store) -> dict[str, str]:
@@ -194,7 +196,7 @@ def _places(store: Store, found: Sequence[Timed]) -> str:
     for device, name in DEVICES.items():
         frames = [one.frame for one in found if one.setting["device"] == device]
         if frames:
-            parts.append(f"{name}: {places_of(store, frames, device)}")
+            parts.append(f"{name}: {places_of(store, frames)}")
     return "<br>".join(parts)
 
 
@@ -211,8 +213,8 @@ def _a_place(store: Store, one: Timed) -> pd.DataFrame:
     made["places"] = made["arm"].map(cost["inserted"]).where(lambda n: n > 0)
     added = made["latency_ms"].astype("float64") - bare.squeeze()
     made["us"] = 1000 * added / made["places"]
-    made["bytes"] = made["arm"].map(cost["elementwise_bytes_added"].astype("float64"))
-    made["bytes"] /= made["places"]
+    moved = cost[list(MOVED)].astype("float64").sum(axis=1, skipna=False)
+    made["bytes"] = made["arm"].map(moved - moved.get("none", math.nan)) / made["places"]
     return made[made["us"].notna()]
 
 

@@ -42,7 +42,7 @@ def _latency(store: Store, backbone: str, settings: list[dict[str, Any]]) -> str
     body = lines(frames, time, _milliseconds)
     first = settings[0]
     note = f"{first['device']}, batch {first['batch_size']}, {first['image_size']} px{kept(frames)}"
-    places = places_of(store, frames, first["device"])
+    places = places_of(store, frames)
     where = "" if first["device"] == "cpu" else " on a GPU"
     return table(f"Latency of {backbone}{where}", note, heads, body, places)
 
@@ -55,7 +55,7 @@ def threads(store: Store) -> str:
     frames = [tables.latency_table(store, setting) for setting in settings]
     heads = [Head(f"{setting['backbone']}, {_short(setting)}") for setting in settings]
     note = f"; one image at inference{kept(frames)}"
-    places = places_of(store, frames, "cpu")
+    places = places_of(store, frames)
     return ratios("Times by backbone and threads", note, heads, frames, places)
 
 
@@ -95,7 +95,7 @@ def added(store: Store) -> str:
     pairs = zip(bare, without_none(frames), strict=True)
     body = lines([frame.assign(bare_ms=one) for one, frame in pairs], _added)
     note = f"(ratio - 1) times the bare backbone's milliseconds, taken as exact{kept(frames)}"
-    places = places_of(store, frames, "cpu")
+    places = places_of(store, frames)
     return table("Time that a module adds", note, heads, body, places)
 
 
@@ -139,9 +139,9 @@ def lines(
     ]
 
 
-def places_of(store: Store, frames: Sequence[pd.DataFrame], device: str) -> str:
+def places_of(store: Store, frames: Sequence[pd.DataFrame]) -> str:
     """Where the rows of latency tables come from, and the load of the machine."""
-    rows = pd.concat(frames, ignore_index=True).assign(device=device)
+    rows = pd.concat(frames, ignore_index=True)
     return f"{_load(rows)}{origin(store, rows, 'latency')}"
 
 

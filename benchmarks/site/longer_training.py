@@ -9,8 +9,8 @@ from benchmarks.cells import MODULES, Selection, benchmarks
 from benchmarks.mechanism import LONG, LONG_TASKS, RECIPE, TASKS
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
-from benchmarks.site.accuracy import seeds, top1
 from benchmarks.site.html import Entry, Head, absent, table
+from benchmarks.site.judged import seeds, top1
 from benchmarks.site.mechanism import guessing, training_loss
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference

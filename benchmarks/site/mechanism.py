@@ -12,11 +12,15 @@ from benchmarks.cells import MODULES
 from benchmarks.mechanism import BACKBONE, RECIPE, SIZES, TASKS, drawings
 from benchmarks.recipes import RECIPES
 from benchmarks.site import paired
-from benchmarks.site.accuracy import judged, judged_heads, seeds, top1
 from benchmarks.site.charts import EVEN_PADDING, Figure, intervals, panels
 from benchmarks.site.html import Entry, Head, absent, deviation, table, value
+from benchmarks.site.judged import judged, judged_heads, seeds, top1
 from benchmarks.site.origin import origin
+from benchmarks.site.words import after
 from benchmarks.store import Store
+
+STEPS = SIZES[RECIPE][0] // RECIPES[RECIPE].batch_size * RECIPES[RECIPE].epochs
+"""Steps of the optimiser in a training."""
 
 SIDE = 96
 """Width and height of a drawn scene, px."""
@@ -102,11 +106,10 @@ def training_loss(rows: pd.DataFrame, arm: str) -> Entry:
 
 def facts(store: Store) -> dict[str, str]:
     """How all tasks are trained, and which runs had hardly begun to learn one by then."""
-    how, scenes = RECIPES[RECIPE], SIZES[RECIPE][0]
     return {
         "mechanism.backbone": BACKBONE,
         "mechanism.recipe": recipe(),
-        "mechanism.steps": str(scenes // how.batch_size * how.epochs),
+        "mechanism.steps": str(STEPS),
         "mechanism.unlearned": _unlearned(store) or display.NOT_YET,
     }
 
@@ -132,11 +135,10 @@ def _unlearned(store: Store) -> str:
         found += [f"on *{task}* {', '.join(arms)}"] if arms else []
     if not measured:
         return ""
-    steps = SIZES[RECIPE][0] // RECIPES[RECIPE].batch_size * RECIPES[RECIPE].epochs
     if not found:
-        return f"After {steps} steps every run had begun to learn."
+        return f"After {STEPS} steps every run had begun to learn."
     return (
-        f"Runs that had hardly begun to learn after {steps} steps (training loss within a tenth of "
+        f"Runs that had hardly begun to learn after {STEPS} steps (training loss within a tenth of "
         f"that of guessing): {'; '.join(found)}. Where these are some of an arm's runs, not all, "
         "its mean and interval may be of two kinds of run, and no run need be like the mean."
     )
@@ -206,10 +208,10 @@ def differences(store: Store) -> Figure:
     shown = list(dict.fromkeys(v["panel"] for v in values))
     apart = {"scale": {"x": "independent"}}
     size = panels("panel", 2, 250, {"step": 22}, shown, resolve=apart)
-    start = "Preview, not a result. " if unfinished else ""
     caption = (
-        f"{start}Difference to the bare backbone in test accuracy, by task, with 95 % intervals "
-        f"over the seeds. {paired.ADJUSTED_MARKS}"
+        "Difference to the bare backbone in test accuracy, by task, with 95 % intervals over the "
+        f"seeds. {paired.ADJUSTED_MARKS}"
     )
+    caption = after(display.PREVIEW if unfinished else "", caption, ". ")
     alt = "; ".join(f"{v['panel']}, {paired.said(v)}" for v in values)
     return Figure("mechanism", caption, alt, values, layers, size)

@@ -9,8 +9,9 @@ import pandas as pd
 from benchmarks import compare, display, pairing, tables
 from benchmarks.cells import MODULES
 from benchmarks.site import paired
-from benchmarks.site.accuracy import about, seeds, shown, top1
+from benchmarks.site.accuracy import about, shown
 from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.judged import seeds, top1
 from benchmarks.site.latency import time
 from benchmarks.site.origin import origin
 from benchmarks.site.paired import difference

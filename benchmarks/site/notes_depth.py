@@ -38,14 +38,8 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
         Head("Steps", "mean"),
         Head("Rate"),
     )
-    arms = {
-        f"{layers}, {kind}": _of_depth(mine, layers, kind)
-        for layers in depth.DEPTHS[1:]
-        for kind in depth.KINDS
-    }
-    verdicts = stats.paired(
-        {name: paired.differences(arm, reference, "accuracy") for name, arm in arms.items()}
-    )
+    arms = _arms(mine)
+    verdicts = _family(arms, reference)
     body = [_line("1", reference, Entry(display.REFERENCE))] if len(reference) else []
     for name, arm in arms.items():
         if len(arm):
@@ -55,6 +49,30 @@ def _budget(store: Store, rows: pd.DataFrame, budget: str) -> str:
     note = f"Fashion-MNIST, {depth.IMAGES:,} images, {reference['seed'].nunique()} seeds"
     note += f"; {paired.ADJUSTED}"
     return table(budget.capitalize(), note, heads, body, origin(store, mine, "depth"))
+
+
+def families(store: Store) -> list[int]:
+    """How many verdicts each table of `budgets` has; each is a family of its own."""
+    rows = rows_of(store, "depth")
+    reference = rows[rows["recipe"] == depth.REFERENCE]
+    made = [rows[rows["recipe"] == budget] for budget in depth.BUDGETS]
+    found = [_family(_arms(mine), reference).values() for mine in made if len(mine)]
+    return [sum(line.verdict != stats.TOO_FEW for line in lines) for lines in found]
+
+
+def _arms(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The networks of a budget by their name."""
+    return {
+        f"{layers}, {kind}": _of_depth(rows, layers, kind)
+        for layers in depth.DEPTHS[1:]
+        for kind in depth.KINDS
+    }
+
+
+def _family(arms: dict[str, pd.DataFrame], reference: pd.DataFrame) -> dict[str, stats.Paired]:
+    return stats.paired(
+        {name: paired.differences(arm, reference, "accuracy") for name, arm in arms.items()}
+    )
 
 
 def pieces(store: Store) -> str:
@@ -86,7 +104,7 @@ def _line(name: str, rows: pd.DataFrame, against: Entry) -> tuple[Entry, ...]:
         value(paired.power_of_ten, rows["gradient"].mean()),
         value(display.whole, rows["width"].max()),
         value(display.whole, rows["params"].max()),
-        value(display.whole, rows["steps"].mean()),
+        value(display.rounded, rows["steps"].mean()),
         paired.rate_and_seeds(rows)[0],
     )
 

@@ -158,18 +158,18 @@ def activations(store: Store) -> Figure:
 def calibration(store: Store) -> Figure:
     """Accuracy and confidence over training, a panel a head."""
     rows = tables.ok(rows_of(store, "calibration"))
-    kinds = {"accuracy": "accuracy", "confidence": "confidence"}
+    kinds = ("accuracy", "confidence")
     values = []
     for head in HEADS:
         for epochs in EPOCHS:
             mine = rows[(rows["variant"] == head) & (rows["recipe"] == f"{epochs} epochs")]
-            for column, words in kinds.items() if len(mine) else ():
-                mean = display.clean(mine[column].mean())
-                values.append({"head": head, "epochs": epochs, "what": words, "percent": mean})
+            for what in kinds if len(mine) else ():
+                mean = display.clean(mine[what].mean())
+                values.append({"head": head, "epochs": epochs, "what": what, "percent": mean})
     encoding = {
         "x": axis("epochs", "epochs", "ordinal", axis={"labelAngle": 0}),
         "y": axis("percent", "%, mean over the seeds", scale={"zero": False}),
-        "color": nominal("what", kinds.values()),
+        "color": nominal("what", kinds),
     }
     layers = lines(encoding, 70)
     size = panels("head", 2, 230, 220, list(HEADS), padding=EVEN_PADDING)

@@ -18,8 +18,8 @@ from benchmarks.controls import FACTORS, RESCALED
 from benchmarks.mechanism import TASKS
 from benchmarks.site import controls as site_controls
 from benchmarks.site import paired
-from benchmarks.site.accuracy import top1
 from benchmarks.site.html import LOST, Entry, Head, absent, table, value
+from benchmarks.site.judged import top1
 from benchmarks.site.origin import origin
 from benchmarks.site.words import after
 from benchmarks.store import Store
@@ -136,9 +136,9 @@ def one_by_one(store: Store) -> dict[str, str]:
     As published and with every gate rescaled, less none and less the mean of the others; and of a
     gate the constant of its size less none.
     """
-    made, freed = as_published(store), with_gates_rescaled(store)
-    both = [(against_none(rows), against_modules(rows)) for rows in (made, freed)]
-    starts = [preview(rows) for rows in (made, freed)]
+    made, rescaled = as_published(store), with_gates_rescaled(store)
+    both = [(against_none(rows), against_modules(rows)) for rows in (made, rescaled)]
+    starts = [preview(rows) for rows in (made, rescaled)]
     heads = (
         Head("Compared", number=False),
         Head("Difference", "accuracy, points [95 %]"),
@@ -146,16 +146,18 @@ def one_by_one(store: Store) -> dict[str, str]:
     )
     found = {}
     for line, (task, arm) in NAMED.items():
-        (alone, among), (alone_freed, among_freed) = ([f.loc[line] for f in pair] for pair in both)
+        (alone, among), (alone_rescaled, among_rescaled) = (
+            [f.loc[line] for f in pair] for pair in both
+        )
         lines = [
             (f"{arm} less none", alone),
             (f"{arm} less the mean of other modules", among),
-            (f"{rescaled_name(arm)} less that mean (every gate rescaled)", among_freed),
+            (f"{rescaled_name(arm)} less that mean (every gate rescaled)", among_rescaled),
         ]
         if arm in FACTORS:
-            lines.insert(2, (f"{rescaled_name(arm)} less none", alone_freed))
+            lines.insert(2, (f"{rescaled_name(arm)} less none", alone_rescaled))
         body = [_compared(name, one) for name, one in lines]
-        words, parts = [*starts], [made[task], freed[task]]
+        words, parts = [*starts], [made[task], rescaled[task]]
         if arm in FACTORS:
             constant, start, rows = site_controls.constant_on(store, task, arm)
             parts.append(rows)

@@ -39,10 +39,10 @@ def families(store: Store) -> list[pd.DataFrame]:
 
 def facts(store: Store) -> dict[str, str]:
     """The verdicts of the modules on the tasks that are made for them, together."""
-    made, freed = as_published(store), with_gates_rescaled(store)
+    made, rescaled = as_published(store), with_gates_rescaled(store)
     whole = ("mechanism.summary", "mechanism.rescaled", "mechanism.both", "mechanism.ahead")
     found: dict[str, str] = dict.fromkeys(whole, display.NOT_YET)
-    alone, among, freed_alone, freed_among = families(store)
+    alone, among, rescaled_alone, rescaled_among = families(store)
     if len(alone):
         start = preview(made)
         what = "pairs of a task and a module that it is made for, compared with none"
@@ -54,29 +54,29 @@ def facts(store: Store) -> dict[str, str]:
         found["mechanism.summary"] = after(start, " ".join(words), ". ")
         published = _which(alone.index, ahead(alone, among), str)
         found["mechanism.ahead"] = after(start, f"As published: {published}.", ". ")
-    if len(freed_among):
-        start = preview(freed)
+    if len(rescaled_among):
+        start = preview(rescaled)
         words = [
             verdict_counts(family["verdict"].tolist(), f"pairs, compared with {what}")
             for family, what in (
-                (freed_alone, "none"),
-                (freed_among, "the mean of the other modules"),
+                (rescaled_alone, "none"),
+                (rescaled_among, "the mean of the other modules"),
             )
         ]
-        first = ahead(freed_alone, freed_among)
+        first = ahead(rescaled_alone, rescaled_among)
         both = [_on_task(line) for line in first]
         words += [f"Higher than both: {', '.join(both) or 'none of them'}."]
-        counted = _which(freed_among.index, first, rescaled_name)
+        counted = _which(rescaled_among.index, first, rescaled_name)
         which = f"With every gate rescaled, planned when that was known: {counted}."
         buts = [_but(store, line) for line in first if NAMED[line][1] in RESCALED]
         which = " ".join(filter(None, [which, *buts]))
         found["mechanism.ahead"] += f" {after(start, which, '. ')}"
-        words += _ahead_of_best(freed, rescaled_name)
+        words += _ahead_of_best(rescaled, rescaled_name)
         found["mechanism.rescaled"] = after(start, " ".join(words), ". ")
         turned = [line for line in first if line not in ahead(alone, among)]
         found["mechanism.both"] = after(start, _turned(store, turned), ". ")
-    forms = (alone, among), (freed_alone, freed_among)
-    starts = preview(made), preview(freed)
+    forms = (alone, among), (rescaled_alone, rescaled_among)
+    starts = preview(made), preview(rescaled)
     return found | {
         f"mechanism.{task}.{arm}": _answer(store, line, forms, starts)
         for line, (task, arm) in NAMED.items()

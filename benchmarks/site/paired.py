@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, pairing, stats, tables
-from benchmarks.site.html import OFF_SCALE, Entry, estimate, runs, value
+from benchmarks.compare import FEWEST_FOR_INTERVAL
+from benchmarks.site.html import OFF_SCALE, Entry, estimate, of_interval, runs, value
 from benchmarks.store import Store
 
 
@@ -39,13 +40,17 @@ def rows_of(store: Store, name: str) -> pd.DataFrame:
     return tables.one_machine(store.table(name))
 
 
-def mean(rows: pd.DataFrame, column: str, form: Any = None, most: float = math.inf) -> Entry:
+def three(share: float) -> str:
+    """A share to three decimals, as the notes print accuracies."""
+    return f"{display.clean(share):.3f}"
+
+
+def mean(rows: pd.DataFrame, column: str, form: Any = three, most: float = math.inf) -> Entry:
     """The mean over the seeds with its 95 % interval; a word if runs have no value.
 
     ``most`` is the largest value that there can be where the smallest is zero, if there is one; an
     interval that leaves these bounds has a word too.
     """
-    form = form or three
     done = tables.ok(rows)[column].dropna()
     words = ", ".join(sorted(set(tables.failed(rows)["status"])))
     if done.empty:
@@ -62,11 +67,6 @@ def mean(rows: pd.DataFrame, column: str, form: Any = None, most: float = math.i
     if lost := len(rows) - len(done):
         said.append(f"without a value: {lost} {words}")
     return Entry(form(found), found, ends, "; ".join(said))
-
-
-def three(share: float) -> str:
-    """A share to three decimals, as the notes print accuracies."""
-    return f"{display.clean(share):.3f}"
 
 
 def difference(row: Any, reference: str = "none") -> Entry:
@@ -126,9 +126,14 @@ def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
     found = differences(one, other, column)
     if not found:
         return Entry(display.MISSING)
-    made = stats.student_interval(found)
-    between = f"[{display.points(made.low)}, {display.points(made.high)}]"
-    return Entry(display.points(made.value), made.value, between if len(found) > 1 else "")
+    return of_interval(display.points, stats.student_interval(found))
+
+
+def of_points(found: list[float]) -> Entry:
+    """The mean of points by seed with its interval, from so many seeds as one needs."""
+    if len(found) < FEWEST_FOR_INTERVAL:
+        return Entry("too few seeds")
+    return of_interval(display.points, stats.student_interval(found))
 
 
 def percent(rows: pd.DataFrame, column: str = "accuracy") -> Entry:

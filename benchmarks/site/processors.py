@@ -9,21 +9,21 @@ from itertools import combinations
 import pandas as pd
 
 from benchmarks import attention_costs, display, stats, tables
-from benchmarks.site.accuracy import listed
-from benchmarks.site.attention import MODES, TOGETHER
+from benchmarks.alone import MODES
+from benchmarks.site.attention import TOGETHER
 from benchmarks.site.attention_facts import near_the_floor
 from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.latency import (
     LARGER,
     SMALLER,
     kept,
-    lines,
     places_of,
-    time,
+    ratios,
     told_apart,
     without_none,
 )
 from benchmarks.site.origin import origin, processors
+from benchmarks.site.words import listed
 from benchmarks.store import Store
 
 SETTING = ["arm", "data", "recipe", "layout"]
@@ -39,16 +39,14 @@ def latency(store: Store) -> str:
     if not timed:
         return absent("Ratios on more than one processor")
     names = processors(store, _on_processors(store))
-    heads, frames = [Head("Module", number=False)], []
+    heads, frames = [], []
     for (backbone, batch, pixels), sessions in timed.items():
         for machine, frame in sessions.items():
-            about = f"{names[machine]}, batch {batch}, {pixels} px"
-            heads.append(Head(backbone, f"{about}; noise floor {tables.noise_floor(frame)}"))
+            heads.append(Head(backbone, f"{names[machine]}, batch {batch}, {pixels} px"))
             frames.append(frame)
-    body = lines(without_none(frames), time)
-    note = f"times the bare backbone [95 %, one session]; one thread, at inference{kept(frames)}"
+    note = f"; one thread, at inference{kept(frames)}"
     title = "Ratios on more than one processor"
-    return table(title, note, heads, body, places_of(store, frames, "cpu"))
+    return ratios(title, note, heads, frames, places_of(store, frames))
 
 
 def speed(store: Store) -> str:
@@ -118,7 +116,7 @@ def _apart(timed: dict[tuple, Sessions], names: dict[str, str]) -> str:
         if len(every):
             parts.append(
                 f"{larger} of {len(every)} ratios are larger on {names[other]} than on "
-                f"{names[first]} and {smaller} smaller; {len(every) - larger - smaller} can't be "
+                f"{names[first]} and {smaller} smaller; {len(every) - larger - smaller} cannot be "
                 "told apart"
             )
     return "; ".join(parts) or display.MISSING

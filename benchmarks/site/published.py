@@ -11,8 +11,8 @@ from benchmarks import compare, display, pairing, tables
 from benchmarks.accuracy import PLANS
 from benchmarks.cells import SUITES
 from benchmarks.pairing import Comparison
-from benchmarks.site.accuracy import seeds, top1
 from benchmarks.site.html import Entry, Head, table
+from benchmarks.site.judged import seeds, top1
 from benchmarks.site.origin import all_rows, origin
 from benchmarks.site.paired import difference
 from benchmarks.site.reruns import Gain, gains

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import claims, compare, display, tables
+from benchmarks.nets import MOBILE
 from benchmarks.notes import claimed
-from benchmarks.site import controls, figures, retimed, two_processors
+from benchmarks.site import accuracy_facts, controls, figures, retimed, two_processors
 from benchmarks.site.accuracy import about, board, resolution
 from benchmarks.site.charts import SCHEMES, Figure
 from benchmarks.site.html import Entry
@@ -27,6 +28,7 @@ MEANING = (
 """What a reader of the table has to know."""
 
 CONTROLS = "docs/results/accuracy.md"
+EVERY = "docs/results/accuracy.md#every-comparison"
 PROCESSORS = "docs/results/accuracy.md#processors"
 ASKED = "(Asked when the table was known.)"
 
@@ -98,6 +100,8 @@ def table(store: Store) -> str:
         words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
         clock = f"Latency: {_chip(store, setting)}{words}{kept([timed])}{_other_sessions(store)}."
     beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
+    if other := accuracy_facts.second(store):
+        beneath += ["", f"In {MOBILE} on a processor: {other} ([Its table]({EVERY}).)"]
     again = two_processors.facts(store)["moved.less"]
     if again != display.MISSING:
         beneath += ["", f"The same trainings on two processors: {again} ([more]({PROCESSORS}))."]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import display, retimed, tables
-from benchmarks.site.accuracy import listed
-from benchmarks.site.html import Entry, Head, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, estimate, table, value
 from benchmarks.site.origin import origin, processors
+from benchmarks.site.words import listed
 from benchmarks.store import Store
 
 
@@ -30,7 +30,7 @@ def sessions(store: Store) -> str:
         _table(store, rows[rows["backbone"] == backbone], backbone, lines)
         for backbone, lines in by_backbone(store).items()
     ]
-    return "\n".join(made) or table("Session after session", "", (), (), "")
+    return "\n".join(made) or absent("Session after session")
 
 
 def _table(store: Store, rows: pd.DataFrame, backbone: str, lines: pd.DataFrame) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks import budget, display, power, simulation, tables
 from benchmarks.cells import MODULES
-from benchmarks.site.accuracy import smallest
 from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks.site.judged import smallest
 from benchmarks.site.origin import origin
 from benchmarks.store import Store
 

@@ -9,11 +9,11 @@ from benchmarks.compare import Pairs
 from benchmarks.heads import BRANCHES, CONTROLS, NAMES, PAIRS, comparisons, pairs_of, rows_of
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.accuracy import of_pairs
-from benchmarks.site.charts import PADDING, WIDTH, Figure, intervals, verdict_words
+from benchmarks.site.charts import Figure, with_verdicts
 from benchmarks.site.html import Entry, Head, absent, runs, table, value
+from benchmarks.site.judged import of_pairs
 from benchmarks.site.origin import origin
-from benchmarks.site.words import PREVIEW, after, comparison, of_arm
+from benchmarks.site.words import after, comparison, of_arm
 from benchmarks.store import Store
 
 MEASURES = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy"}
@@ -163,25 +163,22 @@ def classes(store: Store) -> str:
 
 def figure(store: Store) -> Figure:
     """Differences in mIoU with intervals, in the first comparison."""
-    caption, values, start = "Difference in mIoU between two heads.", [], ""
+    caption, values, unfinished = "Difference in mIoU between two heads.", [], ""
     found = comparisons(store)
     if found:
         rows = rows_of(store, found[0])
         frame = judge(rows, pairs_of(rows))
         unfinished = preview(frame, found[0])
-        start = f"{unfinished}. " if unfinished else ""
         caption = (
-            f"{start}Difference in mIoU between two heads, {found[0].title}: mean of the paired "
-            "seeds with its 95 % interval where there are enough, and the verdict. "
+            f"Difference in mIoU between two heads, {found[0].title}: mean of the paired seeds "
+            "with its 95 % interval where there are enough, and the verdict. "
             f"{paired.ADJUSTED_MARKS}"
         )
         values = paired.drawn(frame)
-    sort = [v["arm"] for v in values]
-    layers = intervals("difference", "difference in mIoU, percentage points", 0.0, sort)
-    layers.append(verdict_words(sort))
-    alt = "; ".join(map(paired.said, values))
-    size = {"width": WIDTH, "height": {"step": 26}, "padding": PADDING}
-    return Figure("segmentation", caption, f"{start}In points: {alt}", values, layers, size)
+    alt = f"In points: {'; '.join(map(paired.said, values))}"
+    caption, alt = (after(unfinished, text, ". ") for text in (caption, alt))
+    axis, sort = "difference in mIoU, percentage points", [v["arm"] for v in values]
+    return with_verdicts("segmentation", caption, alt, values, axis, sort)
 
 
 def facts(store: Store) -> dict[str, str]:
@@ -201,7 +198,7 @@ def facts(store: Store) -> dict[str, str]:
         found["segmentation.short"] = f"trained for {epochs} (which reaches {level} % mIoU)"
     for pairs in (pairs_of(rows), CONTROLS):
         judged = judge(rows, pairs)
-        start = preview(judged, ranked[0]) and PREVIEW
+        start = preview(judged, ranked[0]) and display.PREVIEW
         for row in tables.records(judged[judged["key"].isin(keys)]):
             found[f"segmentation.{row.key}"] = of_arm(start, comparison(row))
     return found

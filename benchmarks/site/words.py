@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import display, stats
-
-PREVIEW = "Preview, not a result"
-"""What a clause begins with that is of a preview."""
 
 COUNTED = {
     "higher": ("is higher", "are higher"),
@@ -23,6 +21,12 @@ COUNTED = {
 def after(start: str, text: str, mark: str = "; ") -> str:
     """A text behind what it has to begin with, if there is anything."""
     return f"{start}{mark}{text}" if start else text
+
+
+def listed(names: Sequence[str]) -> str:
+    """``se``, ``se and eca``, ``se, cbam and eca``."""
+    *most, last = names or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def of_arm(start: str, text: str) -> str:

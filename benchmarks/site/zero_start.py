@@ -8,7 +8,7 @@ from benchmarks import display, pairing, tables
 from benchmarks.cells import MODULES
 from benchmarks.controls import FACTORS
 from benchmarks.recipes import RECIPES
-from benchmarks.site.accuracy import listed
+from benchmarks.site.words import listed
 from benchmarks.store import Store
 
 OTHERS = [module for module in MODULES[1:] if module not in FACTORS]

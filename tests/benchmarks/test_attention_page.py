@@ -133,7 +133,7 @@ def test_a_count_that_orders_the_times_correlates_fully_and_its_opposite_not(tmp
     orders = [(50 - i, i, i) for i in (1, 2, 3, 4)]
     append_counts(results, trial.COST.backbone, orders)
     before = attention_facts.facts(results)
-    assert "one kind of backbone can't tell" in before["counts.verdict"]
+    assert "one kind of backbone cannot tell" in before["counts.verdict"]
     assert before["counts.bytes_share.rank"] == "1.00 (one kind of backbone)"
     append_counts(results, "another", orders)
     frame = attention_costs.counts_and_time(results)

@@ -15,6 +15,7 @@ from benchmarks.cells import MODULES, ROOT
 from benchmarks.site import __main__ as site
 from benchmarks.site import (
     accuracy,
+    accuracy_facts,
     charts,
     coverage,
     facts,
@@ -31,11 +32,6 @@ from benchmarks.store import Store
 
 DOCS = ROOT / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_gen" not in p.parts)
-
-
-@pytest.fixture(scope="module")
-def fragments(tried):
-    return site.fragments(tried)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +210,7 @@ def test_facts_are_sentences(said):
 )
 def test_the_summary_names_what_is_higher_or_lower(verdicts, said):
     table = pd.DataFrame({"arm": ["none", "se", "eca"], "verdict": [None, *verdicts]})
-    assert facts._which(table) == said
+    assert accuracy_facts._which(table) == said
 
 
 def test_facts_without_results_are_not_measured(said_of_nothing):
