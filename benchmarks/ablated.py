@@ -11,16 +11,15 @@ import pandas as pd
 
 from benchmarks import compare, pairing
 from benchmarks.ablation import Family
-from benchmarks.accuracy import PLANS, SUITE
+from benchmarks.accuracy import PLANS, SUITE, Runs
 from benchmarks.cells import SUITES
 from benchmarks.pairing import Comparison
 from benchmarks.recipes import RECIPES
 from benchmarks.store import Store
 
 
-def planned() -> Comparison:
-    """What the suite trains: the comparison of its main table."""
-    main = PLANS[SUITE][0]
+def planned(main: Runs = PLANS[SUITE][0]) -> Comparison:
+    """What the suite trains: the comparison of its main table, or of other runs of one backbone."""
     how = (SUITES[SUITE].device, main.precision, main.layout, RECIPES[main.recipe].batch_size)
     return Comparison(main.data, main.backbones[0], main.recipe, *how)
 

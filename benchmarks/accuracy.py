@@ -94,7 +94,7 @@ def beside(
 ) -> Iterator[Cell]:
     """Cells of other arms, made as a table's are: family by family, without the bare backbone.
 
-    None for who asks for modules or backbones: ``make`` itself has these.
+    None for who asks for modules or backbones: `accuracy` or `mechanism` trains these.
     """
     if want.suite == SUITE and not (want.modules or want.backbones):
         for arms in families:

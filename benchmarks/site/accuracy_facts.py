@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import ablated, compare, display, pairing, stats, tables
-from benchmarks.accuracy import AIM, AIM_MINUTES
+from benchmarks.accuracy import AIM, AIM_MINUTES, PLANS, SUITE
 from benchmarks.cells import MODULES
 from benchmarks.nets import MOBILE
 from benchmarks.site.accuracy import resolution
@@ -33,9 +33,6 @@ def facts(store: Store) -> dict[str, str]:
             f"the first {begun}, and the figure and the words are of {which.title}, which is not "
             "the recipe below"
         )
-    n = int((store.table("accuracy")["backbone"] == MOBILE).sum())
-    runs = display.many(n, "run") if n else "no run"
-    found["accuracy.shown"] += f"; {runs} of the second {'are' if n > 1 else 'is'} there"
     found["accuracy.summary"] = _verdicts(table, preview)
     found["accuracy.resolution"] = resolution(table) or found["accuracy.resolution"]
     for row in tables.records(table):
@@ -46,11 +43,12 @@ def facts(store: Store) -> dict[str, str]:
 
 def second(store: Store) -> str:
     """The verdicts of the second backbone of the plan on a processor; "" before it has rows."""
-    for which in compare.main_first(store):
-        if which.backbone == MOBILE and which.device == "cpu" and not which.preview:
-            table = compare.accuracy_table(store, which)
-            return _verdicts(table, compare.preview_words(table, which))
-    return ""
+    (runs,) = (runs for runs in PLANS[SUITE] if MOBILE in runs.backbones)
+    which = ablated.planned(runs)
+    if which not in pairing.comparisons(store):
+        return ""
+    table = compare.accuracy_table(store, which)
+    return _verdicts(table, compare.preview_words(table, which))
 
 
 def _verdicts(table: pd.DataFrame, preview: str) -> str:

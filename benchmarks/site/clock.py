@@ -161,7 +161,6 @@ def figure(store: Store) -> Figure:
         for row in tables.records(rows)
     ]
     loads = list(bench.LOADS)
-    scale = LOG
     place = {
         "y": axis("method", None, "nominal", sort=list(NAMES.values())),
         "yOffset": {"field": "load", "type": "nominal", "sort": loads},
@@ -169,7 +168,7 @@ def figure(store: Store) -> Figure:
     }
 
     def measured(field: str, **more: Any) -> dict[str, Any]:
-        return axis(field, "measured ratio", scale=scale, **more)
+        return axis(field, "measured ratio", scale=LOG, **more)
 
     def rule(low: str, high: str, width: int) -> dict[str, Any]:
         x = measured(low, axis={"values": TICKS, "format": ".2f", "labelOverlap": True})
@@ -228,9 +227,9 @@ def _half_width(store: Store) -> str:
     rows = _on_one_thread(store)
     rows = rows[rows["module"] != "none"]
     if rows.empty:
-        return "intervals that are not measured yet"
+        return display.MISSING
     widths = (rows["ratio_high"] / rows["ratio_low"]).astype(float) ** 0.5 - 1
-    return f"intervals of ±{100 * widths.median():.2f} %"
+    return f"±{100 * widths.median():.2f} %"
 
 
 def _spread(row: Any) -> Entry:

@@ -11,7 +11,7 @@ from benchmarks.pairing import Comparison
 from benchmarks.site import paired
 from benchmarks.site.html import Entry, Head, absent, deviation, runs, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import after, verdict_counts
+from benchmarks.site.words import after, listed, verdict_counts
 from benchmarks.store import Store
 from benchmarks.widths import BACKBONE, WIDTHS
 
@@ -60,8 +60,8 @@ def preview(frame: pd.DataFrame, which: Comparison) -> str:
 
 def facts(store: Store) -> dict[str, str]:
     """Verdicts against the bare backbone of equal cost, one fact a kind of cost."""
-    *most, last = (f"{width:g}" for width in WIDTHS.values())
-    found = {"equal.backbone": BACKBONE, "equal.widths": f"{', '.join(most)} and {last}"}
+    widths = listed([f"{width:g}" for width in WIDTHS.values()])
+    found = {"equal.backbone": BACKBONE, "equal.widths": widths}
     found |= {f"equal.{kind}": display.NOT_YET for kind in equal_cost.COSTS}
     for which in equal_cost.comparisons(store)[:1]:
         frame = equal_cost.table(store, which)

@@ -140,8 +140,7 @@ def _times(spent: pd.Series, arm: str) -> float:
 def _layers(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Pareto front, the curve, the intervals of the distances from it, and the marks."""
     legend = {**MARKS, **module_legend(values)}
-    scale = LOG
-    x = axis("times", "times none", scale=scale, axis={"values": list(TICKS), "format": "~g"})
+    x = axis("times", "times none", scale=LOG, axis={"values": list(TICKS), "format": "~g"})
     # A reader's font may be wider than the one that was measured.
     y = axis("top1", "top-1, %", scale={"zero": False}, axis={"minExtent": 46})
     colour = module_scale("color", legend)

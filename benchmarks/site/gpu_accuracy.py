@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks import compare, display, pairing, stats, tables
 from benchmarks.pairing import Comparison
 from benchmarks.site import paired
-from benchmarks.site.html import Entry, Head, absent, estimate, table, value
+from benchmarks.site.html import Entry, Head, absent, of_interval, table, value
 from benchmarks.site.judged import top1
 from benchmarks.site.origin import origin
 from benchmarks.site.words import COUNTED, after, comparison
@@ -217,5 +217,4 @@ def _change(arm: str, changes: dict[str, stats.Interval]) -> Entry:
         return Entry(display.REFERENCE, 0.0)
     if arm not in changes:
         return Entry("too few seeds")
-    made = changes[arm]
-    return estimate(display.points, made.value, made.low, made.high, "")
+    return of_interval(display.points, changes[arm])

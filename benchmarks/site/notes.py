@@ -147,7 +147,7 @@ def facts(store: Store) -> dict[str, str]:
 
 
 def _time(store: Store, name: str) -> str:
-    seconds = store.table(name).drop_duplicates("key", keep="last")["seconds"].dropna()
+    seconds = tables.counted(store, name)["seconds"].dropna()
     if seconds.empty:
         return display.MISSING
     return f"{duration(seconds.sum())} of one core for {len(seconds)} rows"

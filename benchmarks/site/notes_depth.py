@@ -57,7 +57,7 @@ def families(store: Store) -> list[int]:
     reference = rows[rows["recipe"] == depth.REFERENCE]
     made = [rows[rows["recipe"] == budget] for budget in depth.BUDGETS]
     found = [_family(_arms(mine), reference).values() for mine in made if len(mine)]
-    return [sum(line.verdict != stats.TOO_FEW for line in lines) for lines in found]
+    return [sum(line.n > 0 for line in lines) for lines in found]
 
 
 def _arms(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

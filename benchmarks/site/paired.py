@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import display, pairing, stats, tables
-from benchmarks.compare import FEWEST_FOR_INTERVAL
 from benchmarks.site.html import OFF_SCALE, Entry, estimate, of_interval, runs, value
 from benchmarks.store import Store
 
@@ -126,13 +125,6 @@ def change(one: pd.DataFrame, other: pd.DataFrame, column: str) -> Entry:
     found = differences(one, other, column)
     if not found:
         return Entry(display.MISSING)
-    return of_interval(display.points, stats.student_interval(found))
-
-
-def of_points(found: list[float]) -> Entry:
-    """The mean of points by seed with its interval, from so many seeds as one needs."""
-    if len(found) < FEWEST_FOR_INTERVAL:
-        return Entry("too few seeds")
     return of_interval(display.points, stats.student_interval(found))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks import ablated, display, pairing, tables
-from benchmarks.site.html import Entry, Head, absent, table, value
+from benchmarks import ablated, compare, display, pairing, stats, tables
+from benchmarks.site.html import Entry, Head, absent, of_interval, table, value
 from benchmarks.site.origin import origin, processors, record
-from benchmarks.site.paired import of_points
 from benchmarks.site.words import listed
 from benchmarks.store import Store
 
@@ -71,7 +70,11 @@ def trainings(store: Store) -> str:
 
 
 def _mean(points: pd.Series) -> Entry:
-    return of_points(points.dropna().tolist())
+    """The mean of points by seed with its interval, from so many seeds as one needs."""
+    found = points.dropna().tolist()
+    if len(found) < compare.FEWEST_FOR_INTERVAL:
+        return Entry("too few seeds")
+    return of_interval(display.points, stats.student_interval(found))
 
 
 def facts(store: Store) -> dict[str, str]:

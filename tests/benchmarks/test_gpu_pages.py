@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import trial
 
-from benchmarks import compare, pairing
+from benchmarks import compare, display, pairing
 from benchmarks.cells import Cell
 from benchmarks.site import gpu_accuracy, gpu_latency, memory
 from benchmarks.stats import NOISY
@@ -165,6 +166,34 @@ def test_seeds_that_decide_nothing(store):
     words = gpu_accuracy.facts(store)["gpu.seeds"]
     low, high = re.findall(r"[-+−]?\d\.\d\d", words)[1:]
     assert float(low.replace("−", "-")) < 0 < float(high), words
+
+
+def test_the_interval_leaves_one_seed_out_as_if_it_had_not_been_trained(store):
+    """Written out: of both arms is left the seed's noise less its mean over the kept seeds."""
+    cpu = {
+        "none": [-0.2, -0.2, 0.2, 0.1, -0.1, 0.0, 0.0, -0.3, -0.1, 0.4],
+        "cam": [0.3, -0.1, -0.2, -0.6, -0.4, -0.3, -0.7, 0.4, -0.1, -0.3],
+    }
+    gpu = {
+        "none": [-0.4, -0.2, -0.2, -0.3, 0.0, 0.5, -0.6, -0.1, 0.2, 0.2],
+        "cam": [0.3, -0.1, -0.8, -0.3, -0.4, 0.1, -0.5, -1.0, 0.2, 0.4],
+    }
+    for device, arms in (("cpu", cpu), ("cuda", gpu)):
+        for arm, spread in arms.items():
+            trained(store, device, {arm: 0}, spread=spread)
+    alternating = [[0.0] * 10, [0.02 * (-1) ** seed for seed in range(10)]]
+    one, two = (np.add(list(arms.values()), alternating) for arms in (cpu, gpu))
+
+    def r(kept):
+        both = one[:, kept], two[:, kept]
+        return np.corrcoef([(of - of.mean(axis=1, keepdims=True)).ravel() for of in both])[0, 1]
+
+    seeds = np.arange(10)
+    pseudo = [10 * r(seeds) - 9 * r(np.delete(seeds, seed)) for seed in seeds]
+    reach = 2.262157 * np.std(pseudo, ddof=1) / 10**0.5
+    ends = display.interval(display.points, r(seeds), r(seeds) - reach, r(seeds) + reach)
+    assert r(seeds) - reach > -1 and r(seeds) + reach < 1
+    assert gpu_accuracy.facts(store)["gpu.seeds"] == f"{ends} over 10 seeds of 2 arms"
 
 
 def test_only_runs_of_a_seed_on_both_devices_are_compared(store):

@@ -14,7 +14,7 @@ from benchmarks.claims import FAILS, HOLDS, NEVER, NOT_YET, Checked
 from benchmarks.notes.claimed import Claim, claims
 from benchmarks.site import notes, notes_attention, notes_figures, notes_trained
 from benchmarks.spiral import EXTENT, GRID, NOTES_SEED
-from benchmarks.store import Store
+from benchmarks.store import Store, row
 
 SPIRAL = Cell("spiral", "mlp", "none", "relu", "spiral 4", "sgd lr=1", threads=1)
 
@@ -180,6 +180,15 @@ def test_names_of_a_legend_keep_their_distance(store):
 def test_without_rows_the_facts_say_not_measured(tmp_path):
     found = notes.facts(Store(tmp_path))
     assert found["claim.spiral-pair"] == found["notes.spiral.time"] == "not measured"
+
+
+def test_the_time_of_an_experiment_is_that_of_all_its_cells_on_whatever_machine(tmp_path):
+    """Of a cell that two machines have it is the newest's."""
+    made = Store(tmp_path)
+    for seed, machine, seconds in ((0, "a", 50.0), (0, "b", 20.0), (1, "b", 30.0)):
+        done = row(Cell("spiral", "mlp", seed=seed), {}, "f" * 12, seconds=seconds)
+        made.append("spiral", {**done, "machine": machine, "measured_at": f"2026-01-0{seed + 1}"})
+    assert notes.facts(made)["notes.spiral.time"] == "50 s of one core for 2 rows"
 
 
 CLAIM = Claim("x", "y", "r*k", "k of it", "wrong", "So.", "spiral", "1", "it is {1}", "")
