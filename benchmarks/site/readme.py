@@ -23,7 +23,7 @@ MEANING = (
     "A verdict on accuracy is adjusted for all modules of the table, an interval is not: it may "
     "leave out zero where the verdict is no measurable difference, and two lines of one mean can "
     "have different words, as the differences of one vary less from seed to seed "
-    "([how we measure](docs/measure.md)). Each row of `results/` names its machine and commit."
+    "([how we measure](docs/measure.md))."
 )
 """What a reader of the table has to know."""
 
@@ -93,25 +93,37 @@ def table(store: Store) -> str:
         cells += [f"{runs.text} ({runs.word})" if runs.word else runs.text]
         cells += [_words(line[column]) for column in ("params", "macs", "time")]
         lines.append("| " + " | ".join(cells) + " |")
-    where = f"{which.backbone} on {which.data}: {about(store, which)}."
-    clock = ""
-    if setting:
-        timed = tables.latency_table(store, setting)
-        words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
-        clock = f"Latency: {_chip(store, setting)}{words}{kept([timed])}{_other_sessions(store)}."
-    beneath = [" ".join(filter(None, (where, clock, MEANING, resolution(frame))))]
-    if other := accuracy_facts.second(store):
-        beneath += ["", f"In {MOBILE} on a processor: {other} ([Its table]({EVERY}).)"]
+    beneath = {
+        "Trained": f"{which.backbone} on {which.data}: {about(store, which)}.",
+        "Timed": _timed(store, setting),
+        "Verdicts and intervals": MEANING,
+        "What these seeds can find": resolution(frame),
+        **_beside(store),
+    }
+    points = [f"- **{name}.** {said}" for name, said in beneath.items() if said]
+    return "\n".join([*lines, "", *points])
+
+
+def _timed(store: Store, setting: dict[str, Any] | None) -> str:
+    """How the times of the table were measured, and how often that holds; "" without any."""
+    if not setting:
+        return ""
+    timed = tables.latency_table(store, setting)
+    words = f"{tables.setting_words(setting)}, noise floor {tables.noise_floor(timed)}"
+    return f"{_chip(store, setting)}{words}{kept([timed])}{_other_sessions(store)}."
+
+
+def _beside(store: Store) -> dict[str, str]:
+    """What stands beside the table on the site, each where there are rows: a sentence, a link."""
+    second, factors = accuracy_facts.second(store), controls.summary(store)
     again = two_processors.facts(store)["moved.less"]
-    if again != display.MISSING:
-        beneath += ["", f"The same trainings on two processors: {again} ([more]({PROCESSORS}))."]
-    factors = controls.summary(store)
-    if factors:
-        beneath += [
-            "",
-            f"Is it the gate, or its size? {ASKED} {factors} ([The controls]({CONTROLS}).)",
-        ]
-    return "\n".join([*lines, "", *beneath])
+    return {
+        f"In {MOBILE}": second and f"{second} ([Its table]({EVERY}).)",
+        "On two processors": ""
+        if again == display.MISSING
+        else f"The same trainings again: {again} ([more]({PROCESSORS})).",
+        "The gate, or its size": factors and f"{ASKED} {factors} ([The controls]({CONTROLS}).)",
+    }
 
 
 def _chip(store: Store, setting: dict[str, Any]) -> str:
