@@ -107,12 +107,15 @@ def most_gates_are_slower(store):
     assert verdicts.count("slower") > 0.8 * len(verdicts)
 
 
-@said("notes/gradients.md", "no residual network of forty layers has a higher accuracy on the")
+@said("notes/gradients.md", "but each of these intervals includes zero, and one network")
 def no_deep_residual_network_fits_better(store):
-    assert all(found.low <= 0 for found in changes(store, "train").values())
+    found = changes(store, "train")
+    higher = [change for change in found.values() if change.value > 0]
+    assert len(higher) > len(found) / 2 and all(change.low <= 0 for change in higher)
+    assert [name for name, change in found.items() if change.high < 0] == ["tanh default residual"]
 
 
-@said("notes/gradients.md", "On test images one has, tanh with Xavier's values.")
+@said("notes/gradients.md", "On test images one is: tanh with Xavier's values.")
 def one_deep_residual_network_tests_better(store):
     better = [name for name, found in changes(store, "test").items() if found.low > 0]
     assert better == ["tanh xavier residual"]
