@@ -46,7 +46,13 @@ def _in_place_of(model: nn.Module, site: Site, spec: Spec, setting: dict[str, An
     }
     if (kernel, dilation) != (3, 1):
         shape["branches"] = ((kernel, dilation), (kernel, 2 * dilation))
-    module = build(spec.name, conv.in_channels, **{**shape, **setting})
+    try:
+        module = build(spec.name, conv.in_channels, **{**shape, **setting})
+    except TypeError as error:
+        raise TypeError(
+            f"{error} A module that replaces a convolution is built with {', '.join(shape)};"
+            " take **options for those that you don't need."
+        ) from error
 
     new = list(module.modules())
     first = next((m for m in new if isinstance(m, nn.Conv2d) and _same_shape(m, conv)), None)

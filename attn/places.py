@@ -40,6 +40,13 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
         sites = [_site_at(model, traced, path) for path in dict.fromkeys(at)]
     elif at == "last_stage" or (at == "auto" and spec.place == "last_stage"):
         sites = _stage_sites(model, traced)[-1:]
+        if not stage_outputs(model, traced):
+            warnings.warn(
+                f"{name_of(model)} has no stages in a feature_info of timm's: the module goes"
+                " behind its last map. Of a model that wraps a backbone plug the backbone, or pass"
+                " at=[a path from model.named_modules()]",
+                stacklevel=3,
+            )
         sites = [Site(s.path, "last_stage", s.map, s.order, s.appended) for s in sites]
     else:
         sites = [] if at == "stages" else _block_sites(model, traced)
@@ -166,6 +173,7 @@ def _conv_sites(model: nn.Module, traced: Trace, at: str | Sequence[str], spec: 
             _require_path(model, traced, path)
         inside = [r for r in regions if any(_is_under(r, path) for path in at)]
         regions = [*inside, *(path for path in at if not any(_is_under(r, path) for r in inside))]
+    ours = [p for p, m in model.named_modules() if type(m).__module__.startswith("attn.")]
     sites = [
         Site(
             path,
@@ -176,6 +184,7 @@ def _conv_sites(model: nn.Module, traced: Trace, at: str | Sequence[str], spec: 
         )
         for path, module in model.named_modules()
         if any(_is_under(path, region) for region in regions)
+        and not any(_is_under(path, module_of_ours) for module_of_ours in ours)
         and isinstance(module, nn.Conv2d)
         and _is_replaceable(module, path, traced)
         and (output := traced.output(path)) is not None
@@ -231,7 +240,12 @@ def _following(model: nn.Module, traced: Trace, path: str) -> tuple[str, ...]:
         module = model.get_submodule(call.path)
         if isinstance(module, nn.Identity):
             continue
-        norm = isinstance(module, nn.BatchNorm2d) and not absorbed
+        if type(module).__name__.startswith("FrozenBatchNorm"):
+            raise ValueError(
+                f"{name_of(model)}: {call.path!r} is frozen, and a module that takes the place of"
+                f" {path!r} brings a norm that is not; plug first, then freeze the norms"
+            )
+        norm = isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm) and not absorbed
         activation = bool(absorbed) and _is_activation(module)
         if traced.count[call.path] > 1 or not (norm or activation):
             break

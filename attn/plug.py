@@ -41,7 +41,7 @@ class Report:
 
     `slot`: the attribute or place that was used (`"se"`, `"drop_path"`, `"bn3"`, `"stages"`, ...).
     `where`: the path of each inserted module in `model.named_modules()`, in order of execution.
-    `replaced`: built-in gates, or for SK convolutions, that made room.
+    `replaced`: gates that were there, or for SK convolutions, that made room.
     `params_added`: parameters after minus before; negative where a larger gate was replaced.
     """
 
@@ -114,8 +114,9 @@ def plug(
     `"stages"` in a backbone whose blocks have no place.
 
     - `"blocks"`: every block, at the place its class has in `attn.slots`: after the last norm of
-      a residual block, on the expanded features of a mobile block. A built-in gate in that place
-      (the SE of RegNetY, EfficientNet, MobileNetV3) is removed, and blocks of the same class that
+      a residual block, on the expanded features of a mobile block. A gate in that place (the SE
+      of RegNetY, EfficientNet, MobileNetV3, or what an earlier `plug` put there) is removed with
+      its weights, and blocks of the same class that
       had none get the module too. A depthwise separable block, which expands nothing, gets one
       only where it had a gate or where there are no other blocks, so coordinate attention sits
       in 16 blocks of MobileNetV2 as in its official code.
@@ -133,6 +134,12 @@ def plug(
     `per_stage={"kernel_size": (3, 5, 5, 7)}` gives an option a value by stage. `input_size` is
     (channels, height, width) of the image that the places are found with, for a model built for
     another than its timm configuration names.
+
+    New parameters are trainable, whatever of the model is frozen; an optimiser, an average of the
+    weights, DDP and `torch.compile` come after `plug`. Where a place is a norm (DLA, ResNeSt, the
+    last stage of DenseNet) convert norms to SyncBatchNorm or freeze them before: a conversion makes
+    new norms, and what hangs on the old ones is lost. `executed` counts the modules that are run.
+    For SK plug first, as the norms that it brings have to be converted or frozen too.
 
     Warns where one module goes behind the last map for want of blocks and stages that are known,
     and where a stage gives no map.

@@ -65,8 +65,9 @@ def check_module(
     Args:
         module: a name that `attn.build` knows, or a factory `(channels, *, ...) -> nn.Module`.
         channels: C of the (N, C, H, W) inputs.
-        replaces_conv: for a factory: it takes `stride` and `out_channels` and honours them.
-            A name brings its own answer.
+        replaces_conv: for a factory: it takes `stride` and `out_channels` and honours them
+            (`plug` also gives `groups`, and `branches` where the convolution is not 3 x 3 or is
+            dilated). A name brings its own answer.
         only: names of the properties to check; None is all but "inductor".
         skip: names of properties not to check.
         options: of the module.

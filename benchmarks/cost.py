@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import models
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.provenance import versions
 
@@ -63,17 +64,11 @@ class CostBenchmark(Benchmark):
     name = "cost"
     title = "Parameters, multiply-adds and memory traffic"
     code = (
-        "attn/arguments.py",
+        *models.PLUGGING,
         "benchmarks/backbones.py",
         "benchmarks/cost.py",
         "benchmarks/elementwise.py",
         "benchmarks/meta.py",
-        "attn/insert.py",
-        "attn/places.py",
-        "attn/plug.py",
-        "attn/registry.py",
-        "attn/slots.py",
-        "attn/trace.py",
     )
     default_seconds = 1.0
     columns = (

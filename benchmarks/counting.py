@@ -49,14 +49,8 @@ class CountingBenchmark(Benchmark):
     name = "counting"
     title = "How fast multiply-adds are counted"
     code = (
+        *models.PLUGGING,
         *(f"attn/{file}.py" for file in MODULE_FILES),
-        "attn/arguments.py",
-        "attn/insert.py",
-        "attn/places.py",
-        "attn/plug.py",
-        "attn/registry.py",
-        "attn/slots.py",
-        "attn/trace.py",
         "benchmarks/backbones.py",
         "benchmarks/cost.py",
         "benchmarks/counting.py",

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import models
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.provenance import versions
 
@@ -106,16 +107,10 @@ class CoverageBenchmark(Benchmark):
     name = "coverage"
     title = "Which timm architectures take the modules"
     code = (
-        "attn/arguments.py",
+        *models.PLUGGING,
         "benchmarks/coverage.py",
         "benchmarks/elementwise.py",
         "benchmarks/meta.py",
-        "attn/insert.py",
-        "attn/places.py",
-        "attn/plug.py",
-        "attn/registry.py",
-        "attn/slots.py",
-        "attn/trace.py",
     )
     plugs = False
     default_seconds = 0.7

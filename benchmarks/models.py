@@ -8,6 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+PLUGGING = tuple(
+    f"attn/{file}.py"
+    for file in ("arguments", "insert", "places", "plug", "registry", "slots", "trace")
+)
+"""The files that decide where a module goes: part of the code of who counts plugged models."""
+
 
 def register() -> None:
     """Let timm know the suite's own nets by name."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from benchmarks import models
 from benchmarks.cells import Benchmark, Cell, Column, Selection
 from benchmarks.papers.recipes import Recipe, recipes
 from benchmarks.papers.reported import CITES, Printed, sizes
@@ -66,14 +67,8 @@ class PaperBenchmark(Benchmark):
     name = "paper"
     title = "Printed sizes beside what their recipes give"
     code = (
+        *models.PLUGGING,
         *(f"attn/{file}.py" for file in MODULE_FILES),
-        "attn/arguments.py",
-        "attn/insert.py",
-        "attn/places.py",
-        "attn/plug.py",
-        "attn/registry.py",
-        "attn/slots.py",
-        "attn/trace.py",
         "benchmarks/paper.py",
         *(f"benchmarks/papers/{file}.py" for file in PAPER_FILES),
     )

@@ -42,7 +42,9 @@ def test_the_readme_is_filled_and_its_age_is_checked(store, checkout, capsys):
     top1, *rest = se.strip("| ").split(" | ")[1:5]
     assert rest == ["+1.00 [+1.00, +1.00]", "higher", "10"]
     assert float(top1) == pytest.approx(top1_of(store, "se"), abs=0.005)
-    assert re.search(r"\*\*Timed\.\*\* [^,]+, cpu, 1 thread, ", text), "with the name of the processor"
+    assert re.search(r"\*\*Timed\.\*\* [^,]+, cpu, 1 thread, ", text), (
+        "with the name of the processor"
+    )
     assert "is adjusted for all modules" in text
     assert "9 (without a value: 1)" in text and "not measured" in text
     assert readme.update(store, checkout, check=True) == 0
