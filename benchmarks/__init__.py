@@ -38,6 +38,8 @@ FILES = (
     "alexnet",
     "depth",
     "mechanism",
+    "headroom",
+    "floors",
     "segmentation",
     "imagenet",
     "controls",
