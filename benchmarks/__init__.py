@@ -3,6 +3,11 @@
 A benchmark is one file; naming it here makes the runner, the store and the site know it.
 """
 
+import os
+
+OF_NOX = ".nox/torch/" + ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+"""The Python that `nox -s bench` makes."""
+
 FILES = (
     "cost",
     "coverage",

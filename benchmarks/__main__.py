@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+from benchmarks import OF_NOX
+
 try:
     import filelock  # noqa: F401
     import packaging  # noqa: F401
@@ -16,7 +18,7 @@ try:
     from rich.console import Console
 except ModuleNotFoundError as error:  # a Python without the packages of the suite
     sys.exit(
-        f"error: {sys.executable} lacks what the suite needs ({error}). Use .nox/torch/bin/python, "
+        f"error: {sys.executable} lacks what the suite needs ({error}). Use {OF_NOX}, "
         "which `nox -s bench` makes unless ATTN_BENCH_PYTHON is set, or install it with pip 25.1 "
         "or newer: python -m pip install . --group bench"
     )
@@ -350,7 +352,7 @@ def _table(options: argparse.Namespace, console: Console) -> int:
     if options.csv:
         for column in options.columns or ():
             choose(column, list(frame.columns), "column")
-        frame.to_csv(sys.stdout, index=False, columns=options.columns)
+        frame.to_csv(sys.stdout, index=False, columns=options.columns, lineterminator="\n")
         return 0
     print(listing.listed(frame, options.columns))
     return 0

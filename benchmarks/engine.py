@@ -251,9 +251,12 @@ def _of_the_machine(error: object) -> bool:
 
 def _public(reason: str) -> str:
     """A reason without the folders of this machine: tables are published."""
-    reason = reason.replace(str(ROOT), ".")
+    folders = {str(ROOT): "."}
     with suppress(RuntimeError):  # an account without a home
         home = Path.home()
         if len(home.parts) > 1:  # the root of a container's account is in every path
-            reason = reason.replace(str(home), "~")
+            folders[str(home)] = "~"
+    for folder, sign in folders.items():
+        for written in (folder, folder.replace("\\", "\\\\")):  # as errors of Windows show it
+            reason = reason.replace(written, sign)
     return reason

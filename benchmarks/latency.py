@@ -11,10 +11,11 @@ allocator costs depends on what was freed before, and can be as much as the netw
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -237,6 +238,8 @@ class Latency(Benchmark):
             seed=first.seed or 0,
         )
         clock = clock_of(first.device, session.threads)
+        if clock == "thread" and COARSE:
+            clock = "wall"
         with one_timing_job(), keeping_memory() if kind == "cpu" else nullcontext():
             beside = surroundings(first.device)
             records: list[Record] = []
@@ -342,10 +345,14 @@ ON_PROCESSOR = tuple(
 """What decides a latency on a processor and no other, beside ``Latency.code``."""
 
 
+COARSE = os.name == "nt"
+"""Windows counts the processor time of a thread in steps as long as a sample."""
+
+
 @contextmanager
 def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Iterator[None]:
     """Hold the machine's timing lock; wait with a message, raise TimingBusy after ``wait_s``."""
-    path = path or Path(tempfile.gettempdir()) / "attn-bench-timing.lock"
+    path = path or _lock_of_all()
     lock = FileLock(path, mode=0o666)
     try:
         lock.acquire(timeout=0)
@@ -364,6 +371,18 @@ def one_timing_job(wait_s: float = LOCK_WAIT_S, path: Path | None = None) -> Ite
         yield
     finally:
         lock.release()
+
+
+def _lock_of_all() -> Path:
+    """The lock's file, in a folder that every account of the machine may write to.
+
+    In the folder of temporary files itself Linux lets nobody open what another account made there.
+    """
+    folder = Path(tempfile.gettempdir()) / "attn-bench"
+    with suppress(OSError):  # another account's already, or a file: opening the lock will tell
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+    return folder / "timing.lock"
 
 
 def _kind(device: str) -> str:

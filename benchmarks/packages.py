@@ -9,6 +9,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from benchmarks import OF_NOX
 from benchmarks.cells import ROOT
 
 GROUP = "bench"
@@ -22,7 +23,7 @@ def require() -> None:
     if wrong:
         raise ValueError(
             f"this Python lacks what the suite measures with: {'; '.join(wrong)}. Use "
-            ".nox/torch/bin/python, which `nox -s bench` makes unless ATTN_BENCH_PYTHON is set, or "
+            f"{OF_NOX}, which `nox -s bench` makes unless ATTN_BENCH_PYTHON is set, or "
             "install it with pip 25.1 or newer: python -m pip install . --group bench"
         )
 

@@ -251,7 +251,11 @@ def _normalised(path: Path, name: str = "") -> Any:
 def _plain(node: Any) -> Any:
     """A syntax tree as lists, without docstrings and without fields that are empty."""
     if isinstance(node, ast.AST):
-        named = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
+        named = {
+            name: value
+            for name, value in ast.iter_fields(node)
+            if value not in (None, []) and (name, value) != ("is_lazy", 0)  # new in Python 3.15
+        }
         if "body" in named and isinstance(named["body"], list):
             named["body"] = [s for s in named["body"] if not _is_docstring(s)]
         return [type(node).__name__, {name: _plain(value) for name, value in named.items()}]

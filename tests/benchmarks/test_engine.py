@@ -138,6 +138,15 @@ def test_a_reason_names_no_home_and_stays_as_it_is(monkeypatch, home, shown):
     assert engine._public(text) == (shown or text)
 
 
+def test_a_reason_names_no_home_of_windows_either(monkeypatch):
+    class Home(str):
+        parts = ("C:", "Users", "me")
+
+    monkeypatch.setattr(engine.Path, "home", lambda: Home(r"C:\Users\me"))
+    said = r"[WinError 2] not found: 'C:\\Users\\me\\x', C:\Users\me\y"
+    assert engine._public(said) == r"[WinError 2] not found: '~\\x', ~\y"
+
+
 @pytest.mark.parametrize(("device", "processes"), [("cpu", 1), ("cuda", 2)])
 def test_after_a_failure_on_a_gpu_the_next_cell_has_a_new_process(device, processes):
     cells = [replace(cell(r, seed), device=device) for seed, r in enumerate(["ok", "fail", "ok"])]

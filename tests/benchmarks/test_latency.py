@@ -225,6 +225,13 @@ def test_a_group_is_one_session_in_several_processes(quick):
             assert (values["builds"], values["processes"]) == (PROCESSES * BUILDS, PROCESSES)
 
 
+def test_where_the_clock_of_a_thread_is_coarse_a_session_goes_by_the_wall(quick, monkeypatch):
+    cells, _ = quick
+    monkeypatch.setattr(latency, "COARSE", True)
+    found = dict(Latency().measure_group(cells))
+    assert {v["clock"] for v in found.values() if isinstance(v, dict)} == {"wall"}
+
+
 def test_the_widths_of_the_trained_net_are_arms_of_its_session(quick):
     _, sessions = quick
     bench, common = Latency(), {"image_size": 28, "batch_size": 32, "threads": 1}

@@ -1,5 +1,6 @@
 """A row says where it comes from: the code, the commit, the machine; never whose machine."""
 
+import ast
 import getpass
 import hashlib
 import json
@@ -118,6 +119,15 @@ def test_a_fingerprint_depends_neither_on_the_folder_nor_on_the_order(tmp_path):
     assert len(prints) == 1
     files[0].rename(files[0].with_name("c.py"))
     assert provenance.fingerprint([files[0].with_name("c.py"), files[1]]) not in prints
+
+
+def test_a_fingerprint_is_the_same_in_a_python_that_knows_lazy_imports():
+    class Import(ast.Import):
+        _fields = (*ast.Import._fields, "is_lazy")
+
+    (plain,) = ast.parse("import os").body
+    eager, lazy = (Import(names=plain.names, is_lazy=value) for value in (0, 1))
+    assert provenance._plain(eager) == provenance._plain(plain) != provenance._plain(lazy)
 
 
 def test_a_configuration_is_part_of_a_fingerprint(tmp_path):

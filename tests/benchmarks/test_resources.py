@@ -57,6 +57,26 @@ def test_the_tightest_of_the_groups_around_a_process_counts(container, group):
     assert (resources.cores(), resources.memory_gib(), resources.jobs()) == (3, 3.0, 2)
 
 
+def test_limits_of_the_first_version_count_too(container, tmp_path):
+    (tmp_path / "own").write_text("7:cpuacct,cpu:/job\n3:memory:/job/step\n1:name=systemd:/\n")
+    container("cpu.cfs_quota_us", "-1\n", "cpu")
+    container("cpu.cfs_period_us", "100000\n", "cpu")
+    container("memory.limit_in_bytes", "9223372036854771712\n", "memory")
+    assert (resources.cores(), resources.memory_gib()) == (8, 64.0)
+    container("cpu.cfs_quota_us", "300000\n", "cpu/job")
+    container("cpu.cfs_period_us", "100000\n", "cpu/job")
+    container("memory.limit_in_bytes", f"{3 * 2**30}\n", "memory/job")
+    assert (resources.cores(), resources.memory_gib(), resources.jobs()) == (3, 3.0, 2)
+
+
+def test_where_the_memory_cannot_be_asked_it_is_a_few_processes(container, monkeypatch):
+    def unknown(name):
+        raise ValueError(name)
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert (resources.cores(), resources.memory_gib(), resources.jobs()) == (8, None, 4)
+
+
 def test_where_no_group_can_be_asked_the_machine_counts(container, tmp_path):
     container("cpu.max", "100000 100000")
     (tmp_path / "own").unlink()

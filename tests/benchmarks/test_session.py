@@ -139,6 +139,14 @@ def test_a_second_timing_job_waits_with_a_message_then_refuses(tmp_path, capsys)
     assert capsys.readouterr().err == ""
 
 
+def test_every_account_of_a_machine_can_hold_the_lock(lock_folder):
+    for _ in range(2):
+        with one_timing_job(0.1):
+            lock = lock_folder / "attn-bench" / "timing.lock"
+            assert lock.stat().st_mode & 0o666 == 0o666
+            assert lock.parent.stat().st_mode & 0o1777 == 0o777
+
+
 def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
     path = tmp_path / "timing.lock"
     path.mkdir()
