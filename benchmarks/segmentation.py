@@ -8,9 +8,9 @@ has two branches and three losses, stands beside the same head without its atten
 
 The scenes' difficulty, the optimiser and the size of its batches were set on validation scenes,
 which are made of training images, with the head that has no attention. No other head and no test
-scene had a part in it. The training is as long as lets the first five heads of the suite `cpu` end
+image had a part in it. The training is as long as lets the first five heads of the suite `cpu` end
 within an hour of one thread. The two heads that add the mean of the map were planned when the
-result of the others was known: they ask whether it takes attention to see the whole scene. VOC's
+result of the others was known: they ask whether it takes attention to see the scene at once. VOC's
 recipe is a guess from DANet's code and was not tried.
 """
 
@@ -40,8 +40,8 @@ FCN, PAM, CAM, DANET, BRANCHES, MEAN, MEAN_BRANCHES = HEADS = (
     (UNIFORM, TWO),
 )
 """The heads as module and variant: one branch with nothing, PAM or CAM in it, DANet's own with both
-branches, and that without attention; then those that see the whole scene without attention, one
-branch and two."""
+branches, and that without attention; then those that see all of the scene at once without
+attention, one branch and two."""
 
 SCENES = Cell(
     "segmentation",

@@ -12,6 +12,7 @@ from benchmarks.widths import WIDTHS
 TRAINED = {
     "accuracy": "Accuracy",
     "mechanism": "Mechanism tasks",
+    "headroom": "Mechanism tasks made easy",
     "segmentation": "Segmentation",
     "controls": "Controls",
     "task_controls": "Controls on mechanism tasks",

@@ -1,17 +1,22 @@
 """Scenes without their difficulty, and what is right without the ability that a task asks for."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
+import trial
+from rendered import row_of
 
-from benchmarks import data, eased, floors, headroom, mechanism, scenes
+from benchmarks import data, display, eased, floors, headroom, mechanism, scenes
 from benchmarks.accuracy import run_seed
-from benchmarks.cells import Selection
+from benchmarks.cells import Cell, Selection
 from benchmarks.data import Images
 from benchmarks.floors import BRIGHTNESS, CANVAS, UNREAD, Floors
 from benchmarks.headroom import WITHOUT, Headroom
 from benchmarks.mechanism import RECIPE, TASKS, Mechanism
+from benchmarks.site import headroom as page
+from benchmarks.store import Store
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -150,3 +155,62 @@ def test_canvas_everywhere_is_right_on_the_canvas_alone(monkeypatch):
     share = 100 * (10 + 110) / 220
     found = floors.canvas_everywhere()
     assert (found["pixel_accuracy"], found["miou"]) == pytest.approx((share, share / 11))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Made easy the task mark has 20 points more; cbam is below the floor of both tasks."""
+    made = Store(tmp_path)
+    values = {"classes": 10, "train_images": 2700, "test_images": 2000, "epochs": 6}
+    for seed in range(10):
+        for task, floor in (("mark", UNREAD), ("pair", BRIGHTNESS)):
+            cell = Cell("mechanism", mechanism.BACKBONE, data=task, recipe=RECIPE, seed=seed)
+            trial.append(made, cell, {**values, "top1": 50 + seed / 4})
+            trial.append(made, replace(cell, module="cbam"), {**values, "top1": 41.0 + seed / 4})
+            trial.append(made, replace(cell, module="se"), {**values, "top1": 44.0 + seed / 4})
+            bright = Cell("floors", "", data=task, recipe=floor, seed=seed)
+            trial.append(made, bright, {"top1": 42.0 + seed / 4, "test_images": 2000})
+        easy = Cell("headroom", mechanism.BACKBONE, data="mark", recipe=RECIPE, seed=seed)
+        trial.append(made, easy, {**values, "top1": 70 + seed / 4})
+    canvas = Cell("floors", "", data="clothes", recipe=CANVAS)
+    trial.append(made, canvas, {"pixel_accuracy": 70.0, "miou": 70 / 11})
+    return made
+
+
+def shown(text, task):
+    """The entries of a task's line behind its name."""
+    entries = re.findall(r"<td[^>]*>(.*?)</td>", row_of(text, task))
+    return [" ".join(re.sub("<[^>]*>", " ", entry).split()) for entry in entries]
+
+
+def test_the_table_shows_what_is_left_to_gain(store):
+    text = page.headroom(store)
+    assert shown(text, "mark") == [
+        *("10.00", "not measured", "43.12", "51.12", WITHOUT["mark"], "71.12"),
+        "+20.00 [+20.00, +20.00]",
+    ]
+    assert shown(text, "pair")[1:4] == ["43.12", "–", "51.12"]
+    assert shown(text, "pair")[-1] == "–" and shown(text, "scale")[-1] == "not measured"
+    assert "across two machines" not in text
+
+
+def test_the_sentences_name_who_is_no_higher_than_a_floor(store):
+    said = page.facts(store)
+    assert (said["floors.mark"], said["floors.pair"]) == ("43.12 %", "43.12 %")
+    assert said["floors.below"] == "on *mark* cbam; on *pair* cbam"
+    assert (said["floors.canvas"], said["floors.canvas_miou"]) == ("70.00 %", "6.36 %")
+    assert said["headroom.left"] == display.NOT_YET, "three tasks are not there yet"
+    for seed in range(10):
+        for task in ("scale", "clutter", "channels"):
+            for name, top1 in (("mechanism", 60.0), ("headroom", 60.0 + seed)):
+                cell = Cell(name, mechanism.BACKBONE, data=task, recipe=RECIPE, seed=seed)
+                trial.append(store, cell, {"classes": 10, "top1": top1})
+    left = page.facts(store)["headroom.left"]
+    assert left.startswith("*mark* +20.00 [+20.00, +20.00], *scale* +4.50 [+2.33, +6.67], *clu")
+    assert left.endswith(" points")
+
+
+def test_nothing_is_said_before_there_are_rows(tmp_path):
+    assert "not measured" in page.headroom(Store(tmp_path)).lower()
+    said = page.facts(Store(tmp_path))
+    assert set(said.values()) == {display.MISSING, display.NOT_YET}

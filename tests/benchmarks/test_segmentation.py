@@ -11,8 +11,8 @@ from torch import nn
 from attn.danet import PAM as PositionAttention
 from benchmarks import canvas, data, runner, segmentation, segmenters, segmenting, selection
 from benchmarks.canvas import Labelled
-from benchmarks.cells import Diverged, Selection
-from benchmarks.scenery import IGNORED
+from benchmarks.cells import ROOT, Diverged, Selection
+from benchmarks.scenery import IGNORED, SIDE
 from benchmarks.segmentation import (
     BRANCHES,
     CAM,
@@ -310,3 +310,22 @@ def test_the_code_of_the_attention_decides_the_rows_that_have_it():
         }.items():
             assert any(file.endswith(name) for file in files) == (head in heads)
     assert len(set(prints.values())) == len(HEADS)
+
+
+def test_without_attention_a_score_depends_on_the_pixels_that_the_page_says():
+    body = segmenters.dilated(segmentation.SCENES.backbone, 1)
+    model = segmenters.network(body, "none", {}, 3).eval().double()
+    for parameter in model.parameters():
+        parameter.data.fill_(0.01)  # so that nothing is silent and nothing cancels
+    x = torch.ones(1, 1, 320, 320, dtype=torch.float64, requires_grad=True)
+    scores = model.head(model.backbone(x)[-1])[0]
+    scores[0, 0, 20, 20].backward()
+    seen = (x.grad[0, 0] != 0).nonzero()
+    assert (seen.amax(0) - seen.amin(0) + 1).tolist() == [135, 135]
+    page = (ROOT / "docs" / "results" / "segmentation.md").read_text(encoding="utf-8")
+    assert "a score depends on 135 x 135 pixels" in " ".join(page.split())
+    # Of the places of the map of a scene, those from which the window reaches both its borders.
+    first = seen[:, 0].min().item() - 20 * 8
+    places = [first + 8 * place for place in range(SIDE // 8)]
+    whole = sum(low <= 0 and low + 135 >= SIDE for low in places) / len(places)
+    assert 0.4 < whole**2 < 0.6
