@@ -49,5 +49,6 @@ FILES = (
     "imagenet",
     "controls",
     "task_controls",
+    "norm_control",
     "ablation",
 )

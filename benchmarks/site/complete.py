@@ -16,6 +16,7 @@ TRAINED = {
     "segmentation": "Segmentation",
     "controls": "Controls",
     "task_controls": "Controls on mechanism tasks",
+    "norm_control": "CBAM's norm on mechanism tasks",
     "ablation": "Ablations",
     "ladder": "Steps of the recipe",
     "rates": "Peaks of the learning rate",

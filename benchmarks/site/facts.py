@@ -20,6 +20,7 @@ from benchmarks.site import (
     ladder,
     longer_training,
     mechanism,
+    norm_control,
     notes,
     notes_alexnet,
     notes_depth,
@@ -57,6 +58,7 @@ def facts(store: Store) -> dict[str, str]:
         headroom,
         ladder,
         longer_training,
+        norm_control,
         other_images,
         retimed,
         segmentation,
@@ -79,6 +81,7 @@ def _families(store: Store) -> dict[str, str]:
     ]
     sizes += [len(found) for found in own_tasks_facts.families(store)]
     sizes += [len(gpu_accuracy.again(store)), *notes_depth.families(store)]
+    sizes.append(norm_control.lines(store))
     sizes = [size for size in sizes if size]
     return {"rule.families": str(len(sizes)), "rule.lines": display.whole(sum(sizes))}
 
