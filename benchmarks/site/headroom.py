@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pandas as pd
 
-from benchmarks import controls, display, pairing, segmentation, stats, tables, task_controls
+from benchmarks import display, pairing, segmentation, stats, tables, task_controls
 from benchmarks.cells import MODULES
+from benchmarks.controls import NAMES, RESCALED
 from benchmarks.floors import BRIGHTNESS, CANVAS, UNREAD
 from benchmarks.headroom import WITHOUT
 from benchmarks.mechanism import RECIPE, SIZES, TASKS
@@ -88,7 +91,8 @@ def facts(store: Store) -> dict[str, str]:
         ),
         "floors.canvas_miou": _percent(_floor(store, segmentation.SCENES.data, CANVAS, "miou")),
     }
-    return floors | {"floors.below": _below(store), "headroom.left": _left(store)}
+    said = {"floors.below": _below, "headroom.left": _left, "headroom.taken": _taken}
+    return floors | {key: words(store) for key, words in said.items()}
 
 
 def _percent(share: float | None) -> str:
@@ -100,12 +104,12 @@ def _below(store: Store) -> str:
     said = []
     for task, known in {"mark": UNREAD, "pair": BRIGHTNESS}.items():
         floor = _floor(store, task, known)
-        done = tables.ok(task_controls.rows(store, task, {*MODULES, *controls.NAMES}))
+        done = tables.ok(task_controls.rows(store, task, {*MODULES, *NAMES}))
         if floor is None or done.empty:
             return display.NOT_YET
         means = done.groupby("arm")["top1"].mean()
         arms = tables.in_order(means.index[means <= floor])
-        names = listed([controls.NAMES.get(arm, arm) for arm in arms])
+        names = listed([NAMES.get(arm, arm) for arm in arms])
         said.append(f"on *{task}* {names or 'none of them'}")
     return "; ".join(said)
 
@@ -120,3 +124,24 @@ def _left(store: Store) -> str:
         entry = of_interval(display.points, stats.student_interval(gains))
         said.append(f"*{task}* {entry.text} {entry.interval}".strip())
     return f"{', '.join(said)} points"
+
+
+def _taken(store: Store) -> str:
+    """What the modules made for these tasks gain of that, gates rescaled, task by task."""
+    said = []
+    for task in WITHOUT:
+        left = paired.differences(_easy(store, task), _bare(store, task), "top1")
+        gains = [_gain(store, task, module) for module in TASKS[task].named]
+        if not left or not all(gains):
+            return display.NOT_YET
+        said.append(f"*{task}* {' and '.join(gains)} of {display.points(fmean(left))}")
+    return "; ".join(said)
+
+
+def _gain(store: Store, task: str, module: str) -> str:
+    """A module less none in points, a gate rescaled; "" before there are pairs."""
+    arm = tables.arm(*RESCALED[module]) if module in RESCALED else module
+    done = tables.ok(task_controls.rows(store, task, {arm, "none"}))
+    mine, bare = (done[done["arm"] == name] for name in (arm, "none"))
+    found = paired.differences(mine, bare, "top1")
+    return f"{NAMES.get(arm, arm)} {display.points(fmean(found))}" if found else ""

@@ -11,6 +11,7 @@ from rendered import row_of
 from benchmarks import data, display, eased, floors, headroom, mechanism, scenes
 from benchmarks.accuracy import run_seed
 from benchmarks.cells import Cell, Selection
+from benchmarks.controls import RESCALED
 from benchmarks.data import Images
 from benchmarks.floors import BRIGHTNESS, CANVAS, UNREAD, Floors
 from benchmarks.headroom import WITHOUT, Headroom
@@ -208,6 +209,24 @@ def test_the_sentences_name_who_is_no_higher_than_a_floor(store):
     left = page.facts(store)["headroom.left"]
     assert left.startswith("*mark* +20.00 [+20.00, +20.00], *scale* +4.50 [+2.33, +6.67], *clu")
     assert left.endswith(" points")
+    assert page.facts(store)["headroom.taken"] == display.NOT_YET, (
+        "no module made for them is there"
+    )
+    for task, module, above in (
+        *(("mark", "coord", 6), ("scale", "sk", -1), ("clutter", "cbam", 0)),
+        *(("channels", "se", 1), ("channels", "eca", 2)),
+    ):
+        name, (made, variant) = "task_controls", RESCALED.get(module, (module, ""))
+        if module not in RESCALED:
+            name = "mechanism"
+        for seed in range(10):
+            cell = Cell(name, mechanism.BACKBONE, made, variant, task, RECIPE, seed)
+            bare = 50 + seed / 4 if task == "mark" else 60.0
+            trial.append(store, cell, {"classes": 10, "top1": bare + above})
+    assert page.facts(store)["headroom.taken"] == (
+        "*mark* coord × 4 +6.00 of +20.00; *scale* sk −1.00 of +4.50; "
+        "*clutter* cbam × 4 0.00 of +4.50; *channels* se × 2 +1.00 and eca × 2 +2.00 of +4.50"
+    )
 
 
 def test_nothing_is_said_before_there_are_rows(tmp_path):
