@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from attn.places import Site, is_gate, submodule
-from attn.registry import Spec, build
+from attn.registry import Spec, allowed_options, build
 from attn.trace import Trace, name_of, trace
 
 
@@ -46,13 +46,14 @@ def _in_place_of(model: nn.Module, site: Site, spec: Spec, setting: dict[str, An
     }
     if (kernel, dilation) != (3, 1):
         shape["branches"] = ((kernel, dilation), (kernel, 2 * dilation))
-    try:
-        module = build(spec.name, conv.in_channels, **{**shape, **setting})
-    except TypeError as error:
+    allowed = allowed_options(spec)
+    if allowed is not None and not shape.keys() <= {*allowed}:
+        lacking = ", ".join(name for name in shape if name not in allowed)
         raise TypeError(
-            f"{error} A module that replaces a convolution is built with {', '.join(shape)};"
-            " take **options for those that you don't need."
-        ) from error
+            f"module {spec.name!r} takes no {lacking}: what replaces a convolution is built with"
+            f" {', '.join(shape)}; take **options for those that you don't need"
+        )
+    module = build(spec.name, conv.in_channels, **{**shape, **setting})
 
     new = list(module.modules())
     first = next((m for m in new if isinstance(m, nn.Conv2d) and _same_shape(m, conv)), None)

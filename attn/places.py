@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from timm.layers import DropPath
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ def find_sites(model: nn.Module, traced: Trace, spec: Spec, at: str | Sequence[s
         sites = [_site_at(model, traced, path) for path in dict.fromkeys(at)]
     elif at == "last_stage" or (at == "auto" and spec.place == "last_stage"):
         sites = _stage_sites(model, traced)[-1:]
-        if not stage_outputs(model, traced):
+        if not getattr(model, "feature_info", None):
             warnings.warn(
                 f"{name_of(model)} has no stages in a feature_info of timm's: the module goes"
                 " behind its last map. Of a model that wraps a backbone plug the backbone, or pass"
@@ -180,7 +180,6 @@ def _conv_sites(model: nn.Module, traced: Trace, at: str | Sequence[str], spec: 
             path.rpartition(".")[2],
             output,
             traced.index[path],
-            absorbed=_following(model, traced, path),
         )
         for path, module in model.named_modules()
         if any(_is_under(path, region) for region in regions)
@@ -192,7 +191,7 @@ def _conv_sites(model: nn.Module, traced: Trace, at: str | Sequence[str], spec: 
     if at == "last_stage" and sites:
         stages = stage_indices(model, traced, sites)
         sites = [s for s, stage in zip(sites, stages, strict=True) if stage == max(stages)]
-    return sites
+    return [replace(site, absorbed=_following(model, traced, site.path)) for site in sites]
 
 
 def _conv_regions(model: nn.Module, traced: Trace) -> list[str]:

@@ -145,8 +145,9 @@ def plug(
     and where a stage gives no map.
 
     Raises ValueError for a backbone without NCHW feature maps or without such places, for an
-    unknown `at`, for a `per_stage` of the wrong length, and for a module that does not keep the
-    shape of its map; TypeError for an unknown option and for arguments of another type.
+    unknown `at`, for a `per_stage` of the wrong length, for a module that does not keep the shape
+    of its map, and for SK before a frozen norm (plug first); TypeError for an unknown option and
+    for arguments of another type.
     """
     spec = get(name)
     _require_plain(model, spec, input_size, {**options, **(per_stage or {})})

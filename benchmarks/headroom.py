@@ -46,7 +46,7 @@ class Headroom(Mechanism):
                 yield cell
 
     def measure(self, cell: Cell) -> dict[str, Any]:
-        """Train one seed. Raises Diverged, with what is known by then, when the loss blows up."""
+        """Train one seed. Raises Diverged when the loss blows up."""
         return train_eased(cell)
 
 

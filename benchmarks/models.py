@@ -12,7 +12,8 @@ PLUGGING = tuple(
     f"attn/{file}.py"
     for file in ("arguments", "insert", "places", "plug", "registry", "slots", "trace")
 )
-"""The files that decide where a module goes: part of the code of who counts plugged models."""
+"""The files that decide where a module goes and how wide it is: part of the code of who counts
+plugged models."""
 
 
 def register() -> None:

@@ -88,7 +88,7 @@ def _module_files(module: str) -> tuple[Path, ...]:
 def with_imports(file: Path) -> list[Path]:
     """A file and the files of `attn` that it imports anywhere, and what those import.
 
-    Not `attn.arguments`, which refuses bad options and decides no value.
+    Not `attn.arguments`, which refuses bad options; what widths it gives shows in the layers.
     """
     found, files = [], [file]
     while files:

@@ -81,7 +81,7 @@ def _families(store: Store) -> dict[str, str]:
     ]
     sizes += [len(found) for found in own_tasks_facts.families(store)]
     sizes += [len(gpu_accuracy.again(store)), *notes_depth.families(store)]
-    sizes.append(norm_control.lines(store))
+    sizes += [headroom.lines(store), norm_control.lines(store)]
     sizes = [size for size in sizes if size]
     return {"rule.families": str(len(sizes)), "rule.lines": display.whole(sum(sizes))}
 

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from statistics import fmean
-
 import pandas as pd
 
-from benchmarks import display, pairing, segmentation, stats, tables, task_controls
+from benchmarks import compare, display, pairing, segmentation, tables, task_controls
 from benchmarks.cells import MODULES
-from benchmarks.controls import NAMES, RESCALED
+from benchmarks.controls import NAMES
 from benchmarks.floors import BRIGHTNESS, CANVAS, UNREAD
 from benchmarks.headroom import WITHOUT
 from benchmarks.mechanism import RECIPE, SIZES, TASKS
-from benchmarks.site import paired
-from benchmarks.site.html import Entry, Head, absent, of_interval, table, value
+from benchmarks.site import own_tasks, paired
+from benchmarks.site.html import Entry, Head, absent, table, value
 from benchmarks.site.origin import origin
-from benchmarks.site.words import listed
+from benchmarks.site.words import after, listed
 from benchmarks.store import Store
 
 TITLE = "What there is to gain"
+EASY = "made easy"
+PAIRS = {task: (f"{EASY}, {task}", f"none, {task}") for task in WITHOUT}
+NOTHING = Entry("–")
+
+
+def _runs(store: Store) -> dict[str, pd.DataFrame]:
+    """The bare network's runs by task, on its scenes and, as another arm, on easy ones."""
+    made = {}
+    for task in TASKS:
+        easy = pairing.runs_of(store, "headroom", f"{task} {EASY}", data=task)
+        bare = task_controls.rows(store, task, {"none"})
+        made[task] = pd.concat([bare, easy.assign(arm=EASY)])
+    return made
+
+
+def _judged(made: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, str]:
+    """A line a task that can be made easy, one family for Holm, and what a preview begins with."""
+    rows = paired.with_tasks(made)
+    frame = compare.judge(rows, PAIRS, {}).set_index("key", drop=False)
+    start = compare.preview_words(frame, pairing.among(rows)[0], frame["arm"]) if len(rows) else ""
+    return frame, start
+
+
+def lines(store: Store) -> int:
+    """How many lines of the table have a verdict."""
+    return int(_judged(_runs(store))[0]["verdict"].notna().sum())
 
 
 def headroom(store: Store) -> str:
     """A line a task: guessing, the floors, the bare network, and that without the difficulty."""
-    found = {task: (_bare(store, task), _easy(store, task)) for task in TASKS}
-    floors = tables.ok(store.table("floors"))
-    floors = floors[floors["data"].isin(list(TASKS))]
-    easy = pd.concat([easy for _, easy in found.values()])
-    if floors.empty and easy.empty:
+    made = _runs(store)
+    known = {task: [_floor(store, task, what) for what in (BRIGHTNESS, UNREAD)] for task in TASKS}
+    floors = pd.concat([rows for found in known.values() for rows in found])
+    if floors.empty and not any((rows["arm"] == EASY).any() for rows in made.values()):
         return absent(TITLE)
+    frame, start = _judged(made)
     heads = (
         Head("Task", number=False),
         Head("Guessing", "%"),
@@ -40,63 +64,56 @@ def headroom(store: Store) -> str:
         Head("Left to gain", "points [95 %]"),
     )
     body = []
-    for task, (bare, easy_runs) in found.items():
+    for task, rows in made.items():
+        done = tables.ok(rows)
+        bare, easy = (done[done["arm"] == arm] for arm in ("none", EASY))
         guess = 100 / bare["classes"].iloc[0] if len(bare) else None
-        gain = paired.change(easy_runs, bare, "top1")
-        no = Entry("–")
+        bright, unread = (value(display.percent, mine["top1"].mean()) for mine in known[task])
+        last = [NOTHING, NOTHING]
+        if task in WITHOUT:
+            row = tables.records(frame.loc[[task]])[0]
+            last = [value(display.percent, easy["top1"].mean()), paired.difference(row)]
         body.append(
             (
                 Entry(task),
                 value(display.percent, guess),
-                value(display.percent, _floor(store, task, BRIGHTNESS)),
-                value(display.percent, _floor(store, task, UNREAD)) if task == "mark" else no,
+                bright,
+                unread if task == "mark" else NOTHING,
                 value(display.percent, bare["top1"].mean()),
                 Entry(WITHOUT.get(task, "the question is the difficulty")),
-                value(display.percent, easy_runs["top1"].mean()) if task in WITHOUT else no,
-                gain if task in WITHOUT else no,
+                *last,
             )
         )
     train, test = (display.whole(size) for size in SIZES[RECIPE])
-    note = f"the bare network, {train} training scenes, {test} test scenes; both trainings of a "
-    note += "seed show the same objects"
-    both = [pd.concat([bare, runs.assign(arm="made easy")]) for bare, runs in found.values()]
-    crossed = sum(map(pairing.crossed, both))
-    note += f"; {display.many(crossed, 'pair')} across two machines" if crossed else ""
-    places = origin(store, pd.concat([*both, floors]), "mechanism", "headroom", "floors")
+    words = [f"the bare network, {train} training scenes, {test} test scenes"]
+    words += ["both trainings of a seed show the same objects"]
+    words += paired.across(paired.with_tasks(made), PAIRS.values())
+    note = after(start, "; ".join([*words, paired.ADJUSTED]))
+    places = origin(store, pd.concat([*made.values(), floors]), "mechanism", "headroom", "floors")
     return table(TITLE, note, heads, body, places)
 
 
-def _bare(store: Store, task: str) -> pd.DataFrame:
-    return tables.ok(task_controls.rows(store, task, {"none"}))
-
-
-def _easy(store: Store, task: str) -> pd.DataFrame:
-    return tables.ok(pairing.runs_of(store, "headroom", f"{task} made easy", data=task))
-
-
-def _floor(store: Store, data: str, known: str, column: str = "top1") -> float | None:
-    """The mean of a floor over the seeds, None before it has rows."""
-    rows = tables.ok(store.table("floors"))
-    mine = rows[(rows["data"] == data) & (rows["recipe"] == known)][column].dropna()
-    return float(mine.mean()) if len(mine) else None
+def _floor(store: Store, data: str, known: str) -> pd.DataFrame:
+    """The rows of a floor, one a seed."""
+    return tables.ok(pairing.runs_of(store, "floors", f"{data}, {known}", data=data, recipe=known))
 
 
 def facts(store: Store) -> dict[str, str]:
     """Floors and headroom in words."""
-    floors = {
-        "floors.mark": _percent(_floor(store, "mark", UNREAD)),
-        "floors.pair": _percent(_floor(store, "pair", BRIGHTNESS)),
-        "floors.canvas": _percent(
-            _floor(store, segmentation.SCENES.data, CANVAS, "pixel_accuracy")
-        ),
-        "floors.canvas_miou": _percent(_floor(store, segmentation.SCENES.data, CANVAS, "miou")),
+    canvas = _floor(store, segmentation.SCENES.data, CANVAS)
+    return {
+        "floors.mark": _percent(_floor(store, "mark", UNREAD)["top1"]),
+        "floors.pair": _percent(_floor(store, "pair", BRIGHTNESS)["top1"]),
+        "floors.canvas": _percent(canvas["pixel_accuracy"]),
+        "floors.canvas_miou": _percent(canvas["miou"]),
+        "floors.below": _below(store),
+        "headroom.left": _left(store),
+        "headroom.taken": _taken(store),
     }
-    said = {"floors.below": _below, "headroom.left": _left, "headroom.taken": _taken}
-    return floors | {key: words(store) for key, words in said.items()}
 
 
-def _percent(share: float | None) -> str:
-    return display.MISSING if share is None else f"{display.percent(share)} %"
+def _percent(shares: pd.Series) -> str:
+    return f"{display.percent(shares.mean())} %" if len(shares) else display.MISSING
 
 
 def _below(store: Store) -> str:
@@ -105,10 +122,10 @@ def _below(store: Store) -> str:
     for task, known in {"mark": UNREAD, "pair": BRIGHTNESS}.items():
         floor = _floor(store, task, known)
         done = tables.ok(task_controls.rows(store, task, {*MODULES, *NAMES}))
-        if floor is None or done.empty:
+        if floor.empty or done.empty:
             return display.NOT_YET
         means = done.groupby("arm")["top1"].mean()
-        arms = tables.in_order(means.index[means <= floor])
+        arms = tables.in_order(means.index[means <= floor["top1"].mean()])
         names = listed([NAMES.get(arm, arm) for arm in arms])
         said.append(f"on *{task}* {names or 'none of them'}")
     return "; ".join(said)
@@ -116,32 +133,25 @@ def _below(store: Store) -> str:
 
 def _left(store: Store) -> str:
     """What the bare network gains where a task is made easy, task by task."""
-    said = []
-    for task in WITHOUT:
-        gains = paired.differences(_easy(store, task), _bare(store, task), "top1")
-        if not gains:
-            return display.NOT_YET
-        entry = of_interval(display.points, stats.student_interval(gains))
-        said.append(f"*{task}* {entry.text} {entry.interval}".strip())
-    return f"{', '.join(said)} points"
+    frame, start = _judged(_runs(store))
+    if frame["difference"].isna().any():
+        return display.NOT_YET
+    said = [f"*{row.key}* {_with_ends(row)}" for row in tables.records(frame)]
+    return after(start, f"{', '.join(said)} points", ": ")
 
 
 def _taken(store: Store) -> str:
-    """What the modules made for these tasks gain of that, gates rescaled, task by task."""
+    """What the modules made for these tasks are less none, gates rescaled, task by task."""
+    frame = own_tasks.against_none(own_tasks.with_gates_rescaled(store))
     said = []
-    for task in WITHOUT:
-        left = paired.differences(_easy(store, task), _bare(store, task), "top1")
-        gains = [_gain(store, task, module) for module in TASKS[task].named]
-        if not left or not all(gains):
-            return display.NOT_YET
-        said.append(f"*{task}* {' and '.join(gains)} of {display.points(fmean(left))}")
-    return "; ".join(said)
+    for line, (task, arm) in own_tasks.NAMED.items():
+        row = tables.records(frame.loc[[line]])[0]
+        if task in WITHOUT:
+            if not display.given(row.difference):
+                return display.NOT_YET
+            said.append(f"{own_tasks.rescaled_name(arm)} on *{task}* {_with_ends(row)}")
+    return f"{', '.join(said)} points"
 
 
-def _gain(store: Store, task: str, module: str) -> str:
-    """A module less none in points, a gate rescaled; "" before there are pairs."""
-    arm = tables.arm(*RESCALED[module]) if module in RESCALED else module
-    done = tables.ok(task_controls.rows(store, task, {arm, "none"}))
-    mine, bare = (done[done["arm"] == name] for name in (arm, "none"))
-    found = paired.differences(mine, bare, "top1")
-    return f"{NAMES.get(arm, arm)} {display.points(fmean(found))}" if found else ""
+def _with_ends(row: pd.Series) -> str:
+    return display.interval(display.points, row.difference, row.low, row.high)

@@ -15,17 +15,13 @@ from benchmarks.site.words import after, listed, verdict_counts
 from benchmarks.store import Store
 
 TITLE = "CBAM with a quick norm less CBAM as published"
+PAIRS = {task: (f"{ARM}, {task}", f"cbam, {task}") for task in TASKS}
 
 
 def _lines(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All rows, each arm with its task in its name, and a line a task: one family for Holm."""
-    made = [
-        mine.assign(arm=[f"{arm}, {task}" for arm in mine["arm"]])
-        for task, mine in norm_control.rows(store).items()
-    ]
-    rows = pd.concat(made, ignore_index=True)
-    pairs = {task: (f"{ARM}, {task}", f"cbam, {task}") for task in TASKS}
-    return rows, compare.judge(rows, pairs, {})
+    rows = paired.with_tasks(norm_control.rows(store))
+    return rows, compare.judge(rows, PAIRS, {})
 
 
 def norm_tasks(store: Store) -> str:
@@ -35,10 +31,8 @@ def norm_tasks(store: Store) -> str:
         return absent(TITLE)
     heads = (Head("Task", number=False), *judged_heads("accuracy", other=""))
     body = [(Entry(row.key), *judged(row)) for row in tables.records(frame)]
-    crossed = [pairing.crossed(rows[rows["data"] == task], f"cbam, {task}") for task in TASKS]
-    note = f"momentum of a tenth and of a hundredth; {display.many(sum(crossed), 'pair')} across "
-    note += f"two machines; {paired.ADJUSTED}"
-    note = after(_preview(rows, frame), note)
+    words = ["momentum of a tenth and of a hundredth", *paired.across(rows, PAIRS.values())]
+    note = after(_preview(rows, frame), "; ".join([*words, paired.ADJUSTED]))
     return table(TITLE, note, heads, body, origin(store, rows, "mechanism", "norm_control"))
 
 

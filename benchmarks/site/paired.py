@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -93,6 +93,12 @@ def across_none(rows: pd.DataFrame) -> list[str]:
 def with_none(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Every arm and the bare backbone, as pairs."""
     return [(arm, "none") for arm in dict.fromkeys(rows["arm"]) if arm != "none"]
+
+
+def with_tasks(made: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tasks together; an arm of each is one of its own: ``none, scale``."""
+    named = [r.assign(arm=[f"{arm}, {task}" for arm in r["arm"]]) for task, r in made.items()]
+    return pd.concat(named, ignore_index=True)
 
 
 def differences(one: pd.DataFrame, other: pd.DataFrame, column: str) -> list[float]:

@@ -188,7 +188,7 @@ def test_the_table_shows_what_is_left_to_gain(store):
     text = page.headroom(store)
     assert shown(text, "mark") == [
         *("10.00", "not measured", "43.12", "51.12", WITHOUT["mark"], "71.12"),
-        "+20.00 [+20.00, +20.00]",
+        "+20.00 [+20.00, +20.00] higher",
     ]
     assert shown(text, "pair")[1:4] == ["43.12", "–", "51.12"]
     assert shown(text, "pair")[-1] == "–" and shown(text, "scale")[-1] == "not measured"
@@ -209,9 +209,7 @@ def test_the_sentences_name_who_is_no_higher_than_a_floor(store):
     left = page.facts(store)["headroom.left"]
     assert left.startswith("*mark* +20.00 [+20.00, +20.00], *scale* +4.50 [+2.33, +6.67], *clu")
     assert left.endswith(" points")
-    assert page.facts(store)["headroom.taken"] == display.NOT_YET, (
-        "no module made for them is there"
-    )
+    assert page.facts(store)["headroom.taken"] == display.NOT_YET
     for task, module, above in (
         *(("mark", "coord", 6), ("scale", "sk", -1), ("clutter", "cbam", 0)),
         *(("channels", "se", 1), ("channels", "eca", 2)),
@@ -224,8 +222,9 @@ def test_the_sentences_name_who_is_no_higher_than_a_floor(store):
             bare = 50 + seed / 4 if task == "mark" else 60.0
             trial.append(store, cell, {"classes": 10, "top1": bare + above})
     assert page.facts(store)["headroom.taken"] == (
-        "*mark* coord × 4 +6.00 of +20.00; *scale* sk −1.00 of +4.50; "
-        "*clutter* cbam × 4 0.00 of +4.50; *channels* se × 2 +1.00 and eca × 2 +2.00 of +4.50"
+        "coord × 4 on *mark* +6.00 [+6.00, +6.00], sk on *scale* −1.00 [−1.00, −1.00], "
+        "cbam × 4 on *clutter* 0.00 [0.00, 0.00], se × 2 on *channels* +1.00 [+1.00, +1.00], "
+        "eca × 2 on *channels* +2.00 [+2.00, +2.00] points"
     )
 
 

@@ -321,7 +321,13 @@ def test_the_page_describes_the_scenes_that_are_composed():
     assert f"{scenes.SMALLEST} to {scenes.LARGEST} pixels" in lines["scale"]
     assert f"object of {scenes.MIDDLE} pixels among {patches}" in lines["clutter"]
     assert scenes.CLEAN == 1 and lines["channels"].startswith("one channel shows an image")
+    step = (scenes.CANVAS - scenes.SMALL - scenes.JITTER) / (scenes.GRID - 1)
+    corners = [int(step * place) for place in range(scenes.GRID)]
+    apart = sorted({b - a for a, b in zip(corners, corners[1:], strict=False)})
+    assert f"{apart[0]} or {apart[-1]} pixels apart" in lines["position"] and len(apart) == 2
     assert f"two objects of {scenes.SMALL} pixels" in lines["pair"]
+    widest = scenes.CANVAS - 2 * scenes.SMALL
+    assert f"{widest - 2 * scenes.JITTER} to {widest} pixels between" in lines["pair"]
     for name, task in scenes.TASKS.items():
         assert lines[name].endswith(f"; {task.classes} labels")
 
