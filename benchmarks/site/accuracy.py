@@ -61,7 +61,7 @@ def resolution(frame: pd.DataFrame) -> str:
     found = [f"{display.percent(r.could_show)} points ({r.arm})" for r in tables.records(finite)]
     none = listed(known[known["could_show"] == math.inf]["arm"].tolist())
     return (
-        "By how much the differences vary from seed to seed, these seeds find one of "
+        "As the differences vary from seed to seed, so many seeds find a true difference of "
         f"{' to '.join(dict.fromkeys((found[0], found[-1])))} {power.OFTEN}"
         f"{f', for {none} of no size' * bool(none)}. From so few seeds these sizes are rough, "
         "and which module has which says little."

@@ -66,8 +66,11 @@ def test_the_correlation_with_the_baseline_is_that_of_their_seeds(accuracy):
     [
         ({}, ""),
         ({"se": math.inf}, "These seeds are too few to find a difference of any size."),
-        ({"se": 0.3}, "find one of 0.30 points (se) about 80 times in 100. From so few"),
-        ({"se": 0.2, "eca": 0.1}, "one of 0.10 points (eca) to 0.20 points (se) about 80 times"),
+        (
+            {"se": 0.3},
+            "find a true difference of 0.30 points (se) about 80 times in 100. From so few",
+        ),
+        ({"se": 0.2, "eca": 0.1}, "of 0.10 points (eca) to 0.20 points (se) about 80 times"),
         ({"se": 0.1, "sk": math.inf}, "0.10 points (se) about 80 times in 100, for sk of no size."),
     ],
 )
