@@ -21,7 +21,7 @@ def cores() -> int:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     shares = [text.split() for text in _limits("cpu.max")]  # quota and period, "max" is no quota
     old = ("cpu.cfs_quota_us", "cpu.cfs_period_us")  # a quota of -1 is none
-    shares += zip(*(_limits(name, "cpu") for name in old), strict=False)
+    shares += map(list, zip(*(_limits(name, "cpu") for name in old), strict=False))
     granted = [int(quota) // int(period) for quota, period in shares if quota.isdigit()]
     return max(1, min([count or 1, *granted]))
 
