@@ -118,7 +118,7 @@ def _beside(store: Store) -> dict[str, str]:
     second, factors = accuracy_facts.second(store), controls.summary(store)
     again = two_processors.facts(store)["moved.less"]
     return {
-        f"In {MOBILE}": second and f"{second} ([Its table]({EVERY}).)",
+        f"In {MOBILE} on a processor": second and f"{second} ([Its table]({EVERY}).)",
         "On two processors": ""
         if again == display.MISSING
         else f"The same trainings again: {again} ([more]({PROCESSORS})).",

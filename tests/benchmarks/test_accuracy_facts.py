@@ -48,7 +48,7 @@ def test_whole_it_is_said_with_its_verdicts_and_in_part_as_a_preview(store, tmp_
     train(store, 10)
     said = accuracy_facts.second(store)
     assert said == "Of 8 modules, 1 is higher, 7 show no measurable difference. Higher: se."
-    assert f"In {MOBILE} on a processor: {said} ([Its table]" in readme.table(store)
+    assert f"- **In {MOBILE} on a processor.** {said} ([Its table]" in readme.table(store)
     part = Store(tmp_path / "part")
     train(part, 7)
     assert accuracy_facts.second(part).startswith("Preview, not a result: 7 of 10 planned seeds")

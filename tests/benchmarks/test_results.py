@@ -20,6 +20,9 @@ EMPTY = {
     ("clock", "half_width"),  # the other ways of timing give no interval
     ("clock", "sample_ms"),
     ("clock", "builds_mean"),
+    ("floors", "top1"),  # of scenes or of pixels
+    ("floors", "pixel_accuracy"),
+    ("floors", "miou"),
     ("overhead", "plan_s"),  # a row times a run or a store
     ("overhead", "run_s"),
     ("overhead", "append_s"),
