@@ -18,7 +18,7 @@ TITLE = "CBAM with a quick norm less CBAM as published"
 PAIRS = {task: (f"{ARM}, {task}", f"cbam, {task}") for task in TASKS}
 
 
-def _lines(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+def judged_lines(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All rows, each arm with its task in its name, and a line a task: one family for Holm."""
     rows = paired.with_tasks(norm_control.rows(store))
     return rows, compare.judge(rows, PAIRS, {})
@@ -26,7 +26,7 @@ def _lines(store: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def norm_tasks(store: Store) -> str:
     """A line a task."""
-    rows, frame = _lines(store)
+    rows, frame = judged_lines(store)
     if not _measured(rows):
         return absent(TITLE)
     heads = (Head("Task", number=False), *judged_heads("accuracy", other=""))
@@ -38,7 +38,7 @@ def norm_tasks(store: Store) -> str:
 
 def lines(store: Store) -> int:
     """How many lines of the table have a verdict."""
-    return int(_lines(store)[1]["verdict"].notna().sum())
+    return int(judged_lines(store)[1]["verdict"].notna().sum())
 
 
 def _measured(rows: pd.DataFrame) -> bool:
@@ -52,7 +52,7 @@ def _preview(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 def facts(store: Store) -> dict[str, str]:
     """How many verdicts of which kind, in words."""
-    rows, frame = _lines(store)
+    rows, frame = judged_lines(store)
     if not _measured(rows):
         return {"norm.tasks": display.NOT_YET}
     what = f"tasks, {NAME} compared with cbam"

@@ -11,6 +11,7 @@ from benchmarks.mechanism import TASKS
 from benchmarks.recipes import LADDER
 from benchmarks.site import controls as controls_page
 from benchmarks.site import ladder, notes_gradients
+from benchmarks.site import norm_control as norm_control_page
 from benchmarks.site.paired import differences, rows_of
 from benchmarks.widths import BACKBONE, WIDTHS
 
@@ -113,6 +114,22 @@ def no_deep_residual_network_fits_better(store):
     higher = [change for change in found.values() if change.value > 0]
     assert len(higher) > len(found) / 2 and all(change.low <= 0 for change in higher)
     assert [name for name, change in found.items() if change.high < 0] == ["tanh default residual"]
+
+
+@said("results/mechanism.md", "only a large difference could have been seen")
+def two_tasks_could_have_shown_large_differences_alone(store):
+    _, frame = norm_control_page.judged_lines(store)
+    could = frame.set_index("key")["could_show"].sort_values()
+    assert set(could.index[-2:]) == {"position", "pair"}
+    assert could.iloc[-2] > 10 and could.iloc[-2] > 2 * could.iloc[-3]
+
+
+@said("notes/optimisers.md", "and its best rate is lower")
+def momentum_has_a_lower_best_rate_than_sgd(store):
+    rows = rows_of(store, "optimisers")
+    means = rows.assign(lr=rows["recipe"].str.removeprefix("lr=").astype(float))
+    best = means.groupby(["variant", "lr"])["held"].mean().groupby("variant").idxmax()
+    assert best["momentum"][1] < best["sgd"][1]
 
 
 @said("notes/gradients.md", "On test images one is: tanh with Xavier's values.")
