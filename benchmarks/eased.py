@@ -2,7 +2,7 @@
 
 They are drawn with the numbers of `benchmarks.scenes`: with equal arguments scene i shows the same
 object as scene i there, and has the same label. So a network that is trained on both tells how much
-of its error is due to the difficulty, which is all that a module made for it could take away.
+of its error is due to the difficulty.
 """
 
 from __future__ import annotations
