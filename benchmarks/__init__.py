@@ -48,6 +48,7 @@ FILES = (
     "segmentation",
     "imagenet",
     "controls",
+    "learned",
     "task_controls",
     "norm_control",
     "ablation",

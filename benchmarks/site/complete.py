@@ -15,6 +15,7 @@ TRAINED = {
     "headroom": "Mechanism tasks made easy",
     "segmentation": "Segmentation",
     "controls": "Controls",
+    "learned": "What trained modules do",
     "task_controls": "Controls on mechanism tasks",
     "norm_control": "CBAM's norm on mechanism tasks",
     "ablation": "Ablations",
