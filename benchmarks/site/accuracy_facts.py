@@ -48,7 +48,15 @@ def second(store: Store) -> str:
     if which not in pairing.comparisons(store):
         return ""
     table = compare.accuracy_table(store, which)
-    return _verdicts(table, compare.preview_words(table, which))
+    return _verdicts(table, compare.preview_words(table, which)) + _reach(table)
+
+
+def _reach(table: pd.DataFrame) -> str:
+    """How far the intervals of a table reach, as a sentence; "" without intervals."""
+    reach = ((table["high"] - table["low"]) / 2).dropna().astype("float64")
+    if reach.empty:
+        return ""
+    return f" Intervals reach {display.span(reach, display.percent)} points either way."
 
 
 def _verdicts(table: pd.DataFrame, preview: str) -> str:

@@ -102,7 +102,7 @@ def _same(wide: dict[str, pd.DataFrame], again: str, unfinished: str) -> dict[st
     if not made:
         return {}
     count = sum(one.low > 0 or one.high < 0 for one in made)
-    short = f"For {count} of {display.many(len(made), 'module')}"
+    short = f"For {count or 'none'} of {display.many(len(made), 'module')}"
     halves = [(one.high - one.low) / 2 for one in made]
     least, most = (display.percent(end(halves)) for end in (min, max))
     reach = f", by intervals of ±{least} to ±{most} points"

@@ -118,7 +118,7 @@ def _beside(store: Store) -> dict[str, str]:
     second, factors = accuracy_facts.second(store), controls.summary(store)
     again = two_processors.facts(store)["moved.less"]
     return {
-        f"In {MOBILE} on a processor": second and f"{second} ([Its table]({EVERY}).)",
+        f"In {MOBILE}": second and f"{second} ([Its table]({EVERY}).)",
         "On two processors": ""
         if again == display.MISSING
         else f"The same trainings again: {again} ([more]({PROCESSORS})).",
@@ -143,7 +143,7 @@ def _other_sessions(store: Store) -> str:
     shown = f", and {said['retimed.shown']} of the intervals published of that processor did"
     return (
         f"; where sessions were repeated ([{said['retimed.what']}](docs/results/clock.md#sessions))"
-        f", an interval of one held the mean of the others in {said['retimed.held']} cases"
+        f", a 95 % interval of one held the mean of the others in {said['retimed.held']} cases"
         f"{shown * (said['retimed.shown'] != display.MISSING)}"
     )
 
