@@ -132,6 +132,41 @@ def momentum_has_a_lower_best_rate_than_sgd(store):
     assert best["momentum"][1] < best["sgd"][1]
 
 
+def learned_rows(store):
+    """The trained networks whose gates were looked at, with what they lose when held."""
+    rows = tables.with_arm(tables.ok(store.table("learned")))
+    return rows.assign(lost=rows["top1"] - rows["top1_held"])
+
+
+def numbers(text):
+    return [float(number) for number in text.split()]
+
+
+@said("results/accuracy.md", "Up to its last block its gates move by less than a hundredth")
+def se_hardly_looks(store):
+    rows = learned_rows(store)
+    moved = rows[rows["arm"] == "se"]["between_images"].map(numbers)
+    assert len(moved) >= 2 and all(max(one[:-1]) < 0.01 for one in moved)
+    lost = rows[rows["arm"].isin(list(FACTORS))].groupby("arm")["lost"].mean()
+    assert lost.idxmin() == "se", "Held, it loses least of the gates."
+
+
+@said("results/accuracy.md", "Coordinate attention loses most when it is held, and is the lowest")
+def who_looks_most_is_lowest(store):
+    lost = learned_rows(store).groupby("arm")["lost"].mean()
+    top1 = compare.accuracy_table(store, ablated.planned()).set_index("arm")["top1"]
+    assert lost.idxmax() == top1.idxmin() == "coord"
+
+
+@said("results/accuracy.md", "The weight of what it adds is negative in every run, in DANet too")
+def cam_takes_away(store):
+    rows = learned_rows(store)
+    rows = rows[rows["arm"].isin(["cam", "danet"])]
+    weights = rows["gammas"].str.extract(r"channel (\S+)")[0].astype(float)
+    assert len(weights) >= 4 and (weights < 0).all()
+    assert all(0.8 < numbers(text)[-1] < 1.2 for text in rows["levels"])
+
+
 @said("notes/gradients.md", "On test images one is: tanh with Xavier's values.")
 def one_deep_residual_network_tests_better(store):
     better = [name for name, found in changes(store, "test").items() if found.low > 0]
