@@ -19,8 +19,8 @@ def rows_of(store: Store) -> pd.DataFrame:
     rows = tables.ok(pairing.current(pairing.every_row(store, ablated.planned())))
     rows = rows[rows.duplicated(["arm", "seed"], keep=False)]
     kinds = {m: record(store, "machines", m).get("processor", m) for m in tables.machines(rows)}
-    first_of_each = list({kind: m for m, kind in reversed(kinds.items())}.values())[::-1]
-    rows = rows[rows["machine"].isin(first_of_each[:2])]
+    first_of_each = pd.Series(kinds).drop_duplicates().index[:2]
+    rows = rows[rows["machine"].isin(first_of_each)]
     return rows[rows.duplicated(["arm", "seed"], keep=False)]
 
 
@@ -46,7 +46,7 @@ def trainings(store: Store) -> str:
     short, machines = list(names.values()), list(names)
     one, two = (frame.astype("float64") for frame in _wide(rows, machines))
     bits = _wide(rows, machines, "correct")
-    equal = (bits[0] == bits[1]) & bits[0].notna()
+    equal = (bits[0] == bits[1]) & bits[0].map(display.given)
     nothing = pd.Series(dtype="float64")
     less = [frame.sub(frame.get("none", nothing), axis=0) for frame in (one, two)]
     heads = [Head("Arm", number=False)]
@@ -88,8 +88,9 @@ def facts(store: Store) -> dict[str, str]:
     both = []
     for arm in tables.in_order(one.columns.drop("none") if "none" in one else ()):
         pairs = zip(names.values(), (one, two), strict=True)
-        less = (_on(name, wide[arm] - wide["none"]) for name, wide in pairs)
-        both.append(f"{arm} less none is {' and '.join(less)}")
+        less = [_on(name, wide[arm] - wide["none"]) for name, wide in pairs]
+        if all(less):
+            both.append(f"{arm} less none is {' and '.join(less)}")
     arms, seeds = listed(tables.in_order(rows["arm"])), int(rows["seed"].nunique())
     return {
         "moved.what": f"{arms}, {display.many(seeds, 'seed')}, on {' and '.join(names.values())}",
@@ -103,4 +104,4 @@ def facts(store: Store) -> dict[str, str]:
 
 def _on(name: str, points: pd.Series) -> str:
     entry = _mean(points)
-    return f"{' '.join(filter(None, (entry.text, entry.interval)))} points on {name}"
+    return f"{entry.text} {entry.interval} points on {name}" if entry.interval else ""

@@ -46,7 +46,8 @@ def verdict_counts(verdicts: list[str], what: str = "modules") -> str:
 def comparison(row: Any) -> str:
     """One arm against the bare backbone as a clause, with interval, seeds and verdict."""
     if not display.given(row.difference):
-        return f"{row.gap} in all {row.failed} runs" if row.failed and not row.seeds else row.gap
+        runs = "its only run" if row.failed == 1 else f"all {row.failed} runs"
+        return f"{row.gap} in {runs}" if row.failed and not row.seeds else row.gap
     amount = display.points(row.difference)
     seeds = display.many(int(row.pairs), "paired seed")
     if row.failed:

@@ -38,7 +38,8 @@ def _together(store: Store) -> str:
         f"{what}: {display.interval(display.points, one.value, one.low, one.high)}"
         for what, one in made.items()
     ]
-    return f"{'; '.join(parts)} points, 95 % intervals of {len(gates)} paired seeds."
+    seeds = display.span(map(len, gaps.values()))
+    return f"{'; '.join(parts)} points, 95 % intervals of {seeds} paired seeds."
 
 
 def _zero_start(store: Store) -> str:

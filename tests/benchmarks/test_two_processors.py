@@ -52,6 +52,11 @@ def test_of_few_seeds_there_is_no_interval_and_a_third_machine_is_left_out(tmp_p
     assert set(two_processors.rows_of(made)["machine"]) == {"there", "here"}
     text = two_processors.trainings(made)
     assert "too few seeds" in row_of(text, "none") and "95.00" not in text
+    for seed in range(5):
+        for place in ("there", "here"):
+            train(made, "se", seed, 92.0, "", place)
+    assert two_processors.facts(made)["moved.less"] == "not measured"
+    assert ">0 of 5<" in row_of(two_processors.trainings(made), "se"), "no bits, none equal"
 
 
 def test_two_records_of_one_processor_are_no_two_processors(store):
@@ -60,6 +65,17 @@ def test_two_records_of_one_processor_are_no_two_processors(store):
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.json").write_text('{"processor": "AMD EPYC"}')
     assert two_processors.rows_of(store).empty
+
+
+def test_the_machine_with_most_runs_is_kept_beside_two_others(tmp_path):
+    made = Store(tmp_path)
+    kinds = {"one": "EPYC", "two": "Xeon", "three": "Ryzen", "four": "EPYC"}
+    (made.root / "machines").mkdir()
+    for left, (name, kind) in enumerate(kinds.items()):
+        (made.root / "machines" / f"{name}.json").write_text(f'{{"processor": "{kind}"}}')
+        for seed in range(9 - left):
+            train(made, "none", seed, 90.0, "bits", name)
+    assert set(two_processors.rows_of(made)["machine"]) == {"one", "two"}
 
 
 def test_how_far_a_run_moves_is_said(store, tmp_path):

@@ -64,3 +64,10 @@ def test_gates_are_judged_together_where_all_seeds_of_enough_are_there(tmp_path)
         "and danet less none: +0.10 [+0.10, +0.10]; the first less the second: −0.60 [−0.60, "
         "−0.60] points, 95 % intervals of 6 paired seeds."
     )
+    for module in MODULES[1:]:
+        if module != "pam":
+            cell = replace(trial.MAIN, benchmark="accuracy", module=module, seed=6)
+            trial.append(store, cell, trial.outcome(90))
+    bare = replace(trial.MAIN, benchmark="accuracy", module="none", seed=6)
+    trial.append(store, bare, trial.outcome(90))
+    assert "intervals of 6 to 7 paired seeds" in zero_start.facts(store)["accuracy.gates"]
