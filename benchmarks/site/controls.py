@@ -191,16 +191,24 @@ def facts(store: Store) -> dict[str, str]:
     for family in ("rescaled", "freed"):
         found |= {f"controls.{family}.{gate}": display.MISSING for gate in FACTORS}
     found["controls.summary"] = summary(store) or display.NOT_YET
-    found["controls.alike"] = display.MISSING
+    found["controls.alike"] = found["controls.sizes"] = display.MISSING
     for which in controls.comparisons(store)[:1]:
         rows = controls.rows(store, which)
         found["controls.alike"] = _alike(rows)
+        found["controls.sizes"] = _sizes(rows)
         for family in FAMILIES:
             frame, start = _begun(rows, which, family)
             for row in tables.records(frame[~frame["key"].isin(CONSTANTS)]):
                 key = row.key if family == "constants" else f"{family}.{row.key}"
                 found[f"controls.{key}"] = of_arm(start, comparison(row))
     return found | _counts(store)
+
+
+def _sizes(rows: pd.DataFrame) -> str:
+    """The larger constant less the smaller, in points, by itself."""
+    pair = tuple(PAIRS[name][0] for name in CONSTANTS)
+    (row,) = tables.records(judge(rows, {"sizes": pair}))
+    return display.interval(display.points, row.difference, row.low, row.high)
 
 
 def _alike(rows: pd.DataFrame) -> str:

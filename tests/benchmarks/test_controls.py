@@ -167,6 +167,7 @@ def test_the_page_tells_a_start_from_a_gate(store):
     assert said["controls.alike"] == (
         "constant 1/2 by 1.00, constant 1/4 by 1.00, the others by 1.00 in the median"
     )
+    assert said["controls.sizes"] == "+0.50 [+0.50, +0.50]"
     asked = f"The gate, or its size.** {readme.ASKED} {said['controls.summary']}"
     assert asked in readme.table(store)
     text = page.constants(store)

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from benchmarks import ablated, compare, equal_cost, pairing, stats, tables
+from benchmarks.ablation import FAMILIES
 from benchmarks.cells import ROOT
 from benchmarks.controls import FACTORS
 from benchmarks.mechanism import TASKS
 from benchmarks.recipes import LADDER
+from benchmarks.site import ablation as ablation_page
 from benchmarks.site import controls as controls_page
 from benchmarks.site import ladder, notes_gradients
 from benchmarks.site import norm_control as norm_control_page
@@ -165,6 +167,16 @@ def cam_takes_away(store):
     weights = rows["gammas"].str.extract(r"channel (\S+)")[0].astype(float)
     assert len(weights) >= 4 and (weights < 0).all()
     assert all(0.8 < numbers(text)[-1] < 1.2 for text in rows["levels"])
+
+
+@said("results/ablations.md", "In the paper both axes together are the higher ones.")
+def one_axis_is_lower_in_the_paper(store):
+    lines = ablation_page.PRINTED["coord"]
+    printed = [lines[f"coord axes='{axis}'"] for axis in ("height", "width")]
+    assert all(ablation_page.printed_difference(line) < 0 for line in printed)
+    rows = ablated.rows(store, ablated.planned(), FAMILIES["coord"])
+    ours = ablated.against_default(rows, FAMILIES["coord"]).set_index("arm")["difference"]
+    assert (ours[["coord axes='height'", "coord axes='width'"]] > 0).all()
 
 
 @said("notes/gradients.md", "On test images one is: tanh with Xavier's values.")
