@@ -206,8 +206,8 @@ def facts(store: Store) -> dict[str, str]:
 
 def _sizes(rows: pd.DataFrame) -> str:
     """The larger constant less the smaller, in points, by itself."""
-    pair = tuple(PAIRS[name][0] for name in CONSTANTS)
-    (row,) = tables.records(judge(rows, {"sizes": pair}))
+    larger, smaller = (PAIRS[name][0] for name in CONSTANTS)
+    (row,) = tables.records(judge(rows, {"sizes": (larger, smaller)}))
     return display.interval(display.points, row.difference, row.low, row.high)
 
 
